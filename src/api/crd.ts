@@ -1,0 +1,107 @@
+/** Builds the CustomResourceDefinition from the zod types. */
+import { z } from 'zod';
+import { GROUP, KIND, PLURAL, Spec, Status, VERSION } from './legacy-restore-job.ts';
+
+/** The CustomResourceDefinition of LegacyRestoreJob (apiextensions.k8s.io/v1), ready to be applied. */
+export function customResourceDefinition() {
+  return {
+    apiVersion: 'apiextensions.k8s.io/v1',
+    kind: 'CustomResourceDefinition',
+    metadata: { name: `${PLURAL}.${GROUP}` },
+    spec: {
+      group: GROUP,
+      names: {
+        kind: KIND,
+        listKind: `${KIND}List`,
+        plural: PLURAL,
+        singular: KIND.toLowerCase(),
+        shortNames: ['lrj'],
+        categories: ['atlas'],
+      },
+      scope: 'Namespaced',
+      versions: [
+        {
+          name: VERSION,
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: PRINTER_COLUMNS,
+          selectableFields: SELECTABLE_FIELDS.map((jsonPath) => ({ jsonPath })),
+          schema: { openAPIV3Schema: openApiSchema() },
+        },
+      ],
+    },
+  };
+}
+
+const column = (name: string, jsonPath: string, description: string, priority = 0) => ({
+  name,
+  type: 'string',
+  jsonPath,
+  description,
+  priority,
+});
+const conditionField = (type: string, field: string) => `.status.conditions[?(@.type=="${type}")].${field}`;
+
+const PRINTER_COLUMNS = [
+  column('CLUSTER', '.spec.clusterName', 'Atlas cluster'),
+  column('STATUS', '.status.statusName', 'State of the restore job at Atlas'),
+  column('DELIVERY', '.status.delivery.statusName', 'State of the delivery'),
+  // Not of type date: kubectl prints <invalid> for a date in the future.
+  column('EXPIRES', '.status.delivery.expires', 'When the download expires'),
+  column('READY', conditionField('Ready', 'status'), 'Whether the restore job has finished'),
+  {
+    name: 'AGE',
+    type: 'date',
+    jsonPath: '.metadata.creationTimestamp',
+    description: 'Age of the resource',
+    priority: 0,
+  },
+  column('JOB ID', '.spec.jobId', 'Id of the restore job', 1),
+  column('METHOD', '.status.delivery.methodName', 'How the data is delivered', 1),
+  column('BATCH', '.status.batchId', 'Id shared by the jobs of a sharded restore', 1),
+  column('SYNCED', conditionField('Synced', 'status'), "Whether the status equals Atlas's answer", 1),
+  column('SNAPSHOT', '.status.snapshotId', 'Snapshot that is restored', 1),
+  column('REASON', conditionField('Ready', 'reason'), 'Reason of the Ready condition', 1),
+];
+
+const SELECTABLE_FIELDS = [
+  '.spec.groupId',
+  '.spec.clusterName',
+  '.spec.jobId',
+  '.status.statusName',
+  '.status.batchId',
+];
+
+function openApiSchema() {
+  return {
+    type: 'object',
+    description:
+      'LegacyRestoreJob mirrors one restore job of a MongoDB Atlas legacy backup: the operator fetches the job that spec names and keeps status equal to it.',
+    required: ['spec'],
+    properties: {
+      apiVersion: { type: 'string', description: 'Version of the schema of this object.' },
+      kind: { type: 'string', description: 'Kind of the object.' },
+      metadata: { type: 'object' },
+      spec: structural(Spec),
+      // kstatus takes a resource without observedGeneration for current: a fresh one must not look finished.
+      status: { ...structural(Status), default: { observedGeneration: -1 } },
+    },
+  };
+}
+
+/** The structural schema that the API server accepts for a zod object. */
+function structural(schema: z.ZodType): Record<string, unknown> {
+  return z.toJSONSchema(schema, {
+    target: 'openapi-3.0',
+    io: 'input',
+    unrepresentable: 'any',
+    override: ({ jsonSchema }) => {
+      // z.int() bounds integers to what a double can hold; the API server holds an int64.
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      // The API server refuses additionalProperties: false beside properties.
+      delete jsonSchema.additionalProperties;
+    },
+  });
+}

@@ -1,0 +1,131 @@
+/** The LegacyRestoreJob resource: spec and status as zod types. The CRD in crds/ is generated from them. */
+import { z } from 'zod';
+import { CONDITION_TYPES } from './reasons.ts';
+import { RestoreJob } from './restore-job.ts';
+
+export const GROUP = 'atlasrestore.dev';
+export const VERSION = 'v1';
+export const API_VERSION = `${GROUP}/${VERSION}`;
+export const KIND = 'LegacyRestoreJob';
+export const PLURAL = 'legacyrestorejobs';
+
+/** Any new value of this annotation asks for a visit now; status.lastHandledReconcileAt answers it. */
+export const REQUESTED_AT = `${GROUP}/requestedAt`;
+
+/** Shortest and longest spec.interval, in milliseconds. */
+export const INTERVAL_BOUNDS = { min: 10_000, max: 86_400_000 } as const;
+
+const HEX_ID = /^([a-f0-9]{24})$/;
+const DNS_SUBDOMAIN = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+
+interface ValidationRule {
+  readonly rule: string;
+  readonly message: string;
+}
+const rules = (...list: readonly ValidationRule[]) => ({ 'x-kubernetes-validations': list });
+const immutable = (field: string): ValidationRule => ({
+  rule: 'self == oldSelf',
+  message: `${field} is immutable: create a new LegacyRestoreJob for another restore job`,
+});
+const hexId = (field: string, description: string) =>
+  z
+    .string()
+    .regex(HEX_ID)
+    .meta({
+      description,
+      maxLength: 24,
+      ...rules(
+        { rule: "self.matches('^[a-f0-9]{24}$')", message: `${field} must be 24 digits of 0-9 and a-f, in lower case` },
+        immutable(field),
+      ),
+    });
+const secretName = (description: string) =>
+  z.string().regex(DNS_SUBDOMAIN).meta({ description, minLength: 1, maxLength: 253 });
+
+export const Spec = z
+  .object({
+    groupId: hexId('groupId', 'Id of the Atlas project that the cluster belongs to. Immutable.'),
+    clusterName: z
+      .string()
+      .regex(/^[a-zA-Z0-9][a-zA-Z0-9-]*$/)
+      .meta({
+        description: 'Name of the Atlas cluster whose legacy backup is restored. Immutable.',
+        ...rules(immutable('clusterName')),
+      }),
+    jobId: hexId('jobId', 'Id of the legacy backup restore job. Immutable.'),
+    credentialsSecretRef: z
+      .object({ name: secretName('Name of the Secret, in the namespace of the resource.') })
+      .meta({
+        description:
+          'Secret with the Atlas credentials: publicApiKey and privateApiKey, or clientId and clientSecret. ' +
+          'Optional only where the operator grants default credentials to the namespace.',
+      })
+      .exactOptional(),
+    interval: z
+      .string()
+      .regex(/^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$/)
+      .meta({
+        description:
+          "How often Atlas is asked while the job runs: a duration from 10s to 24h such as 90s or 1h30m. The operator's setting applies when absent.",
+        maxLength: 64,
+        ...rules({
+          rule: "duration(self) >= duration('10s') && duration(self) <= duration('24h')",
+          message: 'interval must be a duration from 10s to 24h, such as 90s or 1h30m',
+        }),
+      })
+      .exactOptional(),
+    suspend: z
+      .boolean()
+      .meta({ description: 'While true Atlas is not asked and the status stays as it is.' })
+      .exactOptional(),
+    deliverySecretName: secretName(
+      'Name of a Secret that the operator creates in the namespace of the resource for the download: url, urlV2, ' +
+        'authHeader and authValue go there, and the URLs not into status.',
+    ).exactOptional(),
+  })
+  .meta({ description: 'Which restore job to mirror, with which credentials, and how.' });
+export type Spec = Readonly<z.infer<typeof Spec>>;
+
+export const Condition = z
+  .object({
+    type: z.enum(CONDITION_TYPES).meta({ description: 'Type of the condition.' }),
+    status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Status of the condition.' }),
+    reason: z.string().meta({ description: 'Stable CamelCase word for the cause.' }),
+    message: z.string().meta({ description: 'The cause in words, and what to do about it.' }),
+    lastTransitionTime: z.string().meta({ description: 'When status last changed.', format: 'date-time' }),
+    observedGeneration: z
+      .int()
+      .meta({ description: 'metadata.generation that this condition belongs to.', format: 'int64' }),
+  })
+  .meta({ description: 'One observation of the state of the resource, as kstatus and kubectl wait read it.' });
+export type Condition = Readonly<z.infer<typeof Condition>>;
+
+export const Status = z
+  .object({
+    observedGeneration: z
+      .int()
+      .meta({
+        description: 'metadata.generation that the operator last acted on; -1 before the first visit.',
+        format: 'int64',
+      })
+      .exactOptional(),
+    conditions: z
+      .array(Condition)
+      .meta({
+        description: 'Ready, Synced and, while they apply, DownloadAvailable, Reconciling and Stalled.',
+        'x-kubernetes-list-type': 'map',
+        'x-kubernetes-list-map-keys': ['type'],
+      })
+      .exactOptional(),
+    lastHandledReconcileAt: z
+      .string()
+      .meta({ description: `Last value of the annotation ${REQUESTED_AT} that a visit answered.` })
+      .exactOptional(),
+    lastChangeTime: z
+      .string()
+      .meta({ description: 'When the mirrored content last changed.', format: 'date-time' })
+      .exactOptional(),
+    ...RestoreJob.shape,
+  })
+  .meta({ description: "Atlas's answer under Atlas's own names, and what the operator observed." });
+export type Status = Readonly<z.infer<typeof Status>>;

@@ -1,0 +1,189 @@
+/**
+ * Request budgets: one per project and credential. Who finds a budget used up or paused stands in its line and is
+ * called when its turn comes; waiting costs one map entry and no worker.
+ */
+
+export type Admission =
+  | { readonly admitted: true }
+  /** `pausedSince`: when Atlas asked to wait (milliseconds since the epoch); undefined when only our own rate is used up. */
+  | { readonly admitted: false; readonly pausedSince: number | undefined };
+
+export interface Budgets {
+  /** Takes one request from a budget, or a place in its line. */
+  readonly admit: (budget: string, waiter: string) => Admission;
+  /** A place in the line, without asking for a request now. */
+  readonly wait: (budget: string, waiter: string) => Admission;
+  /** Counts a request that had to follow at once, such as the answer to a challenge. */
+  readonly spend: (budget: string) => void;
+  /** Atlas asked to wait. Without a time the pause doubles with each one that follows without a success in between. */
+  readonly pause: (budget: string, retryAfterMs: number | undefined) => void;
+  /** Atlas answered: the next pause without a time is a short one again. `remaining` is its RateLimit-Remaining. */
+  readonly succeeded: (budget: string, remaining: number | undefined) => void;
+  /** Removes somebody who has gone from every line. */
+  readonly forget: (waiter: string) => void;
+  /** How many budgets Atlas has paused. */
+  readonly paused: () => number;
+  readonly close: () => void;
+}
+
+export interface BudgetOptions {
+  /** Most requests in any 60 seconds; 0 means no limit. */
+  readonly requestsPerMinute: number;
+  /** Called when it is a waiter's turn; its next `admit` will be granted. */
+  readonly onTurn: (waiter: string) => void;
+  /** Milliseconds since the epoch. */
+  readonly now?: () => number;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+}
+
+interface Budget {
+  tokens: number;
+  refilledAt: number;
+  pausedSince: number | undefined;
+  pausedUntil: number;
+  pausesInARow: number;
+  readonly line: Set<string>;
+  /** Who has been called; a token is set aside for each. */
+  readonly called: Set<string>;
+  timer: NodeJS.Timeout | undefined;
+}
+
+const MINUTE_MS = 60_000;
+const LONGEST_PAUSE_MS = 3_600_000;
+/** A budget that nobody waits for and nobody used for so long is forgotten. */
+const IDLE_MS = 10 * MINUTE_MS;
+
+export function createBudgets(options: BudgetOptions): Budgets {
+  const { requestsPerMinute, onTurn, now = Date.now, random = Math.random } = options;
+  // A burst and the refill of one minute together never exceed the limit, whatever minute is looked at.
+  const burst = Math.max(1, Math.floor(requestsPerMinute / 5));
+  const refillPerMs = Math.max(requestsPerMinute - burst, requestsPerMinute / 2) / MINUTE_MS;
+  const limited = requestsPerMinute > 0;
+  const budgets = new Map<string, Budget>();
+  let sweptAt = now();
+
+  function get(name: string): Budget {
+    const known = budgets.get(name);
+    if (known !== undefined) return known;
+    sweep();
+    const fresh: Budget = {
+      tokens: burst,
+      refilledAt: now(),
+      pausedSince: undefined,
+      pausedUntil: 0,
+      pausesInARow: 0,
+      line: new Set(),
+      called: new Set(),
+      timer: undefined,
+    };
+    budgets.set(name, fresh);
+    return fresh;
+  }
+
+  /** Rotated credentials leave budgets behind. */
+  function sweep(): void {
+    if (now() - sweptAt < IDLE_MS) return;
+    sweptAt = now();
+    for (const [name, budget] of budgets) {
+      const busy = budget.line.size > 0 || budget.called.size > 0 || budget.pausedUntil > now();
+      if (!busy && now() - budget.refilledAt > IDLE_MS) budgets.delete(name);
+    }
+  }
+
+  function refill(budget: Budget): void {
+    const from = Math.max(budget.refilledAt, budget.pausedUntil);
+    if (now() >= budget.pausedUntil) budget.pausedSince = undefined;
+    if (now() <= from) return;
+    budget.tokens = Math.min(burst, budget.tokens + (now() - from) * refillPerMs);
+    budget.refilledAt = now();
+  }
+
+  function admit(name: string, waiter: string): Admission {
+    const budget = get(name);
+    refill(budget);
+    if (budget.pausedUntil <= now()) {
+      if (budget.called.delete(waiter)) return { admitted: true };
+      // Whoever already waits goes first.
+      if (budget.line.size === 0 && (!limited || budget.tokens >= 1)) {
+        if (limited) budget.tokens -= 1;
+        return { admitted: true };
+      }
+    }
+    return wait(name, waiter);
+  }
+
+  function wait(name: string, waiter: string): Admission {
+    const budget = get(name);
+    if (!budget.called.has(waiter)) budget.line.add(waiter);
+    arm(budget);
+    return { admitted: false, pausedSince: budget.pausedSince };
+  }
+
+  function arm(budget: Budget): void {
+    if (budget.timer !== undefined || (budget.line.size === 0 && budget.called.size === 0)) return;
+    const shortage = limited ? Math.max(0, 1 - budget.tokens) / refillPerMs : 0;
+    const due = Math.max(budget.pausedUntil, now()) + shortage;
+    budget.timer = setTimeout(() => serve(budget), Math.max(1, Math.ceil(due - now())));
+  }
+
+  /** Calls whoever was called before a pause began, then as many of the line as there are tokens. */
+  function serve(budget: Budget): void {
+    budget.timer = undefined;
+    refill(budget);
+    if (budget.pausedUntil <= now()) {
+      const turns = [...budget.called];
+      for (const waiter of budget.line) {
+        if (limited && budget.tokens < 1) break;
+        if (limited) budget.tokens -= 1;
+        budget.line.delete(waiter);
+        budget.called.add(waiter);
+        turns.push(waiter);
+      }
+      for (const waiter of turns) onTurn(waiter);
+    }
+    if (budget.line.size > 0) arm(budget);
+  }
+
+  function pause(name: string, retryAfterMs: number | undefined): void {
+    const budget = get(name);
+    refill(budget);
+    const untold = Math.min(MINUTE_MS, 1_000 * 2 ** budget.pausesInARow) * (0.5 + random() / 2);
+    const until = now() + Math.min(LONGEST_PAUSE_MS, retryAfterMs ?? untold);
+    budget.pausesInARow += 1;
+    budget.pausedSince ??= now();
+    budget.pausedUntil = Math.max(budget.pausedUntil, until);
+    // The bucket at Atlas is empty: a burst right after the pause would end in the next one.
+    budget.tokens = Math.min(budget.tokens, 1);
+    clearTimeout(budget.timer);
+    budget.timer = undefined;
+    arm(budget);
+  }
+
+  function succeeded(name: string, remaining: number | undefined): void {
+    const budget = get(name);
+    budget.pausesInARow = 0;
+    if (remaining !== undefined && limited) budget.tokens = Math.min(budget.tokens, remaining);
+  }
+
+  return {
+    admit,
+    wait,
+    spend: (name) => {
+      get(name).tokens -= 1;
+    },
+    pause,
+    succeeded,
+    forget: (waiter) => {
+      for (const budget of budgets.values()) {
+        budget.line.delete(waiter);
+        if (budget.called.delete(waiter)) budget.tokens = Math.min(burst, budget.tokens + 1);
+      }
+    },
+    paused: () => [...budgets.values()].filter((budget) => budget.pausedUntil > now()).length,
+    close: () => {
+      for (const budget of budgets.values()) clearTimeout(budget.timer);
+      budgets.clear();
+    },
+  };
+}

@@ -1,0 +1,202 @@
+/** The Atlas client: "Return One Legacy Backup Restore Job", with budgets, authentication and shared fetches. */
+import type { IncomingHttpHeaders } from 'node:http';
+import { arch, platform } from 'node:os';
+import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { type RestoreJobAnswer, readAnswer } from './answer.ts';
+import { createBudgets } from './budget.ts';
+import { type AtlasCredentials, credentialsKey } from './credentials.ts';
+import { createDigestAuthentication } from './digest-authentication.ts';
+import { AtlasError } from './errors.ts';
+import { createSend, type HttpRequest, retryAfterMs, type Send } from './http.ts';
+import { createOAuthAuthentication } from './oauth.ts';
+
+/** What names a restore job at Atlas. */
+export interface RestoreJobRef {
+  readonly groupId: string;
+  readonly clusterName: string;
+  readonly jobId: string;
+}
+
+export type Fetch =
+  /** Rejects with AtlasError, or with the reason of the client's signal once that is aborted. */
+  { readonly kind: 'fetching'; readonly answer: Promise<RestoreJobAnswer> } | Waiting;
+
+/** The caller stands in the budget's line and is called with `onTurn`. */
+export interface Waiting {
+  readonly kind: 'waiting';
+  /** When Atlas asked to wait, in milliseconds since the epoch; undefined when only our own rate is used up. */
+  readonly pausedSince: number | undefined;
+}
+
+export interface AtlasClient {
+  /**
+   * Fetches a restore job, sharing a fetch of the same job with the same credentials that is already under way.
+   * `waiter` names the caller in the budget's line.
+   */
+  readonly fetch: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string) => Fetch;
+  /** A place in the line of a budget that Atlas has just paused. */
+  readonly wait: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string) => Waiting;
+  /** Takes somebody who has gone out of the lines. */
+  readonly forget: (waiter: string) => void;
+  /** How many budgets Atlas has paused. */
+  readonly pausedBudgets: () => number;
+  /** Gives tokens back and closes the connections. */
+  readonly close: () => Promise<void>;
+}
+
+/** One request to Atlas, for metrics. `status` 0: no answer came. */
+export interface AtlasRequestRecord {
+  readonly endpoint: 'restoreJob' | 'token' | 'revoke';
+  readonly status: number;
+  readonly durationMs: number;
+}
+
+export interface AtlasClientOptions {
+  /** Without a trailing slash. */
+  readonly baseUrl: string;
+  /** Milliseconds for each request. */
+  readonly timeoutMs: number;
+  readonly envelope: boolean;
+  readonly pretty: boolean;
+  /** Per project and credential; 0 means no limit. */
+  readonly requestsPerMinute: number;
+  readonly version: string;
+  /** Ends all requests at once. */
+  readonly signal: AbortSignal;
+  readonly onTurn: (waiter: string) => void;
+  readonly onRequest?: (record: AtlasRequestRecord) => void;
+  /** Atlas marks this API version as deprecated; called once. */
+  readonly onDeprecation?: (notice: {
+    readonly deprecation: string | undefined;
+    readonly sunset: string | undefined;
+  }) => void;
+  readonly dispatcher?: Dispatcher;
+}
+
+export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
+  const { baseUrl, signal } = options;
+  // Honours HTTPS_PROXY and NO_PROXY.
+  const dispatcher = options.dispatcher ?? new EnvHttpProxyAgent({ keepAliveTimeout: KEEP_ALIVE_MS });
+  const userAgent = `legacy-restore-operator/${options.version} (${platform()};${arch()})`;
+  const send = observed(createSend({ dispatcher, timeoutMs: options.timeoutMs, signal, userAgent }), options.onRequest);
+  const budgets = createBudgets({ requestsPerMinute: options.requestsPerMinute, onTurn: options.onTurn });
+  const digest = createDigestAuthentication();
+  const oauth = createOAuthAuthentication(baseUrl, send);
+  const noticeDeprecation = once(options.onDeprecation);
+  const inFlight = new Map<string, Promise<RestoreJobAnswer>>();
+
+  async function get(
+    url: string,
+    credentials: AtlasCredentials,
+    key: string,
+    budget: string,
+  ): Promise<RestoreJobAnswer> {
+    const request: HttpRequest = { method: 'GET', url, headers: {} };
+    const counted = afterFirst(send, () => budgets.spend(budget));
+    try {
+      const answer =
+        credentials.kind === 'apiKey'
+          ? await digest.exchange(counted, request, credentials, key)
+          : await oauth.exchange(counted, request, credentials, key);
+      noticeDeprecation(answer.headers);
+      const result = readAnswer(answer.status, answer.body, retryAfterMs(answer.headers, Date.now()));
+      if (result instanceof AtlasError) throw result;
+      budgets.succeeded(budget, rateLimitRemaining(answer.headers));
+      return result;
+    } catch (error) {
+      if (asksToWait(error)) budgets.pause(budget, error.retryAfterMs);
+      throw error;
+    }
+  }
+
+  function fetch(ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string): Fetch {
+    const key = credentialsKey(credentials);
+    const url = restoreJobUrl(options, ref);
+    const shared = inFlight.get(`${key} ${url}`);
+    if (shared !== undefined) return { kind: 'fetching', answer: shared };
+    const budget = budgetName(ref, key);
+    const admission = budgets.admit(budget, waiter);
+    if (!admission.admitted) return { kind: 'waiting', pausedSince: admission.pausedSince };
+    const answer = get(url, credentials, key, budget).finally(() => inFlight.delete(`${key} ${url}`));
+    inFlight.set(`${key} ${url}`, answer);
+    return { kind: 'fetching', answer };
+  }
+
+  function wait(ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string): Waiting {
+    const admission = budgets.wait(budgetName(ref, credentialsKey(credentials)), waiter);
+    return { kind: 'waiting', pausedSince: admission.admitted ? undefined : admission.pausedSince };
+  }
+
+  async function close(): Promise<void> {
+    budgets.close();
+    await oauth.revokeAll();
+    await dispatcher.close();
+  }
+
+  return { fetch, wait, forget: budgets.forget, pausedBudgets: budgets.paused, close };
+}
+
+/** Idle connections outlive the gap between two visits at the shortest interval. */
+const KEEP_ALIVE_MS = 30_000;
+
+const budgetName = (ref: RestoreJobRef, key: string): string => `${ref.groupId} ${key}`;
+
+/** A 429 always means to wait; any other answer only when it says for how long. */
+const asksToWait = (error: unknown): error is AtlasError =>
+  error instanceof AtlasError && (error.kind === 'rateLimited' || error.retryAfterMs !== undefined);
+
+function restoreJobUrl(options: AtlasClientOptions, ref: RestoreJobRef): string {
+  const segments = ['groups', ref.groupId, 'clusters', ref.clusterName, 'restoreJobs', ref.jobId];
+  const url = new URL(`${options.baseUrl}/api/atlas/v1.0/${segments.map(encodeURIComponent).join('/')}`);
+  if (options.envelope) url.searchParams.set('envelope', 'true');
+  if (options.pretty) url.searchParams.set('pretty', 'true');
+  return url.href;
+}
+
+/** Passes requests on and reports each one after the first: what a cold nonce or an expired token costs. */
+function afterFirst(send: Send, onFurther: () => void): Send {
+  let first = true;
+  return (request) => {
+    if (!first) onFurther();
+    first = false;
+    return send(request);
+  };
+}
+
+function observed(send: Send, onRequest: AtlasClientOptions['onRequest']): Send {
+  if (onRequest === undefined) return send;
+  return async (request) => {
+    const start = performance.now();
+    const record = (status: number) =>
+      onRequest({ endpoint: endpointOf(request.url), status, durationMs: performance.now() - start });
+    try {
+      const answer = await send(request);
+      record(answer.status);
+      return answer;
+    } catch (error) {
+      record(0);
+      throw error;
+    }
+  };
+}
+
+function endpointOf(url: string): AtlasRequestRecord['endpoint'] {
+  if (url.endsWith('/api/oauth/token')) return 'token';
+  return url.endsWith('/api/oauth/revoke') ? 'revoke' : 'restoreJob';
+}
+
+function once(onDeprecation: AtlasClientOptions['onDeprecation']): (headers: IncomingHttpHeaders) => void {
+  let noticed = false;
+  return (headers) => {
+    const deprecation = headers['deprecation']?.toString();
+    const sunset = headers['sunset']?.toString();
+    if (noticed || (deprecation === undefined && sunset === undefined)) return;
+    noticed = true;
+    onDeprecation?.({ deprecation, sunset });
+  };
+}
+
+function rateLimitRemaining(headers: IncomingHttpHeaders): number | undefined {
+  const value = headers['ratelimit-remaining'];
+  return typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : undefined;
+}

@@ -1,0 +1,177 @@
+/** Access tokens of service accounts (OAuth 2.0 client credentials): one live token per credential, one request in flight. */
+import * as oauth from 'oauth4webapi';
+import { readErrorBody } from './answer.ts';
+import type { AtlasCredentials } from './credentials.ts';
+import { AtlasError, errorFromAnswer, invalidResponse } from './errors.ts';
+import { type HttpAnswer, type HttpRequest, retryAfterMs, type Send } from './http.ts';
+
+type ServiceAccount = Extract<AtlasCredentials, { kind: 'serviceAccount' }>;
+
+export interface OAuthAuthentication {
+  /** The answer to the request, sent with a token; a token that Atlas no longer accepts is replaced once. */
+  readonly exchange: (
+    send: Send,
+    request: HttpRequest,
+    credentials: ServiceAccount,
+    key: string,
+  ) => Promise<HttpAnswer>;
+  /** Gives the live tokens back: an account has at most 100. Failures are ignored, tokens end by themselves. */
+  readonly revokeAll: () => Promise<void>;
+}
+
+interface Token {
+  readonly credentials: ServiceAccount;
+  readonly value: string;
+  /** Milliseconds since the epoch, all three. */
+  readonly fetchedAt: number;
+  readonly renewAt: number;
+  readonly expiresAt: number;
+}
+
+/** Tokens are kept for this many credentials; rotated ones fall out. */
+const MAX_TOKENS = 1_000;
+/** A token younger than this is not replaced for a 401: the endpoint allows about 10 requests a minute. */
+const YOUNG_MS = 10_000;
+/** How long a failure of the token endpoint answers for further requests, unless it said how long itself. */
+const HOLD_MS = { permanent: 60_000, rateLimited: 60_000, transient: 6_000 } as const;
+
+/** `sendToken` carries the requests to the token endpoint. */
+export function createOAuthAuthentication(
+  baseUrl: string,
+  sendToken: Send,
+  now: () => number = Date.now,
+): OAuthAuthentication {
+  const tokens = new Map<string, Token>();
+  const pending = new Map<string, Promise<Token>>();
+  const failures = new Map<string, { readonly error: AtlasError; readonly until: number }>();
+  const server: oauth.AuthorizationServer = {
+    issuer: baseUrl,
+    token_endpoint: `${baseUrl}/api/oauth/token`,
+    revocation_endpoint: `${baseUrl}/api/oauth/revoke`,
+  };
+  const options = {
+    [oauth.customFetch]: tokenFetch(sendToken, now),
+    // Settings allow http for loopback hosts only.
+    [oauth.allowInsecureRequests]: true,
+  };
+
+  async function exchange(
+    send: Send,
+    request: HttpRequest,
+    credentials: ServiceAccount,
+    key: string,
+  ): Promise<HttpAnswer> {
+    const token = await currentToken(credentials, key);
+    const answer = await send(authorized(request, token));
+    if (answer.status !== 401 || now() - token.fetchedAt < YOUNG_MS) return answer;
+    // Another request may have replaced it meanwhile.
+    if (tokens.get(key) === token) tokens.delete(key);
+    return send(authorized(request, await currentToken(credentials, key)));
+  }
+
+  async function currentToken(credentials: ServiceAccount, key: string): Promise<Token> {
+    const token = tokens.get(key);
+    if (token !== undefined && now() < token.renewAt) return token;
+    try {
+      return await renew(credentials, key);
+    } catch (error) {
+      if (token !== undefined && tokens.get(key) === token && now() < token.expiresAt) return token;
+      throw error;
+    }
+  }
+
+  function renew(credentials: ServiceAccount, key: string): Promise<Token> {
+    const failure = failures.get(key);
+    if (failure !== undefined && now() < failure.until) return Promise.reject(failure.error);
+    const running = pending.get(key) ?? request(credentials, key).finally(() => pending.delete(key));
+    pending.set(key, running);
+    return running;
+  }
+
+  async function request(credentials: ServiceAccount, key: string): Promise<Token> {
+    try {
+      const token = await requestToken(credentials);
+      failures.delete(key);
+      bounded(tokens, key, token);
+      return token;
+    } catch (error) {
+      if (error instanceof AtlasError) {
+        bounded(failures, key, { error, until: now() + (error.retryAfterMs ?? HOLD_MS[error.kind]) });
+      }
+      throw error;
+    }
+  }
+
+  async function requestToken(credentials: ServiceAccount): Promise<Token> {
+    const client = { client_id: credentials.clientId };
+    const authentication = oauth.ClientSecretBasic(credentials.clientSecret);
+    const response = await oauth.clientCredentialsGrantRequest(server, client, authentication, {}, options);
+    const fetchedAt = now();
+    const answer = await oauth.processClientCredentialsResponse(server, client, response).catch((cause: unknown) => {
+      throw invalidResponse('Atlas answered the token request with something that is no token', {
+        httpStatus: 200,
+        cause,
+      });
+    });
+    const lifetime = (answer.expires_in ?? 3_600) * 1_000;
+    return {
+      credentials,
+      value: answer.access_token,
+      fetchedAt,
+      renewAt: fetchedAt + lifetime - Math.min(300_000, lifetime / 5),
+      expiresAt: fetchedAt + lifetime,
+    };
+  }
+
+  async function revokeAll(): Promise<void> {
+    const live = [...tokens.values()].filter((token) => now() < token.expiresAt);
+    tokens.clear();
+    await Promise.allSettled(
+      live.map(({ credentials, value }) =>
+        oauth.revocationRequest(
+          server,
+          { client_id: credentials.clientId },
+          oauth.ClientSecretBasic(credentials.clientSecret),
+          value,
+          { ...options, additionalParameters: { token_type_hint: 'access_token' } },
+        ),
+      ),
+    );
+  }
+
+  return { exchange, revokeAll };
+}
+
+const authorized = (request: HttpRequest, token: Token): HttpRequest => ({
+  ...request,
+  headers: { ...request.headers, authorization: `Bearer ${token.value}` },
+});
+
+/** oauth4webapi's requests through our own exchange, with its deadline and bounded body. */
+function tokenFetch(send: Send, now: () => number) {
+  return async (
+    url: string,
+    init: { readonly body?: URLSearchParams | undefined; readonly headers: Record<string, string> },
+  ): Promise<Response> => {
+    const answer = await send({ method: 'POST', url, headers: init.headers, body: init.body?.toString() ?? '' });
+    if (answer.status === 200) return new Response(answer.body, { headers: { 'content-type': 'application/json' } });
+    throw tokenError(answer, now());
+  };
+}
+
+function tokenError(answer: HttpAnswer, now: number): AtlasError {
+  const { errorCode, detail } = readErrorBody(answer.body);
+  return errorFromAnswer({
+    httpStatus: answer.status,
+    errorCode,
+    detail,
+    retryAfterMs: retryAfterMs(answer.headers, now),
+  });
+}
+
+function bounded<V>(map: Map<string, V>, key: string, value: V): void {
+  map.delete(key);
+  map.set(key, value);
+  const [oldest] = map.keys();
+  if (map.size > MAX_TOKENS && oldest !== undefined) map.delete(oldest);
+}

@@ -1,0 +1,265 @@
+/**
+ * The controller: changes of resources go into the queue, each key that comes out is visited once, and what the visit
+ * found is published. Everything it remembers of a key beyond the reflector's picture stands in `Memory`.
+ */
+import type { AtlasClient } from '../atlas/client.ts';
+import { hasStatus, KubeError } from '../kube/errors.ts';
+import type { EventRecorder } from '../kube/events.ts';
+import { getLegacyRestoreJob, type LegacyRestoreJob, writeStatus } from '../kube/legacy-restore-jobs.ts';
+import type { Change } from '../kube/reflector.ts';
+import type { KubeSession } from '../kube/session.ts';
+import { errorFields, type Logger } from '../telemetry/log.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import { type CredentialsReader, createCredentialsReader } from './credentials.ts';
+import { type CredentialsWatch, createCredentialsWatch } from './credentials-watch.ts';
+import type { Outcome } from './outcome.ts';
+import { createQueue } from './queue.ts';
+import { reconcile } from './reconcile.ts';
+import { type Report, report } from './report.ts';
+import { firstVisit, isUrgent, transientBackoff } from './schedule.ts';
+
+/** The local picture of all resources; the reflectors keep it. */
+export interface LegacyRestoreJobs {
+  readonly get: (key: string) => LegacyRestoreJob | undefined;
+  readonly all: () => Iterable<LegacyRestoreJob>;
+  /** Takes over the answer to a write, ahead of its watch event. */
+  readonly learn: (job: LegacyRestoreJob) => void;
+}
+
+export interface ControllerOptions {
+  readonly session: KubeSession;
+  readonly jobs: LegacyRestoreJobs;
+  readonly atlas: (onTurn: (key: string) => void) => AtlasClient;
+  readonly events: EventRecorder;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly concurrency: number;
+  /** Milliseconds. */
+  readonly defaultInterval: number;
+  readonly deliveryUrlInStatus: boolean;
+  readonly defaultCredentialsDir: string;
+  readonly defaultCredentialsNamespaces: readonly string[];
+}
+
+export interface Controller {
+  /** Told of every change of the picture, also before the start. */
+  readonly onChange: (change: Change<LegacyRestoreJob>) => void;
+  /** Begins to visit what is there: this replica leads. */
+  readonly start: () => void;
+  /** Begins no further visit, lets those under way end, and closes the Atlas client. */
+  readonly stop: () => Promise<void>;
+  readonly queueDepth: () => number;
+  readonly activeVisits: () => number;
+  readonly pausedBudgets: () => number;
+}
+
+/** What is known of a key beyond the resource itself. */
+interface Memory {
+  readonly uid: string;
+  /** Failures in a row. */
+  failures: number;
+  /** An outcome whose status could not be written yet: it is written before Atlas is asked again. */
+  unwritten: Visit | undefined;
+}
+
+interface Visit {
+  readonly job: LegacyRestoreJob;
+  readonly outcome: Outcome;
+  readonly atlasMs: number;
+}
+
+/** A status that keeps changing under our hands is left to the next visit after so many conflicts. */
+const MAX_CONFLICTS = 5;
+const CONTROLLER = 'legacyrestorejob';
+
+export function createController(options: ControllerOptions): Controller {
+  const { session, jobs, events, log, metrics } = options;
+  const memories = new Map<string, Memory>();
+  let started = false;
+
+  const queue = createQueue({
+    concurrency: options.concurrency,
+    visit,
+    onFailed: (key, error) => {
+      log.error({ key, ...errorFields(error) }, 'a visit ended with an unexpected error');
+      queue.addAfter(key, transientBackoff(countFailure(key), Math.random));
+    },
+  });
+  const atlas = options.atlas((key) => queue.add(key, 'due'));
+  const credentials: CredentialsReader = createCredentialsReader({
+    session,
+    defaultDirectory: options.defaultCredentialsDir,
+    defaultNamespaces: options.defaultCredentialsNamespaces,
+  });
+  const credentialsWatch: CredentialsWatch = createCredentialsWatch({
+    reader: credentials,
+    onChanged: (key) => {
+      // An outcome that waits for its status write was found with the old credentials.
+      const memory = memories.get(key);
+      if (memory !== undefined) memory.unwritten = undefined;
+      queue.add(key, 'fresh');
+    },
+  });
+
+  function onChange(change: Change<LegacyRestoreJob>): void {
+    if (change.type === 'deleted') {
+      forget(change.previous.key);
+      return;
+    }
+    if (!started || !isUrgent(change.object)) {
+      if (started && change.type === 'added') schedule(change.object);
+      return;
+    }
+    const asked =
+      change.type === 'added' ||
+      !isUrgent(change.previous) ||
+      change.previous.generation !== change.object.generation ||
+      change.previous.requestedAt !== change.object.requestedAt;
+    if (asked) queue.add(change.object.key, 'fresh');
+  }
+
+  function schedule(job: LegacyRestoreJob): void {
+    const next = firstVisit(job, options.defaultInterval, Date.now(), Math.random);
+    if (next.kind === 'after') queue.addAfter(job.key, next.ms);
+  }
+
+  function forget(key: string): void {
+    queue.forget(key);
+    atlas.forget(key);
+    credentialsWatch.forget(key);
+    memories.delete(key);
+  }
+
+  async function visit(key: string): Promise<void> {
+    const job = jobs.get(key);
+    if (job === undefined) return forget(key);
+    const memory = memoryOf(job);
+    const startedAt = performance.now();
+    const pending = memory.unwritten;
+    memory.unwritten = undefined;
+    const found: Visit =
+      pending !== undefined && isStillTrue(pending, job)
+        ? pending
+        : {
+            job,
+            outcome: await reconcile({ session, atlas, credentials, credentialsWatch }, job),
+            atlasMs: performance.now() - startedAt,
+          };
+    const result = await publish(found, memory);
+    metrics.reconciles.inc({ controller: CONTROLLER, result });
+    metrics.reconcileSeconds.observe({ controller: CONTROLLER }, (performance.now() - startedAt) / 1_000);
+  }
+
+  /** Publishes what a visit found, on the resource as it is now; returns the metric's label. */
+  async function publish(found: Visit, memory: Memory): Promise<Report['result']> {
+    for (let conflicts = 0; ; conflicts++) {
+      const job = jobs.get(found.job.key);
+      // Gone, or made anew, or its spec changed meanwhile: the change itself has brought it into the queue again.
+      if (job === undefined || job.uid !== found.job.uid || job.generation !== found.job.generation) return 'requeue';
+      const result = reportOn(found, job, memory);
+      try {
+        if (result.status !== undefined) await write(job, result.status);
+        announce(found, job, result, memory);
+        return result.result;
+      } catch (error) {
+        if (hasStatus(error, 404)) return 'requeue';
+        const again = hasStatus(error, 409) && conflicts < MAX_CONFLICTS && (await refresh(job));
+        if (again) continue;
+        postpone(found, memory, error);
+        return 'error';
+      }
+    }
+  }
+
+  function reportOn({ outcome, job: visited }: Visit, job: LegacyRestoreJob, { failures }: Memory): Report {
+    return report({
+      job,
+      requestedAt: visited.requestedAt,
+      outcome,
+      failures,
+      defaultInterval: options.defaultInterval,
+      deliveryUrlInStatus: options.deliveryUrlInStatus,
+      now: Date.now(),
+      random: Math.random,
+    });
+  }
+
+  async function write(job: LegacyRestoreJob, status: LegacyRestoreJob['status']): Promise<void> {
+    try {
+      const written = await writeStatus(session, job, status);
+      metrics.statusWrites.inc({ result: 'success' });
+      if (written !== undefined) jobs.learn(written);
+    } catch (error) {
+      metrics.statusWrites.inc({ result: hasStatus(error, 409) ? 'conflict' : 'error' });
+      throw error;
+    }
+  }
+
+  /** Fetches the resource that is newer than our picture; false when that did not work either. */
+  async function refresh(job: LegacyRestoreJob): Promise<boolean> {
+    const fresh = await getLegacyRestoreJob(session, job).catch(() => undefined);
+    if (fresh !== undefined) jobs.learn(fresh);
+    return fresh !== undefined;
+  }
+
+  /** Events, log and the next visit follow a status that is written, never one that is not. */
+  function announce({ outcome, atlasMs }: Visit, job: LegacyRestoreJob, result: Report, memory: Memory): void {
+    memory.failures = result.failures;
+    for (const event of result.events) events.record(job, event);
+    if (result.log !== undefined) {
+      const { level, message, fields } = result.log;
+      log[level]({ ...identity(job), ...fields, durationMs: Math.round(atlasMs) }, message);
+    }
+    if (outcome.kind === 'interrupted')
+      log.debug({ ...identity(job), ...errorFields(outcome.error) }, 'the visit was interrupted');
+    if (result.next.kind === 'after') queue.addAfter(job.key, result.next.ms);
+  }
+
+  /** A status write that failed is made up for, without asking Atlas again. */
+  function postpone(found: Visit, memory: Memory, error: unknown): void {
+    // What the API server finds invalid will not become valid: the next try starts from Atlas.
+    memory.unwritten = hasStatus(error, 400, 422) ? undefined : found;
+    const told = error instanceof KubeError ? error.retryAfterMs : undefined;
+    const ms = told ?? transientBackoff(countFailure(found.job.key), Math.random);
+    log.warn({ ...identity(found.job), ...errorFields(error) }, 'the status could not be written, it is tried again');
+    queue.addAfter(found.job.key, ms);
+  }
+
+  function memoryOf(job: LegacyRestoreJob): Memory {
+    const known = memories.get(job.key);
+    if (known?.uid === job.uid) return known;
+    const fresh: Memory = { uid: job.uid, failures: 0, unwritten: undefined };
+    memories.set(job.key, fresh);
+    return fresh;
+  }
+
+  function countFailure(key: string): number {
+    const memory = memories.get(key);
+    if (memory === undefined) return 1;
+    memory.failures += 1;
+    return memory.failures;
+  }
+
+  return {
+    onChange,
+    start: () => {
+      started = true;
+      for (const job of jobs.all()) schedule(job);
+      queue.start();
+    },
+    stop: async () => {
+      credentialsWatch.stop();
+      await queue.stop();
+      await atlas.close();
+    },
+    queueDepth: queue.depth,
+    activeVisits: queue.active,
+    pausedBudgets: atlas.pausedBudgets,
+  };
+}
+
+/** Whether an outcome that waits for its status write still answers what the resource asks for. */
+const isStillTrue = ({ job }: Visit, now: LegacyRestoreJob): boolean =>
+  job.uid === now.uid && job.generation === now.generation && job.requestedAt === now.requestedAt;
+
+const identity = ({ namespace, name, uid, spec }: LegacyRestoreJob) => ({ namespace, name, uid, jobId: spec.jobId });

@@ -1,0 +1,177 @@
+/** Finds the Atlas credentials of a resource: its Secret, or the default ones where its namespace may use them. */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { REASONS } from '../api/reasons.ts';
+import type { AtlasCredentials } from '../atlas/credentials.ts';
+import { hasStatus } from '../kube/errors.ts';
+import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
+import { getSecret } from '../kube/secrets.ts';
+import type { KubeSession } from '../kube/session.ts';
+
+/** Where credentials come from. `id` is unique among all sources and safe to log. */
+export type CredentialsSource =
+  | { readonly kind: 'secret'; readonly id: string; readonly namespace: string; readonly name: string }
+  | { readonly kind: 'directory'; readonly id: string; readonly path: string }
+  /** The resource names no Secret, and its namespace may not use the default ones. */
+  | { readonly kind: 'none'; readonly id: string };
+
+export type CredentialsResult = {
+  /** Changes whenever the content may have changed. */
+  readonly version: string;
+} & (
+  | { readonly ok: true; readonly credentials: AtlasCredentials }
+  | { readonly ok: false; readonly reason: 'SecretNotFound' | 'SecretInvalid'; readonly message: string }
+);
+
+export interface CredentialsReader {
+  readonly sourceOf: (job: LegacyRestoreJob) => CredentialsSource;
+  /** At most `CACHE_MS` old. Throws KubeError when the API server cannot answer. */
+  readonly read: (source: CredentialsSource) => Promise<CredentialsResult>;
+  /** As `read`, but not from the cache, unless somebody has just read it. */
+  readonly readAgain: (source: CredentialsSource) => Promise<CredentialsResult>;
+}
+
+export interface CredentialsOptions {
+  readonly session: KubeSession;
+  /** Empty: there are no default credentials. */
+  readonly defaultDirectory: string;
+  readonly defaultNamespaces: readonly string[];
+}
+
+/** Milliseconds that a Secret is not read again: many resources share one. */
+const CACHE_MS = 30_000;
+const JUST_READ_MS = 1_000;
+const KEYS = ['publicApiKey', 'privateApiKey', 'clientId', 'clientSecret'] as const;
+
+interface Cached {
+  readonly readAt: number;
+  readonly result: Promise<CredentialsResult>;
+}
+
+export function createCredentialsReader(options: CredentialsOptions): CredentialsReader {
+  const cache = new Map<string, Cached>();
+
+  function sourceOf({ namespace, spec }: LegacyRestoreJob): CredentialsSource {
+    const name = spec.credentialsSecretRef?.name;
+    if (name !== undefined) return { kind: 'secret', id: `${namespace}/${name}`, namespace, name };
+    const granted = options.defaultDirectory !== '' && options.defaultNamespaces.includes(namespace);
+    return granted
+      ? { kind: 'directory', id: 'default', path: options.defaultDirectory }
+      : { kind: 'none', id: 'none' };
+  }
+
+  /** Single-flight: a hundred resources with one Secret read it once. */
+  function readSince(source: CredentialsSource, oldest: number): Promise<CredentialsResult> {
+    const cached = cache.get(source.id);
+    if (cached !== undefined && cached.readAt >= oldest) return cached.result;
+    const result = readSource(options.session, source);
+    const entry: Cached = { readAt: performance.now(), result };
+    cache.set(source.id, entry);
+    result.catch(() => {
+      if (cache.get(source.id) === entry) cache.delete(source.id);
+    });
+    sweep();
+    return result;
+  }
+
+  /** Deleted resources and renamed Secrets leave entries behind. */
+  function sweep(): void {
+    for (const [id, { readAt }] of cache) {
+      if (performance.now() - readAt < CACHE_MS) return;
+      cache.delete(id);
+    }
+  }
+
+  return {
+    sourceOf,
+    read: (source) => readSince(source, performance.now() - CACHE_MS),
+    readAgain: (source) => readSince(source, performance.now() - JUST_READ_MS),
+  };
+}
+
+async function readSource(session: KubeSession, source: CredentialsSource): Promise<CredentialsResult> {
+  switch (source.kind) {
+    case 'secret':
+      return readSecret(session, source);
+    case 'directory':
+      return readDirectory(source.path);
+    case 'none':
+      return {
+        version: 'none',
+        ok: false,
+        reason: 'SecretInvalid',
+        message:
+          'spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace.',
+      };
+  }
+}
+
+async function readSecret(
+  session: KubeSession,
+  { namespace, name }: { namespace: string; name: string },
+): Promise<CredentialsResult> {
+  try {
+    const { uid, resourceVersion, data } = await getSecret(session, { namespace, name });
+    return { version: `${uid} ${resourceVersion}`, ...toCredentials(`Secret ${namespace}/${name}`, data) };
+  } catch (error) {
+    if (hasStatus(error, 404)) return notFound('absent', `Secret ${namespace}/${name} does not exist.`);
+    if (hasStatus(error, 403)) return notFound('forbidden', `The operator may not read Secret ${namespace}/${name}.`);
+    throw error;
+  }
+}
+
+const notFound = (version: string, what: string): CredentialsResult => ({
+  version,
+  ok: false,
+  reason: 'SecretNotFound',
+  message: `${what} ${REASONS.SecretNotFound.remedy}`,
+});
+
+async function readDirectory(path: string): Promise<CredentialsResult> {
+  const data: Record<string, string> = {};
+  for (const key of KEYS) {
+    const value = await readFile(join(path, key), 'utf8').catch(() => undefined);
+    if (value !== undefined) data[key] = value;
+  }
+  const version = createHash('sha256').update(JSON.stringify(data)).digest('hex');
+  return { version, ...toCredentials('The folder of the default credentials', data) };
+}
+
+type Parsed =
+  | { readonly ok: true; readonly credentials: AtlasCredentials }
+  | { readonly ok: false; readonly reason: 'SecretInvalid'; readonly message: string };
+
+/** Names keys, never values. */
+function toCredentials(where: string, data: Readonly<Record<string, string>>): Parsed {
+  const invalid = (problem: string): Parsed => ({
+    ok: false,
+    reason: 'SecretInvalid',
+    message: `${where} ${problem}. ${REASONS.SecretInvalid.remedy}`,
+  });
+  const present = KEYS.filter((key) => data[key] !== undefined);
+  const apiKey = present.some((key) => key === 'publicApiKey' || key === 'privateApiKey');
+  const serviceAccount = present.some((key) => key === 'clientId' || key === 'clientSecret');
+  if (apiKey && serviceAccount) return invalid(`holds two kinds of credentials (${present.join(', ')})`);
+  if (!apiKey && !serviceAccount)
+    return invalid('holds none of the keys publicApiKey, privateApiKey, clientId, clientSecret');
+  const [nameKey, secretKey] = apiKey
+    ? (['publicApiKey', 'privateApiKey'] as const)
+    : (['clientId', 'clientSecret'] as const);
+  // A trailing newline comes with `kubectl create secret --from-file` and is part of no credential.
+  const [name, secret] = [data[nameKey]?.trim(), data[secretKey]?.trim()];
+  if (name === undefined) return invalid(`lacks the key ${nameKey}`);
+  if (secret === undefined) return invalid(`lacks the key ${secretKey}`);
+  if (name === '') return invalid(`has an empty ${nameKey}`);
+  if (secret === '') return invalid(`has an empty ${secretKey}`);
+  if (hasControlCharacters(name) || hasControlCharacters(secret))
+    return invalid(`has control characters in ${nameKey} or ${secretKey}`);
+  return {
+    ok: true,
+    credentials: apiKey
+      ? { kind: 'apiKey', publicKey: name, privateKey: secret }
+      : { kind: 'serviceAccount', clientId: name, clientSecret: secret },
+  };
+}
+
+const hasControlCharacters = (text: string): boolean => /\p{Cc}/u.test(text);

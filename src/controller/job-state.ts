@@ -1,0 +1,69 @@
+/** What mirrored content means: the only place that knows Atlas's status names. */
+import type { RestoreDelivery, RestoreJob } from '../api/restore-job.ts';
+
+/** `unknown`: no status, or one that this version does not know. */
+export type JobState = 'running' | 'finished' | 'broken' | 'killed' | 'unknown';
+
+export type DeliveryState = 'absent' | 'pending' | 'ready' | 'expired' | 'exhausted' | 'failed' | 'unknown';
+
+const JOB_STATES: Readonly<Record<string, JobState>> = {
+  IN_PROGRESS: 'running',
+  FINISHED: 'finished',
+  BROKEN: 'broken',
+  KILLED: 'killed',
+};
+
+const DELIVERY_STATES: Readonly<Record<string, DeliveryState>> = {
+  NOT_STARTED: 'pending',
+  PENDING: 'pending',
+  IN_PROGRESS: 'pending',
+  READY: 'ready',
+  EXPIRED: 'expired',
+  MAX_DOWNLOADS_EXCEEDED: 'exhausted',
+  FAILED: 'failed',
+  INTERRUPTED: 'failed',
+};
+
+/** Methods that bring the data to its place themselves: there is nothing to download. */
+const PUSHED_METHODS: readonly string[] = ['AUTOMATED_RESTORE', 'SCP', 'CLIENT_PIT_SCP', 'THIRD_PARTY_COPY'];
+
+export const jobState = ({ statusName }: RestoreJob): JobState => known(JOB_STATES, statusName ?? '') ?? 'unknown';
+
+/** Whether a status holds anything from Atlas. */
+export const isMirrored = ({ statusName }: RestoreJob): boolean => statusName !== undefined;
+
+export function deliveryState(delivery: RestoreDelivery | undefined): DeliveryState {
+  if (delivery === undefined) return 'absent';
+  return known(DELIVERY_STATES, delivery.statusName ?? '') ?? 'unknown';
+}
+
+/**
+ * Whether a delivery is an automated restore. Atlas reports those as HTTP too: then a target or a missing url tells.
+ * `hasUrl`: whether Atlas's answer has a url, also where it is kept out of status.
+ */
+export function isAutomatedRestore(delivery: RestoreDelivery, hasUrl: boolean): boolean {
+  const { methodName, statusName, targetClusterId, targetClusterName, targetGroupId } = delivery;
+  const hasTarget = [targetClusterId, targetClusterName, targetGroupId].some(
+    (target) => target !== undefined && target !== '',
+  );
+  return methodName === 'AUTOMATED_RESTORE' || hasTarget || (statusName === 'READY' && !hasUrl);
+}
+
+/** Whether there is, or will be, or was, something to download. */
+export function isDownload(delivery: RestoreDelivery | undefined, hasUrl: boolean): delivery is RestoreDelivery {
+  if (delivery === undefined || isAutomatedRestore(delivery, hasUrl)) return false;
+  return hasUrl || !PUSHED_METHODS.includes(delivery.methodName ?? '');
+}
+
+/** When the download expires, in milliseconds since the epoch; undefined when Atlas does not say or not readably. */
+export function expiresAt(delivery: RestoreDelivery): number | undefined {
+  const time = Date.parse(delivery.expires ?? '');
+  return Number.isNaN(time) ? undefined : time;
+}
+
+export const hasUrl = (delivery: RestoreDelivery | undefined): boolean =>
+  delivery?.url !== undefined || delivery?.urlV2 !== undefined;
+
+function known<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(table, name) ? table[name] : undefined;
+}

@@ -1,0 +1,133 @@
+/** When a resource is visited next: the table of the documentation, as pure functions. */
+import { parseDuration } from '../api/duration.ts';
+import { INTERVAL_BOUNDS, type Spec, type Status } from '../api/legacy-restore-job.ts';
+import type { RestoreJob } from '../api/restore-job.ts';
+import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
+import { deliveryState, expiresAt, hasUrl, isAutomatedRestore, jobState } from './job-state.ts';
+
+export type NextVisit =
+  | { readonly kind: 'never' }
+  /** Milliseconds from now. */
+  | { readonly kind: 'after'; readonly ms: number };
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** While a download is ready its hashes can still appear, and what nobody knows can become known. */
+const WATCHFUL_MS = 10 * MINUTE_MS;
+const LONGEST_SPREAD_MS = 5 * MINUTE_MS;
+const JITTER = 0.1;
+const TRANSIENT_BACKOFF_MS = { first: 2_000, max: 5 * MINUTE_MS };
+const PERMANENT_BACKOFF_MS = { first: 30_000, max: HOUR_MS };
+
+const never: NextVisit = { kind: 'never' };
+const after = (ms: number): NextVisit => ({ kind: 'after', ms });
+
+/** How often a running job is asked for, in milliseconds: spec.interval within its bounds, else the setting. */
+export function intervalOf(spec: Spec, defaultInterval: number): number {
+  const interval = spec.interval === undefined ? undefined : parseDuration(spec.interval);
+  return Math.min(INTERVAL_BOUNDS.max, Math.max(INTERVAL_BOUNDS.min, interval ?? defaultInterval));
+}
+
+/** Whether a person asked for something that no visit has answered yet. */
+export function isUrgent(job: LegacyRestoreJob): boolean {
+  if (job.status.observedGeneration !== job.generation) return true;
+  return isRequested(job) && job.spec.suspend !== true;
+}
+
+const isRequested = ({ requestedAt, status }: LegacyRestoreJob): boolean =>
+  requestedAt !== undefined && requestedAt !== status.lastHandledReconcileAt;
+
+/** The first visit after a start of the operator. Open resources are spread: a restart is no stampede on Atlas. */
+export function firstVisit(job: LegacyRestoreJob, defaultInterval: number, now: number, random: Random): NextVisit {
+  if (isUrgent(job)) return after(0);
+  if (job.spec.suspend === true) return never;
+  const interval = intervalOf(job.spec, defaultInterval);
+  if (visitForContent(job.status, urlExists(job.status), interval, now, random).kind === 'never') return never;
+  return after(random() * Math.min(interval, LONGEST_SPREAD_MS));
+}
+
+/** The next visit after Atlas answered with this content. `answerHasUrl`: also where it is kept out of status. */
+export function visitAfterAnswer(
+  content: RestoreJob,
+  answerHasUrl: boolean,
+  interval: number,
+  now: number,
+  random: Random,
+): NextVisit {
+  return visitForContent(content, answerHasUrl, interval, now, random);
+}
+
+/** The next visit after a failure; `failures` counts those in a row, this one included. */
+export function visitAfterFailure(
+  kind: 'permanent' | 'transient',
+  status: Status,
+  failures: number,
+  now: number,
+  random: Random,
+): NextVisit {
+  if (kind === 'transient') return after(transientBackoff(failures, random));
+  // Nothing can change any more, and what was asked for has been answered.
+  if (visitForContent(status, urlExists(status), MINUTE_MS, now, random).kind === 'never') return never;
+  const ceiling = backoff(PERMANENT_BACKOFF_MS, failures);
+  return after(ceiling * (1 - random() * 2 * JITTER));
+}
+
+/** Milliseconds until the next try, exponential with full jitter. */
+export function transientBackoff(failures: number, random: Random): number {
+  return Math.max(TRANSIENT_BACKOFF_MS.first / 4, backoff(TRANSIENT_BACKOFF_MS, failures) * random());
+}
+
+/** Where the url is kept out of status, the condition DownloadAvailable tells a download from an automated restore. */
+export function urlExists(status: Status): boolean {
+  return hasUrl(status.delivery) || (status.conditions ?? []).some(({ type }) => type === 'DownloadAvailable');
+}
+
+function visitForContent(
+  content: RestoreJob,
+  contentHasUrl: boolean,
+  interval: number,
+  now: number,
+  random: Random,
+): NextVisit {
+  const jittered = (ms: number): NextVisit => after(ms * (1 - JITTER + random() * 2 * JITTER));
+  switch (jobState(content)) {
+    case 'running':
+    case 'unknown':
+      return jittered(interval);
+    case 'broken':
+    case 'killed':
+      return never;
+    case 'finished':
+      break;
+  }
+  const { delivery } = content;
+  if (delivery !== undefined && isAutomatedRestore(delivery, contentHasUrl)) return never;
+  switch (deliveryState(delivery)) {
+    case 'pending':
+      return jittered(interval);
+    case 'ready':
+      return visitForDownload(delivery === undefined ? undefined : expiresAt(delivery), now, jittered);
+    case 'expired':
+    case 'exhausted':
+    case 'failed':
+      return never;
+    case 'absent':
+    case 'unknown':
+      return jittered(WATCHFUL_MS);
+  }
+}
+
+/** Often enough to see the hashes appear, and once exactly when the download expires. */
+function visitForDownload(expires: number | undefined, now: number, jittered: (ms: number) => NextVisit): NextVisit {
+  if (expires === undefined) return jittered(HOUR_MS);
+  if (now >= expires + HOUR_MS) return never;
+  const regular = jittered(WATCHFUL_MS);
+  if (now >= expires || regular.kind === 'never') return regular;
+  return after(Math.min(regular.ms, expires - now + 1_000));
+}
+
+const backoff = ({ first, max }: { readonly first: number; readonly max: number }, failures: number): number =>
+  Math.min(max, first * 2 ** Math.min(30, Math.max(0, failures - 1)));

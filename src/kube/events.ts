@@ -1,0 +1,123 @@
+/** Events of the API group events.k8s.io, the same one counted instead of written again. */
+import { randomUUID } from 'node:crypto';
+import { hasStatus } from './errors.ts';
+import { type LegacyRestoreJob, objectReference } from './legacy-restore-jobs.ts';
+import type { KubeSession } from './session.ts';
+import { kubeMicroTime } from './time.ts';
+
+export interface EventContent {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly note: string;
+}
+
+export interface EventRecorder {
+  /** Writes in the background: an event that cannot be written must not hold up anything. */
+  readonly record: (about: LegacyRestoreJob, event: EventContent) => void;
+  /** Resolves when all writes under way have ended. */
+  readonly drain: () => Promise<void>;
+}
+
+export interface EventRecorderOptions {
+  readonly session: KubeSession;
+  /** Name of this process among its replicas. */
+  readonly instance: string;
+  readonly onFailed: (error: unknown) => void;
+  readonly now?: () => number;
+}
+
+const CONTROLLER = 'atlasrestore.dev/legacy-restore-operator';
+/** The same event again within this time is counted in a series, as client-go does. */
+const SERIES_MS = 6 * 60_000;
+/** Series remembered; the oldest are forgotten first. */
+const MAX_SERIES = 2_000;
+/** The API server refuses longer notes, in bytes. */
+const MAX_NOTE_BYTES = 1_024;
+
+interface Series {
+  readonly path: string;
+  count: number;
+  lastAt: number;
+}
+
+export function createEventRecorder({
+  session,
+  instance,
+  onFailed,
+  now = Date.now,
+}: EventRecorderOptions): EventRecorder {
+  const seriesByKey = new Map<string, Series>();
+  const writing = new Set<Promise<void>>();
+
+  async function write(about: LegacyRestoreJob, event: EventContent): Promise<void> {
+    const key = JSON.stringify([about.uid, event.type, event.reason, event.note]);
+    const series = seriesByKey.get(key);
+    if (series !== undefined && now() - series.lastAt < SERIES_MS) {
+      series.count += 1;
+      series.lastAt = now();
+      try {
+        return await count(series);
+      } catch (error) {
+        // Events live for an hour, less where somebody cleans up.
+        if (!hasStatus(error, 404)) throw error;
+      }
+    }
+    const path = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(about.namespace)}/events`;
+    const name = `${about.name.slice(0, 200).replace(/[-.]+$/, '')}.${randomUUID()}`;
+    remember(key, { path: `${path}/${name}`, count: 1, lastAt: now() });
+    await session.request({ method: 'POST', path, body: eventObject(about, event, name) });
+  }
+
+  async function count(series: Series): Promise<void> {
+    await session.request({
+      method: 'PATCH',
+      path: series.path,
+      contentType: 'application/merge-patch+json',
+      body: { series: { count: series.count, lastObservedTime: kubeMicroTime(series.lastAt) } },
+    });
+  }
+
+  function remember(key: string, series: Series): void {
+    seriesByKey.delete(key);
+    seriesByKey.set(key, series);
+    const [oldest] = seriesByKey.keys();
+    if (seriesByKey.size > MAX_SERIES && oldest !== undefined) seriesByKey.delete(oldest);
+  }
+
+  function eventObject(about: LegacyRestoreJob, event: EventContent, name: string) {
+    return {
+      apiVersion: 'events.k8s.io/v1',
+      kind: 'Event',
+      metadata: { name, namespace: about.namespace },
+      eventTime: kubeMicroTime(now()),
+      reportingController: CONTROLLER,
+      reportingInstance: instance.slice(0, 128),
+      action: 'Mirror',
+      type: event.type,
+      reason: event.reason,
+      note: boundedBytes(event.note, MAX_NOTE_BYTES),
+      regarding: objectReference(about),
+    };
+  }
+
+  return {
+    record: (about, event) => {
+      const done: Promise<void> = write(about, event)
+        .catch(onFailed)
+        .finally(() => writing.delete(done));
+      writing.add(done);
+    },
+    drain: async () => {
+      await Promise.allSettled(writing);
+    },
+  };
+}
+
+/** The text, cut at a character so that it fits into so many bytes of UTF-8. */
+function boundedBytes(text: string, maxBytes: number): string {
+  if (Buffer.byteLength(text) <= maxBytes) return text;
+  return `${Buffer.from(text)
+    .subarray(0, maxBytes - 6)
+    .toString('utf8')
+    .replace(/\uFFFD+$/, '')}…`;
+}

@@ -1,0 +1,65 @@
+/** Says in the log what interrupts listing and watching: one warning with its cause, not hundreds. */
+import { API_VERSION, PLURAL } from '../api/legacy-restore-job.ts';
+import { errorFields, type Logger } from '../telemetry/log.ts';
+import { hasStatus } from './errors.ts';
+import type { WatchCause } from './reflector.ts';
+
+export interface InterruptionLog {
+  readonly interrupted: (cause: WatchCause, error: unknown, waitMs: number) => void;
+  readonly recovered: () => void;
+  /** The present problem in one sentence; undefined while there is none. */
+  readonly problem: () => string | undefined;
+}
+
+/** The same trouble is mentioned again after so long. */
+const REMIND_MS = 60_000;
+
+/** `scope`: the namespace, or undefined for all. */
+export function createInterruptionLog(log: Logger, scope: string | undefined): InterruptionLog {
+  const where = scope === undefined ? {} : { watchedNamespace: scope };
+  let warnedAt = Number.NEGATIVE_INFINITY;
+  let warned: string | undefined;
+  let problem: string | undefined;
+  let since = 0;
+  let interruptions = 0;
+
+  return {
+    interrupted: (cause, error, waitMs) => {
+      if (interruptions === 0) since = performance.now();
+      interruptions += 1;
+      problem = describe(cause, error);
+      const repeated = problem === warned && performance.now() - warnedAt < REMIND_MS;
+      const level = repeated ? 'debug' : cause === 'expired' ? 'info' : 'warn';
+      if (level === 'warn') {
+        warnedAt = performance.now();
+        warned = problem;
+      }
+      log[level]({ ...where, cause, ...errorFields(error), waitMs: Math.round(waitMs) }, problem);
+    },
+    recovered: () => {
+      const seconds = Math.round((performance.now() - since) / 1_000);
+      if (interruptions > 0) log.info({ ...where, interruptions, seconds }, `watching ${PLURAL} again`);
+      interruptions = 0;
+      problem = undefined;
+    },
+    problem: () => problem,
+  };
+}
+
+function describe(cause: WatchCause, error: unknown): string {
+  if (hasStatus(error, 404)) {
+    return `the CustomResourceDefinition of ${PLURAL} (${API_VERSION}) is not installed: apply the file in crds/ or the output of print-crds`;
+  }
+  if (hasStatus(error, 403)) return `the operator may not list and watch ${PLURAL}: check its Role or ClusterRole`;
+  if (hasStatus(error, 401)) return "the API server does not accept the operator's credentials";
+  switch (cause) {
+    case 'stalled':
+      return `the watch of ${PLURAL} went silent, its connection is given up`;
+    case 'expired':
+      return `the watch of ${PLURAL} was too far behind, all are listed anew`;
+    case 'list':
+      return hasStatus(error, 0) ? 'the API server cannot be reached' : `listing ${PLURAL} failed`;
+    case 'watch':
+      return hasStatus(error, 0) ? 'the API server cannot be reached' : `the watch of ${PLURAL} was interrupted`;
+  }
+}

@@ -1,0 +1,319 @@
+/**
+ * Keeps a local picture of one kind of object equal to the API server's, for as long as the process lives: client-node's
+ * informer stops for good on most errors.
+ *
+ * Its states, and what leads from one to the next:
+ *
+ *   listing ──complete──▶ watching ──server ends the watch──▶ watching (from the last resourceVersion)
+ *      ▲ ▲                    │  └────connection or API error──▶ waiting ──back-off over──▶ watching
+ *      │ └──────410 Gone──────┘                                    ▲
+ *      └──────────────back-off over──────────────  waiting ◀───────┴──error while listing
+ *
+ * A stop (the signal of `run`) ends it in every state.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
+import { errorFromStatus, hasStatus, KubeError } from './errors.ts';
+import type { KubeSession } from './session.ts';
+import { readLines, type StallTimer, startStallTimer } from './watch-stream.ts';
+
+/** What is kept of an object: as little as its readers need. */
+export interface Kept {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+}
+
+export type Change<T extends Kept> =
+  | { readonly type: 'added'; readonly object: T }
+  | { readonly type: 'updated'; readonly object: T; readonly previous: T }
+  | { readonly type: 'deleted'; readonly previous: T };
+
+export type WatchCause = 'list' | 'watch' | 'expired' | 'stalled';
+
+export interface ReflectorOptions<T extends Kept> {
+  readonly session: KubeSession;
+  /** Path of the collection, such as `/apis/atlasrestore.dev/v1/legacyrestorejobs`. */
+  readonly path: string;
+  /** Reduces an object to what is kept; undefined leaves it out. */
+  readonly keep: (object: unknown) => T | undefined;
+  /** Told of every difference, in order. What it throws is reported and changes nothing. */
+  readonly onChange: (change: Change<T>) => void;
+  /** Told once for each list that is complete. */
+  readonly onListed: (count: number) => void;
+  /** Told of everything that interrupted listing or watching, with the wait that follows in milliseconds. */
+  readonly onInterrupted: (cause: WatchCause, error: unknown, waitMs: number) => void;
+  /** Told once listing or watching works again after an interruption. */
+  readonly onRecovered: () => void;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+}
+
+export interface Reflector<T extends Kept> {
+  /** Runs until the signal is aborted, then resolves. Never rejects. */
+  readonly run: (signal: AbortSignal) => Promise<void>;
+  readonly get: (key: string) => T | undefined;
+  /** Takes over an object from the answer to a write, ahead of its watch event; older ones are left alone. */
+  readonly learn: (object: T) => void;
+  readonly all: () => IterableIterator<T>;
+  readonly size: () => number;
+  /** Whether a list has been complete. */
+  readonly hasListed: () => boolean;
+}
+
+/** Pages of a list. The API server's memory grows with them, ours holds one at a time. */
+const PAGE_SIZE = 500;
+/**
+ * Seconds that the server is asked to keep a watch open, plus up to this jitter. Shorter than other clients: the
+ * server sends its last bookmark shortly before the end, and a connection that died silently is found with the end.
+ */
+const WATCH_SECONDS = { min: 30, jitter: 8 };
+/** How long after its announced end a silent watch counts as dead, and how long any stream may be silent in its middle. */
+const STALL_MS = { afterEnd: 4_000, between: 10_000, listing: 30_000 };
+const BACKOFF_MS = { first: 400, max: 30_000 };
+/** A watch that ends sooner without having brought anything counts as failed: ending at once must not become a hot loop. */
+const SHORTEST_WATCH_MS = 1_000;
+/** So many watches that fail with an answer in a row, and the resourceVersion itself may be what the server cannot take. */
+const FAILURES_BEFORE_RELIST = 3;
+/** A list now and then, as a safety net against what nobody thought of. */
+const RELIST_MS = 3_600_000;
+
+const ListPage = z.object({
+  metadata: z.object({ resourceVersion: z.string().optional(), continue: z.string().optional() }).optional(),
+  items: z.array(z.unknown()).nullish(),
+});
+const WatchEvent = z.object({ type: z.string(), object: z.unknown() });
+const Bookmark = z.object({
+  metadata: z.object({ resourceVersion: z.string(), annotations: z.record(z.string(), z.string()).optional() }),
+});
+
+type Ending =
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'failed'; readonly error: unknown; readonly cause: WatchCause };
+
+export function createReflector<T extends Kept>(options: ReflectorOptions<T>): Reflector<T> {
+  const { session, path, keep, onChange, onListed, onInterrupted, onRecovered, random = Math.random } = options;
+  const objects = new Map<string, T>();
+  let listed = false;
+  /** Undefined: the next thing to do is a list. */
+  let resourceVersion: string | undefined;
+  let streamingLists = true;
+  let interrupted = false;
+
+  async function run(signal: AbortSignal): Promise<void> {
+    let failures = 0;
+    let relistAt = 0;
+    while (!signal.aborted) {
+      const relist = resourceVersion === undefined || performance.now() >= relistAt;
+      const startedAt = performance.now();
+      const before = resourceVersion;
+      const ending = relist ? await list(signal) : await watch(signal);
+      if (signal.aborted) return;
+      if (ending.kind === 'ended') {
+        if (relist) relistAt = performance.now() + RELIST_MS * (1 + random() / 5);
+        const useful = relist || resourceVersion !== before || performance.now() - startedAt >= SHORTEST_WATCH_MS;
+        failures = useful ? 0 : failures + 1;
+        if (useful) continue;
+      } else {
+        failures = resourceVersion !== before && !relist ? 1 : failures + 1;
+        if (ending.cause === 'expired') resourceVersion = undefined;
+        else if (failures >= FAILURES_BEFORE_RELIST && ending.error instanceof KubeError && ending.error.status > 0) {
+          resourceVersion = undefined;
+        }
+      }
+      const waitMs = waitAfter(ending, failures, random);
+      if (ending.kind === 'failed') {
+        interrupted = true;
+        onInterrupted(ending.cause, ending.error, waitMs);
+      }
+      await sleep(waitMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  function recovered(): void {
+    if (!interrupted) return;
+    interrupted = false;
+    onRecovered();
+  }
+
+  // Listing
+
+  async function list(signal: AbortSignal): Promise<Ending> {
+    try {
+      const seen = new Set<string>();
+      resourceVersion = streamingLists ? await listByStream(seen, signal) : await listByPages(seen, signal);
+      for (const [key, previous] of objects) {
+        if (!seen.has(key)) remove(key, previous);
+      }
+      listed = true;
+      recovered();
+      onListed(objects.size);
+      return { kind: 'ended' };
+    } catch (error) {
+      return failed(error, 'list');
+    }
+  }
+
+  /** The watch-list: the server sends the present objects as events, then a bookmark that says so. */
+  async function listByStream(seen: Set<string>, signal: AbortSignal): Promise<string> {
+    const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
+    const stall = startStallTimer(STALL_MS.listing, signal);
+    try {
+      for await (const line of readLines(await session.stream(`${path}?${query}`, stall.signal), stall)) {
+        const { type, object } = WatchEvent.parse(JSON.parse(line));
+        if (type === 'ERROR') throw errorFromStatus(`LIST ${path}`, 0, object);
+        if (type === 'BOOKMARK') {
+          const { metadata } = Bookmark.parse(object);
+          if (metadata.annotations?.['k8s.io/initial-events-end'] === 'true') return metadata.resourceVersion;
+        } else if (type !== 'DELETED') {
+          putSeen(object, seen);
+        } else {
+          const gone = keep(object);
+          if (gone !== undefined) seen.delete(gone.key);
+        }
+      }
+    } catch (error) {
+      stall.throwIfStalled();
+      // Servers without the feature, and proxies of them, refuse the parameters: 1.31 is the oldest we serve.
+      if (hasStatus(error, 400, 422)) {
+        streamingLists = false;
+        return await listByPages(seen, signal);
+      }
+      throw error;
+    } finally {
+      stall.stop();
+    }
+    throw new Error('the stream of the list ended before the list was complete');
+  }
+
+  async function listByPages(seen: Set<string>, signal: AbortSignal): Promise<string> {
+    try {
+      return await readPages(`limit=${PAGE_SIZE}`, seen, signal);
+    } catch (error) {
+      // The list outlived what etcd keeps: pages of an older state cannot be continued, one answer can.
+      if (!hasStatus(error, 410)) throw error;
+      seen.clear();
+      return readPages('', seen, signal);
+    }
+  }
+
+  async function readPages(query: string, seen: Set<string>, signal: AbortSignal): Promise<string> {
+    let token = '';
+    for (;;) {
+      const next = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
+      const body = await session.request({ method: 'GET', path: `${path}?${query}${next}`, signal, timeoutMs: 60_000 });
+      const page = ListPage.parse(body);
+      for (const item of page.items ?? []) putSeen(item, seen);
+      token = page.metadata?.continue ?? '';
+      if (token === '') return page.metadata?.resourceVersion ?? '';
+    }
+  }
+
+  function putSeen(object: unknown, seen: Set<string>): void {
+    const kept = keep(object);
+    if (kept === undefined) return;
+    seen.add(kept.key);
+    put(kept);
+  }
+
+  // Watching
+
+  async function watch(signal: AbortSignal): Promise<Ending> {
+    const seconds = WATCH_SECONDS.min + Math.floor(random() * (WATCH_SECONDS.jitter + 1));
+    const query = new URLSearchParams({
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: String(seconds),
+      resourceVersion: resourceVersion ?? '',
+    });
+    const stall = startStallTimer(seconds * 1_000 + STALL_MS.afterEnd, signal, STALL_MS.between);
+    try {
+      const stream = await session.stream(`${path}?${query.toString()}`, stall.signal);
+      recovered();
+      await readEvents(stream, stall);
+      return { kind: 'ended' };
+    } catch (error) {
+      return stall.stalled() ? failed(stall.signal.reason, 'stalled') : failed(error, 'watch');
+    } finally {
+      stall.stop();
+    }
+  }
+
+  async function readEvents(stream: AsyncIterable<Uint8Array>, stall: StallTimer): Promise<void> {
+    for await (const line of readLines(stream, stall)) {
+      const { type, object } = WatchEvent.parse(JSON.parse(line));
+      if (type === 'ERROR') throw errorFromStatus(`WATCH ${path}`, 0, object);
+      if (type === 'BOOKMARK') {
+        resourceVersion = Bookmark.parse(object).metadata.resourceVersion;
+        continue;
+      }
+      const kept = keep(object);
+      if (kept === undefined) continue;
+      if (type === 'DELETED') remove(kept.key, objects.get(kept.key));
+      else put(kept);
+      resourceVersion = kept.resourceVersion;
+    }
+  }
+
+  // The picture
+
+  function put(object: T): void {
+    const previous = objects.get(object.key);
+    if (previous?.resourceVersion === object.resourceVersion && previous.uid === object.uid) return;
+    objects.set(object.key, object);
+    if (previous?.uid === object.uid) {
+      tell({ type: 'updated', object, previous });
+      return;
+    }
+    // Deleted and created again under one name while nobody watched: nothing of the old one may carry over.
+    if (previous !== undefined) tell({ type: 'deleted', previous });
+    tell({ type: 'added', object });
+  }
+
+  function remove(key: string, previous: T | undefined): void {
+    if (previous === undefined) return;
+    objects.delete(key);
+    tell({ type: 'deleted', previous });
+  }
+
+  function tell(change: Change<T>): void {
+    try {
+      onChange(change);
+    } catch (error) {
+      onInterrupted('watch', error, 0);
+    }
+  }
+
+  return {
+    run,
+    get: (key) => objects.get(key),
+    learn: (object) => {
+      const known = objects.get(object.key);
+      if (known?.uid === object.uid && isNewer(object.resourceVersion, known.resourceVersion)) put(object);
+    },
+    all: () => objects.values(),
+    size: () => objects.size,
+    hasListed: () => listed,
+  };
+}
+
+/** resourceVersions of one resource compare as whole numbers (Kubernetes API concepts, "Resource versions"). */
+function isNewer(version: string, than: string): boolean {
+  return /^\d+$/.test(version) && /^\d+$/.test(than) && BigInt(version) > BigInt(than);
+}
+
+function failed(error: unknown, cause: WatchCause): Ending {
+  return { kind: 'failed', error, cause: hasStatus(error, 410) ? 'expired' : cause };
+}
+
+/** Back-off with jitter and no end; an expired version is listed anew at once, the first time. */
+function waitAfter(ending: Ending, failures: number, random: () => number): number {
+  if (ending.kind === 'failed') {
+    const told = ending.error instanceof KubeError ? ending.error.retryAfterMs : undefined;
+    if (told !== undefined) return told * (1 + random() / 10);
+    if (ending.cause === 'expired' && failures <= 1) return 0;
+  }
+  const ceiling = Math.min(BACKOFF_MS.max, BACKOFF_MS.first * 2 ** Math.min(failures, 16));
+  return ceiling * (0.5 + random() / 2);
+}

@@ -1,0 +1,266 @@
+/**
+ * Requests to the API server: client-node's KubeConfig for who and where, one shared undici Agent for the traffic,
+ * because client-node's own API classes open a TLS connection for every request.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import type { RequestOptions } from 'node:https';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { KubeConfig } from '@kubernetes/client-node';
+import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { errorFromNetwork, errorFromStatus, hasStatus, KubeError } from './errors.ts';
+
+export interface KubeRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  /** Path with query, such as `/api/v1/namespaces/default/secrets/x`; its variable segments are encoded. */
+  readonly path: string;
+  readonly body?: unknown;
+  /** Of the body; application/json when absent. */
+  readonly contentType?: string;
+  readonly signal?: AbortSignal;
+  /** Milliseconds for the whole exchange; 15 s when absent. */
+  readonly timeoutMs?: number;
+}
+
+export interface KubeSession {
+  /** Namespace of the pod or of the kubeconfig's context; undefined when there is none. */
+  readonly namespace: string | undefined;
+  /** The parsed body of a 2xx answer. Throws KubeError, or the signal's reason when that is aborted. */
+  readonly request: (request: KubeRequest) => Promise<unknown>;
+  /** The bytes of a watch. Throws as `request`; `signal` ends the stream, too. */
+  readonly stream: (path: string, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
+  readonly close: () => Promise<void>;
+}
+
+export interface SessionOptions {
+  /** Loads the configuration; called again when the API server no longer accepts what was loaded. */
+  readonly load?: () => KubeConfig;
+  readonly userAgent: string;
+  /** Called with each finished request, for metrics. Status 0: no answer came. */
+  readonly onRequest?: (method: string, status: number) => void;
+}
+
+/** There is no kubeconfig and this is no pod, or the kubeconfig cannot be used. The message says what to do. */
+export class KubeConfigError extends Error {
+  override readonly name = 'KubeConfigError';
+}
+
+/** How long credentials and CA are used before the files that hold them are looked at again, in milliseconds. */
+const REFRESH_MS = 10_000;
+const DEFAULT_TIMEOUT_MS = 15_000;
+const MAX_HEADERS_MS = 30_000;
+const KEEP_ALIVE_MS = 60_000;
+
+/** Credentials and connections that belong together. */
+interface Access {
+  readonly server: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Hash of the TLS options and the server: connections are kept while it stays the same. */
+  readonly identity: string;
+  readonly connections: Connections;
+}
+
+interface Connections {
+  readonly requests: Dispatcher;
+  /** Watches have their own: a long stream must not take a connection that requests wait for. */
+  readonly watches: Dispatcher;
+}
+
+/** Opens a session. Throws KubeConfigError when there is no usable configuration; connects only with the first request. */
+export function createSession({ load = loadKubeConfig, userAgent, onRequest }: SessionOptions): KubeSession {
+  let config = load();
+  let access: Access | undefined;
+  let refreshedAt = 0;
+  let refreshing: Promise<Access> | undefined;
+  const retired = new Set<Promise<unknown>>();
+
+  /** Single-flight: an expired token must not start one exec plugin per waiting request. */
+  function currentAccess(): Promise<Access> {
+    if (access !== undefined && performance.now() - refreshedAt < REFRESH_MS) return Promise.resolve(access);
+    refreshing ??= refresh().finally(() => {
+      refreshing = undefined;
+    });
+    return refreshing;
+  }
+
+  async function refresh(): Promise<Access> {
+    const fresh = await readAccess(config, access);
+    if (access !== undefined && access.connections !== fresh.connections) retire(access.connections);
+    access = fresh;
+    refreshedAt = performance.now();
+    return fresh;
+  }
+
+  /** Lets running requests finish on connections that take no new ones. */
+  function retire({ requests, watches }: Connections): void {
+    const closed = Promise.allSettled([requests.close(), watches.destroy()]).finally(() => retired.delete(closed));
+    retired.add(closed);
+  }
+
+  /** After a 401: client-node caches tokens for a minute, a freshly loaded configuration has no cache. */
+  function reload(): void {
+    config = load();
+    refreshedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  /** After a time-out the other connections of the pool may be as dead as the one that was tried. */
+  function abandonConnections(used: Access): void {
+    if (access !== used) return;
+    access = undefined;
+    retire(used.connections);
+  }
+
+  async function exchange(kubeRequest: KubeRequest): Promise<unknown> {
+    const what = `${kubeRequest.method} ${kubeRequest.path.split('?')[0]}`;
+    const current = await currentAccess();
+    const deadline = AbortSignal.timeout(kubeRequest.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+    const signal = kubeRequest.signal === undefined ? deadline : AbortSignal.any([kubeRequest.signal, deadline]);
+    let status = 0;
+    try {
+      const answer = await request(current.server + kubeRequest.path, {
+        method: kubeRequest.method,
+        headers: {
+          ...current.headers,
+          accept: 'application/json',
+          'user-agent': userAgent,
+          ...(kubeRequest.body === undefined ? {} : { 'content-type': kubeRequest.contentType ?? 'application/json' }),
+        },
+        body: kubeRequest.body === undefined ? null : JSON.stringify(kubeRequest.body),
+        dispatcher: current.connections.requests,
+        signal,
+      });
+      const body = parseJson(await answer.body.text());
+      status = answer.statusCode;
+      if (status >= 400) throw errorFromStatus(what, status, body, answer.headers['retry-after']?.toString());
+      return body;
+    } catch (cause) {
+      kubeRequest.signal?.throwIfAborted();
+      if (cause instanceof KubeError) throw cause;
+      if (deadline.aborted) abandonConnections(current);
+      throw errorFromNetwork(what, cause);
+    } finally {
+      onRequest?.(kubeRequest.method, status);
+    }
+  }
+
+  async function openStream(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const what = `WATCH ${path.split('?')[0]}`;
+    const current = await currentAccess();
+    try {
+      const answer = await request(current.server + path, {
+        method: 'GET',
+        headers: { ...current.headers, accept: 'application/json', 'user-agent': userAgent },
+        dispatcher: current.connections.watches,
+        signal,
+        headersTimeout: MAX_HEADERS_MS,
+        bodyTimeout: 0,
+      });
+      onRequest?.('WATCH', answer.statusCode);
+      if (answer.statusCode < 400) return answer.body;
+      const body = parseJson(await answer.body.text());
+      throw errorFromStatus(what, answer.statusCode, body, answer.headers['retry-after']?.toString());
+    } catch (cause) {
+      signal.throwIfAborted();
+      if (cause instanceof KubeError) throw cause;
+      onRequest?.('WATCH', 0);
+      throw errorFromNetwork(what, cause);
+    }
+  }
+
+  /** Once more with freshly loaded credentials when the API server refuses them: tokens and certificates rotate. */
+  async function withFreshCredentials<T>(attempt: () => Promise<T>): Promise<T> {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!hasStatus(error, 401)) throw error;
+      reload();
+      return attempt();
+    }
+  }
+
+  return {
+    namespace: config.getContextObject(config.getCurrentContext())?.namespace,
+    request: (kubeRequest) => withFreshCredentials(() => exchange(kubeRequest)),
+    stream: (path, signal) => withFreshCredentials(() => openStream(path, signal)),
+    close: async () => {
+      if (access !== undefined) retire(access.connections);
+      access = undefined;
+      await Promise.allSettled(retired);
+    },
+  };
+}
+
+/** The configuration that kubectl would use, or the pod's own. Throws KubeConfigError. */
+export function loadKubeConfig(): KubeConfig {
+  const { KUBECONFIG, KUBERNETES_SERVICE_HOST } = process.env;
+  const hasFile = existsSync(join(homedir(), '.kube', 'config'));
+  if (!KUBECONFIG && !hasFile && !KUBERNETES_SERVICE_HOST) {
+    throw new KubeConfigError('no kubeconfig found and not running in a pod: set KUBECONFIG');
+  }
+  const config = new KubeConfig();
+  try {
+    if (KUBECONFIG || !KUBERNETES_SERVICE_HOST) config.loadFromDefault();
+    else config.loadFromCluster();
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new KubeConfigError(`the kubeconfig cannot be read: ${message}`, { cause });
+  }
+  if (config.getCurrentCluster() === null)
+    throw new KubeConfigError('the current context of the kubeconfig names no cluster');
+  return config;
+}
+
+async function readAccess(config: KubeConfig, previous: Access | undefined): Promise<Access> {
+  const cluster = config.getCurrentCluster();
+  if (cluster === null) throw new KubeConfigError('the current context of the kubeconfig names no cluster');
+  const options: RequestOptions = {};
+  await config.applyToHTTPSOptions(options);
+  const tls = tlsOptions(options);
+  const { server, proxyUrl } = cluster;
+  const identity = createHash('sha256')
+    .update(JSON.stringify([server, proxyUrl, tls]))
+    .digest('hex');
+  const connections = previous?.identity === identity ? previous.connections : connect(tls, proxyUrl);
+  return { server: server.replace(/\/+$/, ''), headers: authorizationHeaders(options), identity, connections };
+}
+
+/** Only what is there: an undefined member would override undici's default. */
+function tlsOptions({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }: RequestOptions) {
+  return {
+    ...(ca === undefined ? {} : { ca }),
+    ...(cert === undefined ? {} : { cert }),
+    ...(key === undefined ? {} : { key }),
+    ...(pfx === undefined ? {} : { pfx }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+    ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
+    ...(servername === undefined ? {} : { servername }),
+  };
+}
+
+function authorizationHeaders(options: RequestOptions): Record<string, string> {
+  const { headers, auth } = options;
+  if (typeof auth === 'string') return { authorization: `Basic ${Buffer.from(auth).toString('base64')}` };
+  if (headers === undefined || Array.isArray(headers)) return {};
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value).trim()]));
+}
+
+function connect(tls: ReturnType<typeof tlsOptions>, proxyUrl: string | undefined): Connections {
+  if (proxyUrl?.startsWith('socks')) {
+    throw new KubeConfigError('proxy-url of the kubeconfig: SOCKS proxies are not supported, use an http(s) proxy');
+  }
+  const keepAlive = { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false };
+  const open = (): Dispatcher =>
+    proxyUrl === undefined
+      ? new Agent({ ...keepAlive, connect: tls })
+      : new ProxyAgent({ ...keepAlive, uri: proxyUrl, requestTls: tls });
+  return { requests: open(), watches: open() };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

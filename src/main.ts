@@ -1,0 +1,78 @@
+/** The command line. */
+import { dump } from 'js-yaml';
+import packageJson from '../package.json' with { type: 'json' };
+import { customResourceDefinition } from './api/crd.ts';
+import { listSettings, readSettings } from './config/settings.ts';
+import { KubeConfigError } from './kube/session.ts';
+import { run } from './run.ts';
+import { createLog, errorFields } from './telemetry/log.ts';
+
+const USAGE = `Usage: legacy-restore-operator [command] [--setting=value …]
+
+Commands:
+  run         mirror restore jobs into LegacyRestoreJob resources (default)
+  print-crds  print the CustomResourceDefinition
+  version     print the version
+  help        print this text
+
+Settings of run (flag, environment variable, default):
+`;
+
+/** Wrong usage or settings. */
+const EXIT_USAGE = 2;
+
+const [first = 'run', ...rest] = process.argv.slice(2);
+// Flags without a command belong to the default one.
+const [command, args] = first.startsWith('-') && first !== '--help' ? ['run', [first, ...rest]] : [first, rest];
+process.exitCode = await main(command, args);
+
+function main(name: string, flags: readonly string[]): Promise<number> | number {
+  switch (name) {
+    case 'run':
+      return runOperator(flags);
+    case 'print-crds':
+      return print(dump(customResourceDefinition(), { lineWidth: 120, noRefs: true }));
+    case 'version':
+      return print(`${packageJson.version}\n`);
+    case 'help':
+    case '--help':
+      return print(USAGE + settingsHelp());
+    default:
+      console.error(`"${name}" is not a command; legacy-restore-operator help lists them`);
+      return EXIT_USAGE;
+  }
+}
+
+async function runOperator(flags: readonly string[]): Promise<number> {
+  const result = readSettings(flags, process.env);
+  if (!result.ok) {
+    console.error(`Wrong settings:\n${result.problems.map((problem) => `  ${problem}\n`).join('')}`);
+    return EXIT_USAGE;
+  }
+  const { settings } = result;
+  const log = await createLog({ level: settings.logLevel, format: settings.logFormat, version: packageJson.version });
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => stop.abort(new Error(signal)));
+  }
+  try {
+    return await run(settings, log, stop.signal);
+  } catch (error) {
+    log.error(errorFields(error), 'the operator cannot start');
+    return error instanceof KubeConfigError ? EXIT_USAGE : 1;
+  }
+}
+
+function settingsHelp(): string {
+  return listSettings()
+    .map(
+      ({ name, variable, fallback, description }) =>
+        `  --${name}, ${variable} (${fallback || 'none'})\n      ${description}\n`,
+    )
+    .join('');
+}
+
+function print(text: string): number {
+  process.stdout.write(text);
+  return 0;
+}

@@ -1,0 +1,51 @@
+/** /livez, /readyz and /metrics. */
+import { createServer, type Server, type ServerResponse } from 'node:http';
+
+/** What keeps a probe from succeeding, one sentence each; none means that it succeeds. */
+export type Probe = () => readonly string[];
+
+export interface HttpServerOptions {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly live: Probe;
+  readonly ready: Probe;
+  /** Text in Prometheus's exposition format, and its content type. */
+  readonly metrics: () => Promise<{ readonly body: string; readonly contentType: string }>;
+}
+
+/** Listens; rejects when the address cannot be had. */
+export async function startHttpServer({ address, live, ready, metrics }: HttpServerOptions): Promise<Server> {
+  const server = createServer((request, response) => {
+    const path = request.url?.split('?')[0];
+    if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'method not allowed\n');
+    else if (path === '/livez') answerProbe(response, live());
+    else if (path === '/readyz') answerProbe(response, ready());
+    else if (path === '/metrics') {
+      metrics().then(
+        ({ body, contentType }) => answer(response, 200, body, contentType),
+        () => answer(response, 500, 'metrics are not available\n'),
+      );
+    } else answer(response, 404, 'not found: try /livez, /readyz or /metrics\n');
+  });
+  // A client that never ends its request must not hold a connection for ever.
+  server.requestTimeout = 10_000;
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', reject);
+  server.listen({ port: address.port, ...(address.host === '' ? {} : { host: address.host }) }, resolve);
+  await promise;
+  return server;
+}
+
+function answerProbe(response: ServerResponse, problems: readonly string[]): void {
+  if (problems.length === 0) answer(response, 200, 'ok\n');
+  else answer(response, 503, problems.map((problem) => `${problem}\n`).join(''));
+}
+
+function answer(
+  response: ServerResponse,
+  status: number,
+  body: string,
+  contentType = 'text/plain; charset=utf-8',
+): void {
+  response.writeHead(status, { 'content-type': contentType, 'x-content-type-options': 'nosniff' });
+  response.end(body);
+}
