@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { JobScript } from './jobs.ts';
+import type { JsonValue } from './json.ts';
+import { downloadLifecycle, SHORT_DOWNLOAD } from './lifecycle.ts';
+import type { AtlasSimulator } from './simulator.ts';
+
+const milliseconds = z.int().min(0);
+
+const json: z.ZodType<JsonValue> = z.lazy(() =>
+  z.union([z.null(), z.boolean(), z.number(), z.string(), z.array(json), z.record(z.string(), json)]),
+);
+const body = z.record(z.string(), json);
+
+const access = {
+  groupIds: z.array(z.string()).readonly().exactOptional(),
+  accessListed: z.boolean().exactOptional(),
+  suspended: z.boolean().exactOptional(),
+};
+
+const identity = { groupId: z.string(), clusterName: z.string(), jobId: z.string() };
+
+const behaviour = z.strictObject({
+  nonceLifetimeMs: milliseconds.exactOptional(),
+  strictNc: z.boolean().exactOptional(),
+  tokenLifetimeSeconds: z.int().min(0).exactOptional(),
+  tokenRequestsPerMinute: z.int().min(0).exactOptional(),
+  rateLimit: z
+    .strictObject({ capacity: z.int(), refill: z.int(), periodSeconds: z.number() })
+    .readonly()
+    .exactOptional(),
+});
+
+const job = z.union([
+  /** Always the same body. */
+  z.strictObject({ ...identity, body }),
+  /** Bodies by the time since the start of the simulator. */
+  z.strictObject({ ...identity, steps: z.array(z.strictObject({ afterMs: milliseconds, body })).min(1) }),
+  /** The typical life of a download; phases that are not given are those of SHORT_DOWNLOAD. */
+  z.strictObject({
+    ...identity,
+    download: z.strictObject({
+      runningMs: milliseconds.default(SHORT_DOWNLOAD.runningMs),
+      pendingMs: milliseconds.default(SHORT_DOWNLOAD.pendingMs),
+      readyMs: milliseconds.default(SHORT_DOWNLOAD.readyMs),
+      fetchedMs: milliseconds.default(SHORT_DOWNLOAD.fetchedMs),
+    }),
+  }),
+]);
+
+/** What a simulator process is started with: a JSON file of this form. */
+export const scenarioSchema = z.strictObject({
+  behaviour: behaviour.default({}),
+  apiKeys: z.array(z.strictObject({ publicKey: z.string(), privateKey: z.string(), ...access })).default([]),
+  serviceAccounts: z.array(z.strictObject({ clientId: z.string(), clientSecret: z.string(), ...access })).default([]),
+  clusters: z.array(z.strictObject({ groupId: z.string(), clusterName: z.string() })).default([]),
+  jobs: z.array(job).default([]),
+});
+
+/** A scenario with its defaults filled in. */
+export type Scenario = z.output<typeof scenarioSchema>;
+
+/** A scenario as it is written: everything that has a default may be left out. */
+export type ScenarioInput = z.input<typeof scenarioSchema>;
+
+/** Puts a scenario on stage. The timelines of its jobs start now. */
+export function applyScenario(scenario: Scenario, simulator: AtlasSimulator): void {
+  simulator.configure(scenario.behaviour);
+  for (const key of scenario.apiKeys) simulator.addApiKey(key);
+  for (const account of scenario.serviceAccounts) simulator.addServiceAccount(account);
+  for (const { groupId, clusterName } of scenario.clusters) simulator.addCluster(groupId, clusterName);
+  for (const entry of scenario.jobs) {
+    const { groupId, clusterName, jobId } = entry;
+    simulator.putJob({ groupId, clusterName, jobId }, scriptOf(entry));
+  }
+}
+
+function scriptOf(entry: Scenario['jobs'][number]): JobScript {
+  if ('body' in entry) return { kind: 'fixed', body: entry.body };
+  if ('steps' in entry) return { kind: 'timeline', steps: entry.steps };
+  return { kind: 'timeline', steps: downloadLifecycle(entry, Date.now(), entry.download) };
+}

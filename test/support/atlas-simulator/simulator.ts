@@ -1,0 +1,132 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { apiErrorAnswer, internalError } from './api-error.ts';
+import { createAtlas } from './atlas.ts';
+import { type AtlasRequest, readTarget } from './atlas-request.ts';
+import { parseAuthorization } from './authorization.ts';
+import { type Behaviour, DEFAULT_BEHAVIOUR } from './behaviour.ts';
+import type { Credentials } from './credentials.ts';
+import type { Faults } from './faults.ts';
+import type { Jobs } from './jobs.ts';
+import { type Reply, send, statusOf } from './reply.ts';
+import type { RequestLog } from './request-log.ts';
+
+/** How a simulator starts. What is not given is as in `DEFAULT_BEHAVIOUR`. */
+export interface AtlasSimulatorOptions extends Partial<Behaviour> {
+  /** Address to listen on; default 127.0.0.1. */
+  readonly host?: string;
+  /** Default: a free one. */
+  readonly port?: number;
+  /** PEM texts; with them the simulator speaks https. */
+  readonly tls?: { readonly key: string; readonly cert: string };
+  /** The clock, in milliseconds since the epoch: tests can let lifetimes pass without waiting. Delays use the real clock. */
+  readonly now?: () => number;
+}
+
+/** A running simulator: Atlas's legacy restore job endpoint and its authentication, over HTTP. */
+export interface AtlasSimulator
+  extends AsyncDisposable,
+    Pick<Credentials, 'addApiKey' | 'removeApiKey' | 'addServiceAccount' | 'removeServiceAccount'>,
+    Pick<Jobs, 'addCluster' | 'putJob' | 'setBody' | 'advance' | 'removeJob'> {
+  /** Base URL without a slash at the end. */
+  readonly url: string;
+  readonly requests: RequestLog;
+  readonly faults: Faults;
+  /** Ends every access token of a service account. */
+  revokeAllTokens(clientId: string): void;
+  /** Makes every Digest nonce issued so far stale. */
+  expireNonces(): void;
+  /** Changes what is given and leaves the rest, from the next request on. */
+  configure(changes: Partial<Behaviour>): void;
+  /** Cuts all connections, stalled ones too, and stops listening. */
+  stop(): Promise<void>;
+}
+
+/** Starts a simulator that knows no credentials and no jobs yet. Rejects when it cannot listen. */
+export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): Promise<AtlasSimulator> {
+  const { host = '127.0.0.1', port = 0, tls, now = () => Date.now(), ...changed } = options;
+  let behaviour: Behaviour = { ...DEFAULT_BEHAVIOUR, ...changed };
+  const atlas = createAtlas(() => behaviour, now);
+  const stopping = new AbortController();
+
+  async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const request = await readRequest(message);
+    const reply = await atlas.reply(request, stopping.signal);
+    // Counted before it is sent: a client that has its answer finds it in the counters.
+    atlas.recorder.answered(statusOf(reply));
+    send(reply, response);
+  }
+
+  const server = tls === undefined ? createServer() : createTlsServer({ ...tls });
+  server.on('request', (message: IncomingMessage, response: ServerResponse) => {
+    serve(message, response).catch((error: unknown) => {
+      // Neither a client that left in the middle of its request nor the stop of the simulator is a failure.
+      if (message.socket.destroyed || stopping.signal.aborted) return;
+      console.error('The Atlas simulator failed:', error);
+      send(INTERNAL_ERROR, response);
+    });
+  });
+  const sockets = trackSockets(server);
+  const url = `${tls === undefined ? 'http' : 'https'}://${host}:${await listen(server, port, host)}`;
+
+  async function stop(): Promise<void> {
+    stopping.abort();
+    const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
+    // Not server.closeAllConnections(): it overlooks a socket in the middle of its TLS handshake.
+    for (const socket of sockets) socket.destroy();
+    atlas.recorder.close();
+    await closed;
+  }
+
+  return {
+    ...atlas.credentials,
+    ...atlas.jobs,
+    url,
+    requests: atlas.recorder.log,
+    faults: atlas.faults,
+    revokeAllTokens: (clientId) => atlas.revokeAllTokens(clientId),
+    expireNonces: () => atlas.expireNonces(),
+    configure(changes) {
+      behaviour = { ...behaviour, ...changes };
+    },
+    stop,
+    [Symbol.asyncDispose]: stop,
+  };
+}
+
+const INTERNAL_ERROR: Reply = { kind: 'answer', answer: apiErrorAnswer(internalError()) };
+
+async function readRequest(message: IncomingMessage): Promise<AtlasRequest> {
+  const { method = '', url: target = '', headers, headersDistinct, socket } = message;
+  return {
+    method,
+    target,
+    ...readTarget(target),
+    // Joined, so that two of them are malformed; `headers` would silently keep the first.
+    authorization: parseAuthorization(headersDistinct['authorization']?.join()),
+    contentType: headers['content-type'] ?? '',
+    body: await text(message),
+    address: socket.remoteAddress ?? '',
+  };
+}
+
+function trackSockets(server: Server): ReadonlySet<Socket> {
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+function listen(server: Server, port: number, host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => {
+      const address = server.address();
+      resolve(typeof address === 'object' && address !== null ? address.port : port);
+    });
+  });
+}
