@@ -8,13 +8,10 @@ const common = {
 export default {
   projects: [
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
-    {
-      ...common,
-      displayName: 'integration',
-      testMatch: ['<rootDir>/test/integration/**/*.test.ts'],
-      testTimeout: 120_000,
-    },
+    { ...common, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
   ],
+  // jest takes this for all projects only; integration tests wait for real processes.
+  testTimeout: 120_000,
   // One control plane serves a file; several at once starve each other on two cores.
   maxWorkers: 1,
 };

@@ -24,9 +24,12 @@ const EXIT_USAGE = 2;
 const [first = 'run', ...rest] = process.argv.slice(2);
 // Flags without a command belong to the default one.
 const [command, args] = first.startsWith('-') && first !== '--help' ? ['run', [first, ...rest]] : [first, rest];
-process.exitCode = await main(command, args);
+// No top-level await: the bundle is CommonJS.
+void main(command, args).then((exitCode) => {
+  process.exitCode = exitCode;
+});
 
-function main(name: string, flags: readonly string[]): Promise<number> | number {
+async function main(name: string, flags: readonly string[]): Promise<number> {
   switch (name) {
     case 'run':
       return runOperator(flags);

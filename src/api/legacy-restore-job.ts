@@ -50,7 +50,13 @@ export const Spec = z
       .regex(/^[a-zA-Z0-9][a-zA-Z0-9-]*$/)
       .meta({
         description: 'Name of the Atlas cluster whose legacy backup is restored. Immutable.',
-        ...rules(immutable('clusterName')),
+        ...rules(
+          {
+            rule: "self.matches('^[a-zA-Z0-9][a-zA-Z0-9-]*$')",
+            message: 'clusterName must consist of letters, digits and hyphens and begin with a letter or digit',
+          },
+          immutable('clusterName'),
+        ),
       }),
     jobId: hexId('jobId', 'Id of the legacy backup restore job. Immutable.'),
     credentialsSecretRef: z

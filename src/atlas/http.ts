@@ -57,10 +57,13 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
  * absent or unreadable. A date in the past is 0.
  */
 export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
-  const value = headers['retry-after']?.trim();
-  if (value === undefined || value === '') return undefined;
+  // undici gives an array where a gateway adds a second one, whatever the type says.
+  const value = [headers['retry-after']].flat()[0]?.trim() ?? '';
   if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1_000;
-  const date = Date.parse(value);
+  // Date.parse finds a date in almost anything (`soon 5`). All three forms of an HTTP date begin with the day of the
+  // week, and the one that names no zone is in UTC too.
+  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value)) return undefined;
+  const date = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
@@ -84,7 +87,7 @@ async function readBody(stream: AsyncIterable<Uint8Array>): Promise<string> {
 
 function toAtlasError(cause: unknown) {
   if (cause instanceof BodyProblem) return invalidResponse(cause.message, { cause });
-  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+  const code = Error.isError(cause) && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
   // Only the code: messages of the network layer carry addresses, and with a proxy its credentials.
   return unavailable(`Atlas cannot be reached${code === undefined ? '' : ` (${printable(code, 64)})`}`, cause);
 }

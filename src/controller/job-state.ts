@@ -1,5 +1,5 @@
 /** What mirrored content means: the only place that knows Atlas's status names. */
-import type { RestoreDelivery, RestoreJob } from '../api/restore-job.ts';
+import { type RestoreDelivery, RestoreJob } from '../api/restore-job.ts';
 
 /** `unknown`: no status, or one that this version does not know. */
 export type JobState = 'running' | 'finished' | 'broken' | 'killed' | 'unknown';
@@ -29,8 +29,9 @@ const PUSHED_METHODS: readonly string[] = ['AUTOMATED_RESTORE', 'SCP', 'CLIENT_P
 
 export const jobState = ({ statusName }: RestoreJob): JobState => known(JOB_STATES, statusName ?? '') ?? 'unknown';
 
-/** Whether a status holds anything from Atlas. */
-export const isMirrored = ({ statusName }: RestoreJob): boolean => statusName !== undefined;
+/** Whether a status holds anything from Atlas; Atlas can leave out any field, statusName too. */
+export const isMirrored = (status: RestoreJob): boolean =>
+  Object.keys(RestoreJob.shape).some((field) => Object.hasOwn(status, field));
 
 export function deliveryState(delivery: RestoreDelivery | undefined): DeliveryState {
   if (delivery === undefined) return 'absent';
@@ -56,8 +57,9 @@ export function isDownload(delivery: RestoreDelivery | undefined, hasUrl: boolea
 }
 
 /** When the download expires, in milliseconds since the epoch; undefined when Atlas does not say or not readably. */
-export function expiresAt(delivery: RestoreDelivery): number | undefined {
-  const time = Date.parse(delivery.expires ?? '');
+export function expiresAt({ expires = '' }: RestoreDelivery): number | undefined {
+  // Date.parse finds a date in almost any text with a number ("expires 3" is March 2001), which would end the visits.
+  const time = /^\d{4}-\d{2}-\d{2}(T|$)/.test(expires) ? Date.parse(expires) : Number.NaN;
   return Number.isNaN(time) ? undefined : time;
 }
 

@@ -237,7 +237,8 @@ function unlessRepeated(next: Verdict, failure: Failure, status: Status): Verdic
 /** What `Failure.identity` was for a condition that is already in status. */
 function identityOf({ message }: Condition, { identity }: Failure): string {
   if (message === identity) return identity;
-  return /^Atlas answered \d{3} (\w+)/.exec(message)?.[1] ?? '';
+  // An errorCode is followed by Atlas's words or by a full stop; "Atlas answered 302 instead of 200" has none.
+  return /^Atlas answered \d{3} (\w+)(?: \(|\.)/.exec(message)?.[1] ?? '';
 }
 
 const DOWNLOAD_REASONS: Readonly<Record<ReturnType<typeof deliveryState>, DownloadReason>> = {

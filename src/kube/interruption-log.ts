@@ -18,22 +18,25 @@ const REMIND_MS = 60_000;
 export function createInterruptionLog(log: Logger, scope: string | undefined): InterruptionLog {
   const where = scope === undefined ? {} : { watchedNamespace: scope };
   let warnedAt = Number.NEGATIVE_INFINITY;
-  let warned: string | undefined;
+  let said: string | undefined;
   let problem: string | undefined;
   let since = 0;
   let interruptions = 0;
+
+  /** One warning a minute at most, what changes meanwhile as information, repetitions only for whoever debugs. */
+  function levelOf(cause: WatchCause, sentence: string): 'warn' | 'info' | 'debug' {
+    if (cause !== 'expired' && performance.now() - warnedAt >= REMIND_MS) return 'warn';
+    return sentence === said ? 'debug' : 'info';
+  }
 
   return {
     interrupted: (cause, error, waitMs) => {
       if (interruptions === 0) since = performance.now();
       interruptions += 1;
       problem = describe(cause, error);
-      const repeated = problem === warned && performance.now() - warnedAt < REMIND_MS;
-      const level = repeated ? 'debug' : cause === 'expired' ? 'info' : 'warn';
-      if (level === 'warn') {
-        warnedAt = performance.now();
-        warned = problem;
-      }
+      const level = levelOf(cause, problem);
+      if (level === 'warn') warnedAt = performance.now();
+      said = problem;
       log[level]({ ...where, cause, ...errorFields(error), waitMs: Math.round(waitMs) }, problem);
     },
     recovered: () => {
