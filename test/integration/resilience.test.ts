@@ -1,0 +1,201 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { atlasDate, endedDownload, fetchedDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
+import { eventually } from '../support/eventually.ts';
+import {
+  CLUSTER_NAME,
+  conditionOf,
+  GROUP_ID,
+  NAMESPACE,
+  newJobId,
+  startTestBed,
+  type TestBed,
+  type TestOperator,
+} from '../support/test-bed.ts';
+
+const TOMORROW = atlasDate(Date.now() + 86_400_000);
+const YESTERDAY = atlasDate(Date.now() - 86_400_000);
+
+let bed: TestBed;
+beforeAll(async () => {
+  bed = await startTestBed();
+});
+afterEach(() => bed.endOperators());
+afterAll(() => bed?.stop());
+
+const newJob = () => ({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() });
+
+/** An operator that has begun to visit resources. */
+async function startWorking(env?: Readonly<Record<string, string>>): Promise<TestOperator> {
+  const operator = await bed.startOperator(env);
+  await operator.waitForLog(({ msg }) => msg === 'working');
+  return operator;
+}
+
+const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/readyz`)).status === 200;
+
+/** A resource whose job is running, mirrored once. */
+async function createRunning(name: string) {
+  const job = newJob();
+  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  await bed.create(name, { jobId: job.jobId, interval: '10s' });
+  return job;
+}
+
+const mirrored = (name: string, statusName: string) =>
+  bed.until(name, `it is mirrored as ${statusName}`, ({ status }) => status.statusName === statusName);
+
+test('without the CRD it says exactly that, is not ready, and carries on when it appears', async () => {
+  await bed.controlPlane.kubectlRun(['delete', 'crd', 'legacyrestorejobs.atlasrestore.dev']);
+  const operator = await bed.startOperator();
+  const line = await operator.waitForLog(({ level }) => level === 'warn');
+  expect(line['msg']).toContain('CustomResourceDefinition of legacyrestorejobs (atlasrestore.dev/v1) is not installed');
+  const answer = await fetch(`${operator.url}/readyz`);
+  expect(answer.status).toBe(503);
+  expect(await answer.text()).toContain('is not installed');
+  expect((await fetch(`${operator.url}/livez`)).status).toBe(200);
+  await bed.controlPlane.kubectlRun(['apply', '-f', 'crds/']);
+  await eventually('it is ready', async () => expect(await isReady(operator.url)).toBe(true), { timeoutMs: 60_000 });
+  await createRunning('after-crd');
+  await mirrored('after-crd', 'IN_PROGRESS');
+  expect(operator.log.filter(({ msg }) => msg.includes('is not installed'))).toHaveLength(1);
+  expect(await operator.stop()).toBe(0);
+});
+
+describe('while the operator is down', () => {
+  test('what was created, changed and deleted is caught up with at its start', async () => {
+    const first = await startWorking();
+    const changed = await createRunning('down-changed');
+    await createRunning('down-deleted');
+    await mirrored('down-changed', 'IN_PROGRESS');
+    await mirrored('down-deleted', 'IN_PROGRESS');
+    expect(await first.stop()).toBe(0);
+
+    bed.atlas.setBody(changed.jobId, fetchedDownload(changed, TOMORROW));
+    await bed.patch('down-changed', { spec: { interval: '11s' } });
+    await bed.delete('down-deleted');
+    await createRunning('down-created');
+    await startWorking();
+    expect((await mirrored('down-changed', 'FINISHED')).status.observedGeneration).toBe(2);
+    await mirrored('down-created', 'IN_PROGRESS');
+  });
+
+  test('after a restart those to which nothing can happen are not fetched, and no status is rewritten', async () => {
+    const first = await startWorking();
+    const job = newJob();
+    bed.atlas.putJob(job, { kind: 'fixed', body: endedDownload(job, 'EXPIRED', YESTERDAY) });
+    await bed.create('final', { jobId: job.jobId });
+    const running = await createRunning('still-open');
+    const before = await mirrored('final', 'FINISHED');
+    const open = await mirrored('still-open', 'IN_PROGRESS');
+    expect(await first.stop()).toBe(0);
+    const [fetches, openFetches] = [bed.atlas.requests.ofJob(job.jobId), bed.atlas.requests.ofJob(running.jobId)];
+
+    await startWorking();
+    await eventually('the open one is fetched again', () =>
+      expect(bed.atlas.requests.ofJob(running.jobId)).toBeGreaterThan(openFetches),
+    );
+    expect(bed.atlas.requests.ofJob(job.jobId)).toBe(fetches);
+    expect((await bed.get('final')).metadata.resourceVersion).toBe(before.metadata.resourceVersion);
+    expect((await bed.get('still-open')).metadata.resourceVersion).toBe(open.metadata.resourceVersion);
+  });
+});
+
+test('the API server is killed and started again under it: changes arrive, one warning, no restart', async () => {
+  const operator = await startWorking();
+  const job = await createRunning('killed-server');
+  await mirrored('killed-server', 'IN_PROGRESS');
+  const warningsBefore = operator.log.filter(({ level }) => level === 'warn').length;
+  await bed.controlPlane.killApiServer('SIGKILL');
+  await operator.waitForLog(({ level, cause }) => level === 'warn' && cause !== undefined);
+  bed.atlas.setBody(job.jobId, fetchedDownload(job, TOMORROW));
+  await bed.controlPlane.startApiServer();
+  await mirrored('killed-server', 'FINISHED');
+  await bed.visit('killed-server');
+  await operator.waitForLog(({ msg }) => msg.includes('watching legacyrestorejobs again'));
+  const warnings = operator.log.filter(({ level, msg }) => level === 'warn' && !msg.includes('could not be written'));
+  expect(warnings.length - warningsBefore).toBe(1);
+  expect(await operator.stop()).toBe(0);
+});
+
+test('started without an API server it waits for it, not ready, and does not crash', async () => {
+  await bed.controlPlane.killApiServer('SIGKILL');
+  const operator = await bed.startOperator();
+  await operator.waitForLog(({ msg }) => msg === 'the API server cannot be reached');
+  expect(await isReady(operator.url)).toBe(false);
+  await bed.controlPlane.startApiServer();
+  await eventually('it is ready', async () => expect(await isReady(operator.url)).toBe(true), { timeoutMs: 60_000 });
+  expect(await operator.stop()).toBe(0);
+});
+
+test('SIGTERM: the visit under way is finished and written, then it exits with 0', async () => {
+  const operator = await startWorking();
+  const job = newJob();
+  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  bed.atlas.faults.add({
+    match: { jobId: job.jobId },
+    times: 1,
+    when: 'after-auth',
+    fault: { kind: 'delay', ms: 1_500 },
+  });
+  await bed.create('stopping', { jobId: job.jobId });
+  await eventually('the request is under way', () => expect(bed.atlas.requests.ofJob(job.jobId)).toBeGreaterThan(0));
+  expect(await operator.stop()).toBe(0);
+  expect((await bed.get('stopping')).status.statusName).toBe('IN_PROGRESS');
+});
+
+describe('leader election', () => {
+  const env = { LEADER_ELECT: 'true', LEASE_NAMESPACE: 'legacy-restore-operator-system' };
+
+  test('one replica works, the other stands by ready and takes over when the leader is told to stop', async () => {
+    const leader = await bed.startOperator(env);
+    await leader.waitForLog(({ msg }) => msg === 'this replica leads');
+    const standby = await bed.startOperator(env);
+    await standby.waitForLog(({ msg }) => msg.startsWith('standing by'));
+    await eventually('the standby is ready', async () => expect(await isReady(standby.url)).toBe(true));
+    const job = await createRunning('led');
+    await mirrored('led', 'IN_PROGRESS');
+    expect(await (await fetch(`${standby.url}/metrics`)).text()).not.toMatch(/legacy_restore_atlas_requests_total\{/);
+    expect(await leader.stop()).toBe(0);
+    await standby.waitForLog(({ msg }) => msg === 'this replica leads', 10_000);
+    bed.atlas.setBody(job.jobId, fetchedDownload(job, TOMORROW));
+    expect(conditionOf(await mirrored('led', 'FINISHED'), 'Ready')).toBe('True JobFinished');
+    expect(await standby.stop()).toBe(0);
+  });
+
+  test('a leader that was frozen until another one leads ends without writing', async () => {
+    const frozen = await bed.startOperator(env);
+    await frozen.waitForLog(({ msg }) => msg === 'this replica leads');
+    await frozen.kill('SIGSTOP');
+    const successor = await bed.startOperator(env);
+    await successor.waitForLog(({ msg }) => msg === 'this replica leads', 60_000);
+    await frozen.kill('SIGCONT');
+    expect(await frozen.exited).toBe(1);
+    expect(frozen.log.map(({ msg }) => msg).join()).toContain('the lease could not be renewed in time');
+    expect(await successor.stop()).toBe(0);
+  });
+});
+
+test('NAMESPACES: Roles suffice, and resources elsewhere are left alone', async () => {
+  const { controlPlane } = bed;
+  const kubeconfig = await controlPlane.serviceAccountKubeconfig('narrow', 'operator');
+  const rules = [
+    { apiGroups: ['atlasrestore.dev'], resources: ['legacyrestorejobs'], verbs: ['get', 'list', 'watch'] },
+    { apiGroups: ['atlasrestore.dev'], resources: ['legacyrestorejobs/status'], verbs: ['patch'] },
+    { apiGroups: [''], resources: ['secrets'], verbs: ['get'] },
+    { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
+  ];
+  const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${NAMESPACE}`;
+  await controlPlane.request('POST', `${rbac}/roles`, { metadata: { name: 'narrow' }, rules });
+  await controlPlane.request('POST', `${rbac}/rolebindings`, {
+    metadata: { name: 'narrow' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'narrow' },
+    subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace: 'narrow' }],
+  });
+  const operator = await startWorking({ NAMESPACES: NAMESPACE, KUBECONFIG: kubeconfig });
+  await createRunning('inside');
+  await bed.create('outside', {}, 'default');
+  await mirrored('inside', 'IN_PROGRESS');
+  expect((await bed.get('outside', 'default')).status.observedGeneration).toBe(-1);
+  expect(operator.log.filter(({ level }) => level === 'warn')).toHaveLength(0);
+  expect(await operator.stop()).toBe(0);
+});

@@ -1,0 +1,191 @@
+/** What integration tests stand on: a control plane with CRD and RBAC, an Atlas simulator, and operators against them. */
+import { randomBytes } from 'node:crypto';
+import { z } from 'zod';
+import { Status } from '../../src/api/legacy-restore-job.ts';
+import { type AtlasSimulator, startAtlasSimulator } from './atlas-simulator/simulator.ts';
+import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane/control-plane.ts';
+import { eventually } from './eventually.ts';
+import { freePort, type OperatorProcess, startOperator } from './operator-process.ts';
+
+/** The project and cluster of all jobs, and the API key that may read them. */
+export const GROUP_ID = '5a66666887d9d61443b41645';
+export const CLUSTER_NAME = 'Cluster0';
+export const API_KEY = { publicKey: 'abcdefgh', privateKey: '0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0' } as const;
+/** Where the Secret `atlas-key` is, and resources are unless a test says otherwise. */
+export const NAMESPACE = 'payments';
+const OPERATOR = { namespace: 'legacy-restore-operator-system', name: 'legacy-restore-operator' } as const;
+
+/** A LegacyRestoreJob as the API server sends it. */
+export type Resource = z.infer<typeof Resource>;
+const Resource = z.looseObject({
+  metadata: z.looseObject({
+    name: z.string(),
+    uid: z.string(),
+    resourceVersion: z.string(),
+    generation: z.number(),
+  }),
+  spec: z.looseObject({}),
+  status: Status.default({}),
+});
+
+export interface TestBed {
+  readonly controlPlane: ControlPlane;
+  readonly atlas: AtlasSimulator;
+  /** Starts an operator under its own service account and RBAC; it is ended with the test bed. */
+  readonly startOperator: (env?: Readonly<Record<string, string>>) => Promise<TestOperator>;
+  /** Kills all operators that still run. */
+  readonly endOperators: () => Promise<void>;
+  /** Creates a Secret and throws when that is refused. */
+  readonly createSecret: (name: string, data: Readonly<Record<string, string>>, namespace?: string) => Promise<void>;
+  /** Creates a resource; `spec` replaces parts of the usual one. */
+  readonly create: (name: string, spec?: Readonly<Record<string, unknown>>, namespace?: string) => Promise<Resource>;
+  readonly get: (name: string, namespace?: string) => Promise<Resource>;
+  /** Merge-patches a resource and throws when that is refused. */
+  readonly patch: (name: string, patch: unknown, namespace?: string) => Promise<Resource>;
+  readonly delete: (name: string, namespace?: string) => Promise<void>;
+  /** Asks for a visit now and waits until it has been answered. */
+  readonly visit: (name: string) => Promise<Resource>;
+  /** Waits until a resource fulfils a condition. */
+  readonly until: (
+    name: string,
+    what: string,
+    condition: (resource: Resource) => boolean,
+    namespace?: string,
+    timeoutMs?: number,
+  ) => Promise<Resource>;
+  readonly stop: () => Promise<void>;
+}
+
+export interface TestOperator extends OperatorProcess {
+  /** Of /livez, /readyz and /metrics. */
+  readonly url: string;
+}
+
+export async function startTestBed(options?: ControlPlaneOptions): Promise<TestBed> {
+  const controlPlane = await startControlPlane(options);
+  const atlas = await startAtlasSimulator();
+  const operators: OperatorProcess[] = [];
+  atlas.addApiKey({ ...API_KEY, groupIds: [GROUP_ID] });
+  atlas.addCluster(GROUP_ID, CLUSTER_NAME);
+  await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
+  await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
+  const kubeconfig = await controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
+  await controlPlane.kubectlRun([
+    'apply',
+    '-f',
+    'deploy/base/rbac.yaml',
+    '-f',
+    'deploy/base/delivery-secrets-rbac.yaml',
+  ]);
+  await mustBe(201, 'POST', '/api/v1/namespaces', { metadata: { name: NAMESPACE } });
+
+  const collection = (namespace: string): string =>
+    `/apis/atlasrestore.dev/v1/namespaces/${namespace}/legacyrestorejobs`;
+
+  async function mustBe(status: number, method: string, path: string, body?: unknown): Promise<unknown> {
+    const answer = await controlPlane.request(method, path, body);
+    if (answer.status !== status) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+    return answer.body;
+  }
+
+  async function get(name: string, namespace = NAMESPACE): Promise<Resource> {
+    return Resource.parse(await mustBe(200, 'GET', `${collection(namespace)}/${name}`));
+  }
+
+  async function patch(name: string, body: unknown, namespace = NAMESPACE): Promise<Resource> {
+    return Resource.parse(await mustBe(200, 'PATCH', `${collection(namespace)}/${name}`, body));
+  }
+
+  function until(
+    name: string,
+    what: string,
+    condition: (resource: Resource) => boolean,
+    namespace = NAMESPACE,
+    timeoutMs = 30_000,
+  ): Promise<Resource> {
+    const attempt = async (): Promise<Resource> => {
+      const resource = await get(name, namespace);
+      if (!condition(resource)) throw new Error(`status is ${JSON.stringify(resource.status)}`);
+      return resource;
+    };
+    return eventually(`${name}: ${what}`, attempt, { timeoutMs });
+  }
+
+  async function createSecret(
+    name: string,
+    data: Readonly<Record<string, string>>,
+    namespace = NAMESPACE,
+  ): Promise<void> {
+    await mustBe(201, 'POST', `/api/v1/namespaces/${namespace}/secrets`, { metadata: { name }, stringData: data });
+  }
+  await createSecret('atlas-key', { publicApiKey: API_KEY.publicKey, privateApiKey: API_KEY.privateKey });
+
+  async function endOperators(): Promise<void> {
+    await Promise.all(operators.splice(0).map((operator) => operator.kill('SIGKILL')));
+  }
+
+  return {
+    controlPlane,
+    atlas,
+    startOperator: async (env = {}) => {
+      const port = await freePort();
+      const operator = await startOperator({
+        kubeconfig,
+        env: {
+          ATLAS_BASE_URL: atlas.url,
+          HTTP_BIND_ADDRESS: `127.0.0.1:${port}`,
+          ATLAS_REQUESTS_PER_MINUTE: '0',
+          ...env,
+        },
+      });
+      operators.push(operator);
+      return { ...operator, url: `http://127.0.0.1:${port}` };
+    },
+    endOperators,
+    createSecret,
+    create: async (name, spec = {}, namespace = NAMESPACE) => {
+      const usual = {
+        groupId: GROUP_ID,
+        clusterName: CLUSTER_NAME,
+        jobId: newJobId(),
+        credentialsSecretRef: { name: 'atlas-key' },
+      };
+      const body = {
+        apiVersion: 'atlasrestore.dev/v1',
+        kind: 'LegacyRestoreJob',
+        metadata: { name },
+        spec: { ...usual, ...spec },
+      };
+      return Resource.parse(await mustBe(201, 'POST', collection(namespace), body));
+    },
+    get,
+    patch,
+    delete: async (name, namespace = NAMESPACE) => {
+      await mustBe(200, 'DELETE', `${collection(namespace)}/${name}`);
+    },
+    visit: async (name) => {
+      const token = randomBytes(8).toString('hex');
+      await patch(name, { metadata: { annotations: { 'atlasrestore.dev/requestedAt': token } } });
+      return until(
+        name,
+        'the request for a visit is answered',
+        ({ status }) => status.lastHandledReconcileAt === token,
+      );
+    },
+    until,
+    stop: async () => {
+      await endOperators();
+      await atlas.stop();
+      await controlPlane.stop();
+    },
+  };
+}
+
+/** A fresh id of a restore job. */
+export const newJobId = (): string => randomBytes(12).toString('hex');
+
+/** A condition in short, as `True JobFinished`; undefined when it is absent. */
+export function conditionOf({ status }: Resource, type: string): string | undefined {
+  const found = status.conditions?.find((condition) => condition.type === type);
+  return found === undefined ? undefined : `${found.status} ${found.reason}`;
+}
