@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto';
 
+/** What every token begins with, so that a test can look for them where they must not be. */
+export const TOKEN_PREFIX = 'simulated-token-';
+
 /** The access tokens of the service accounts. */
 export interface AccessTokens {
   /** A new token, or undefined when the account has `limit` live ones already. */
@@ -32,7 +35,7 @@ export function createAccessTokens(now: () => number): AccessTokens {
     issue(clientId, lifetimeSeconds, limit) {
       const tokens = liveTokens(clientId);
       if (tokens.size >= limit) return undefined;
-      const token = randomBytes(32).toString('base64url');
+      const token = `${TOKEN_PREFIX}${randomBytes(32).toString('base64url')}`;
       tokens.set(token, now() + lifetimeSeconds * 1000);
       owners.set(token, clientId);
       return token;

@@ -1,0 +1,79 @@
+import { execFile } from 'node:child_process';
+import { describe, expect, test } from '@jest/globals';
+import packageJson from '../../package.json' with { type: 'json' };
+
+interface Result {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
+  const { PATH = '' } = process.env;
+  const { promise, resolve } = Promise.withResolvers<Result>();
+  execFile(process.execPath, ['src/main.ts', ...args], { env: { PATH, ...env } }, (error, stdout, stderr) => {
+    resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
+  });
+  return promise;
+}
+
+test('wrong settings are all listed at once, without their values, and the exit code is 2', async () => {
+  const { exitCode, stderr } = await run(['run', '--concurrency=many', '--colour=red'], {
+    ATLAS_BASE_URL: 'http://atlas.example.com',
+    ATLAS_TIMEOUT: 'secret-value',
+    LOG_LEVEL: 'loud',
+  });
+  expect(exitCode).toBe(2);
+  for (const problem of [
+    '--concurrency must be',
+    '--colour is not a flag',
+    'ATLAS_BASE_URL must be https',
+    'ATLAS_TIMEOUT must be',
+    'LOG_LEVEL must be',
+  ]) {
+    expect(stderr).toContain(problem);
+  }
+  expect(stderr).not.toContain('secret-value');
+});
+
+test('a kubeconfig that is not there: one clear sentence and exit code 2', async () => {
+  const { exitCode, stdout } = await run([], { KUBECONFIG: '/nowhere/kubeconfig' });
+  expect(exitCode).toBe(2);
+  expect(stdout).toContain('the kubeconfig cannot be read');
+});
+
+test('no kubeconfig at all, outside a cluster', async () => {
+  const { exitCode, stdout } = await run([], { HOME: '/nowhere' });
+  expect(exitCode).toBe(2);
+  expect(stdout).toContain('set KUBECONFIG');
+});
+
+describe('the other commands', () => {
+  test('version', async () => {
+    expect(await run(['version'])).toEqual({ exitCode: 0, stdout: `${packageJson.version}\n`, stderr: '' });
+  });
+
+  test('help lists every setting', async () => {
+    const { exitCode, stdout } = await run(['--help']);
+    expect(exitCode).toBe(0);
+    for (const name of [
+      '--atlas-base-url, ATLAS_BASE_URL',
+      '--leader-elect, LEADER_ELECT',
+      '--log-format, LOG_FORMAT',
+    ]) {
+      expect(stdout).toContain(name);
+    }
+  });
+
+  test('print-crds', async () => {
+    const { stdout } = await run(['print-crds']);
+    expect(stdout).toContain('kind: CustomResourceDefinition');
+    expect(stdout).toContain('name: legacyrestorejobs.atlasrestore.dev');
+  });
+
+  test('one that does not exist', async () => {
+    const { exitCode, stderr } = await run(['walk']);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('"walk" is not a command');
+  });
+});
