@@ -1,0 +1,316 @@
+import { readFileSync } from 'node:fs';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { KubeConfig } from '@kubernetes/client-node';
+import { request } from 'undici';
+import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob } from '../../src/kube/legacy-restore-jobs.ts';
+import { type Change, createReflector, type Reflector, type WatchCause } from '../../src/kube/reflector.ts';
+import { createSession, type KubeSession } from '../../src/kube/session.ts';
+import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
+import { eventually } from '../support/eventually.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+
+const COLLECTION = '/apis/atlasrestore.dev/v1/namespaces/default/legacyrestorejobs';
+
+let controlPlane: ControlPlane;
+let proxy: TcpProxy;
+beforeAll(async () => {
+  controlPlane = await startControlPlane({
+    // With the cache snapshots on, the API server continues a list of any age, and a real 410 cannot be had.
+    apiServerFlags: { 'feature-gates': 'ListFromCacheSnapshot=false' },
+  });
+  await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
+  await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
+  proxy = await startTcpProxy(Number(new URL(controlPlane.server).port));
+});
+afterAll(async () => {
+  await proxy?.stop();
+  await controlPlane?.stop();
+});
+
+interface Watched {
+  readonly reflector: Reflector<LegacyRestoreJob>;
+  readonly changes: Change<LegacyRestoreJob>[];
+  readonly interruptions: { readonly cause: WatchCause; readonly error: unknown }[];
+  readonly paths: string[];
+  readonly end: () => Promise<void>;
+}
+
+const running: Watched[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((watched) => watched.end()));
+  proxy.thaw();
+  proxy.cutInto(0);
+  proxy.resetAfter(undefined);
+});
+
+interface WatchOptions {
+  readonly kubeconfig?: () => string;
+  readonly change?: (change: Change<LegacyRestoreJob>) => void;
+  /** Comes between the reflector and the session. */
+  readonly wrap?: (session: KubeSession) => KubeSession;
+}
+
+/** A reflector of all resources whose session goes through the proxy, until the test ends. */
+async function watchAll({ kubeconfig, change, wrap = (session) => session }: WatchOptions = {}): Promise<Watched> {
+  const admin = readFileSync(controlPlane.kubeconfig, 'utf8');
+  const load = (): KubeConfig => {
+    const config = new KubeConfig();
+    config.loadFromString((kubeconfig?.() ?? admin).replaceAll(new URL(controlPlane.server).port, String(proxy.port)));
+    return config;
+  };
+  const session = createSession({ load, userAgent: 'reflector-test' });
+  const [changes, interruptions, paths]: [Watched['changes'], Watched['interruptions'], string[]] = [[], [], []];
+  const observed: KubeSession = {
+    ...session,
+    request: (call) => {
+      paths.push(call.path);
+      return session.request(call);
+    },
+    stream: (path, signal) => {
+      paths.push(path);
+      return session.stream(path, signal);
+    },
+  };
+  const reflector = createReflector({
+    session: wrap(observed),
+    path: collectionPath(),
+    keep: keepLegacyRestoreJob,
+    onChange: (next) => {
+      changes.push(next);
+      change?.(next);
+    },
+    onListed: () => undefined,
+    onInterrupted: (cause, error) => interruptions.push({ cause, error }),
+    onRecovered: () => undefined,
+  });
+  const stop = new AbortController();
+  const ended = reflector.run(stop.signal);
+  const watched: Watched = {
+    reflector,
+    changes,
+    interruptions,
+    paths,
+    end: async () => {
+      stop.abort(new Error('the test is over'));
+      await ended;
+      await session.close();
+    },
+  };
+  running.push(watched);
+  return watched;
+}
+
+const listed = ({ reflector }: Watched): Promise<void> =>
+  eventually('the list is complete', () => expect(reflector.hasListed()).toBe(true));
+
+const sees = ({ reflector }: Watched, name: string, timeoutMs = 30_000): Promise<void> =>
+  eventually(`${name} is seen`, () => expect(reflector.get(`default/${name}`)).toBeDefined(), { timeoutMs });
+
+let count = 0;
+/** A fresh name; the text goes into a field that can hold any. */
+async function create(text = ''): Promise<string> {
+  count += 1;
+  const name = `r${count}`;
+  const body = {
+    apiVersion: 'atlasrestore.dev/v1',
+    kind: 'LegacyRestoreJob',
+    metadata: { name, annotations: { 'atlasrestore.dev/requestedAt': text } },
+    spec: { groupId: '5a66666887d9d61443b41645', clusterName: 'Cluster0', jobId: '6b77893b80eef5354c77ee15' },
+  };
+  expect((await controlPlane.request('POST', COLLECTION, body)).status).toBe(201);
+  return name;
+}
+
+test('the list is streamed, and what is kept is slim', async () => {
+  const name = await create('now');
+  const watched = await watchAll();
+  await listed(watched);
+  expect(watched.paths[0]).toContain('sendInitialEvents=true');
+  const kept = watched.reflector.get(`default/${name}`);
+  expect(kept).toMatchObject({
+    key: `default/${name}`,
+    generation: 1,
+    requestedAt: 'now',
+    status: { observedGeneration: -1 },
+  });
+  expect(JSON.stringify(kept)).not.toContain('managedFields');
+});
+
+test('a connection that is reset again and again: every change still arrives', async () => {
+  const watched = await watchAll();
+  await listed(watched);
+  for (let round = 0; round < 5; round++) {
+    proxy.resetAll();
+    await sees(watched, await create());
+  }
+  expect(watched.interruptions.length).toBeGreaterThan(0);
+  expect(watched.paths.filter((path) => path.includes('sendInitialEvents'))).toHaveLength(1);
+});
+
+test.each([1, 7, 1_000])('lines cut into pieces of %i bytes, inside multi-byte characters too', async (bytes) => {
+  proxy.cutInto(bytes);
+  const watched = await watchAll();
+  await listed(watched);
+  const text = 'Grüße, 世界 🌍 '.repeat(20);
+  const name = await create(text);
+  await sees(watched, name);
+  expect(watched.reflector.get(`default/${name}`)?.requestedAt).toBe(text);
+});
+
+test('a connection that always dies after a few events makes progress all the same', async () => {
+  const watched = await watchAll();
+  await listed(watched);
+  proxy.resetAfter(20_000);
+  proxy.resetAll();
+  const names: string[] = [];
+  for (let index = 0; index < 30; index++) names.push(await create('x'.repeat(1_000)));
+  for (const name of names) await sees(watched, name, 60_000);
+});
+
+test('an established connection that dies silently is found with the announced end of its watch', async () => {
+  const watched = await watchAll();
+  await listed(watched);
+  await sees(watched, await create());
+  proxy.freezeOpen();
+  const name = await create();
+  await sees(watched, name, 60_000);
+  expect(watched.interruptions.map(({ cause }) => cause)).toContain('stalled');
+});
+
+test('deleted and created again under one name while nobody could watch: told as deletion and creation', async () => {
+  const watched = await watchAll();
+  await listed(watched);
+  const name = await create();
+  await sees(watched, name);
+  const uid = watched.reflector.get(`default/${name}`)?.uid;
+  proxy.blackHole();
+  proxy.resetAll();
+  await controlPlane.request('DELETE', `${COLLECTION}/${name}`);
+  const body = {
+    apiVersion: 'atlasrestore.dev/v1',
+    kind: 'LegacyRestoreJob',
+    metadata: { name },
+    spec: { groupId: '5a66666887d9d61443b41645', clusterName: 'Cluster0', jobId: '6b77893b80eef5354c77ee15' },
+  };
+  await controlPlane.request('POST', COLLECTION, body);
+  proxy.thaw();
+  proxy.resetAll();
+  await eventually('the new one is seen', () => expect(watched.reflector.get(`default/${name}`)?.uid).not.toBe(uid), {
+    timeoutMs: 60_000,
+  });
+  const told = watched.changes.filter((change) => ('object' in change ? change.object : change.previous).name === name);
+  expect(told.map(({ type }) => type)).toEqual(['added', 'deleted', 'added']);
+});
+
+/** Makes every resourceVersion before now too old, as etcd's regular compaction does. */
+async function compact(): Promise<void> {
+  const { statusCode, body } = await request(`${controlPlane.etcdUrl}/v3/kv/range`, {
+    method: 'POST',
+    body: JSON.stringify({ key: Buffer.from('x').toString('base64') }),
+  });
+  expect(statusCode).toBe(200);
+  const { header } = Object(await body.json());
+  const answer = await request(`${controlPlane.etcdUrl}/v3/kv/compaction`, {
+    method: 'POST',
+    body: JSON.stringify({ revision: header.revision, physical: true }),
+  });
+  expect(answer.statusCode).toBe(200);
+  await answer.body.dump();
+}
+
+/** A session in which the API server refuses to stream lists, with the status of one that cannot. */
+const withoutWatchList = (session: KubeSession): KubeSession => ({
+  ...session,
+  stream: (path, signal) => session.stream(path.replace('NotOlderThan', 'Exact'), signal),
+});
+
+describe('lists by pages', () => {
+  test('are the fallback where lists cannot be streamed', async () => {
+    const watched = await watchAll({ wrap: withoutWatchList });
+    await listed(watched);
+    expect(watched.paths.some((path) => path.includes('limit=500'))).toBe(true);
+    await sees(watched, await create());
+  });
+
+  test('a real 410 in the middle of the pages: the list is complete all the same', async () => {
+    const names: string[] = [];
+    for (let index = 0; index < 520; index++) names.push(await create());
+    let compacted = false;
+    const watched = await watchAll({
+      wrap: (session) => {
+        const paged = withoutWatchList(session);
+        return {
+          ...paged,
+          request: async (call) => {
+            if (call.path.includes('continue=') && !compacted) {
+              compacted = true;
+              await create();
+              await compact();
+            }
+            return paged.request(call);
+          },
+        };
+      },
+    });
+    await listed(watched);
+    expect(compacted).toBe(true);
+    expect(watched.paths.some((path) => path.endsWith('?'))).toBe(true);
+    for (const name of names) expect(watched.reflector.get(`default/${name}`)).toBeDefined();
+  });
+});
+
+test('a handler that throws is reported and loses nothing', async () => {
+  const watched = await watchAll({
+    change: () => {
+      throw new Error('of a handler');
+    },
+  });
+  await listed(watched);
+  await sees(watched, await create());
+  expect(watched.interruptions.map(({ error }) => String(error))).toContain('Error: of a handler');
+});
+
+test('an expired token is replaced by the one that the kubeconfig holds now', async () => {
+  const good = readFileSync(await controlPlane.serviceAccountKubeconfig('default', 'watcher'), 'utf8');
+  await controlPlane.kubectlRun([
+    'create',
+    'clusterrole',
+    'watcher',
+    '--verb=get,list,watch',
+    '--resource=legacyrestorejobs.atlasrestore.dev',
+  ]);
+  await controlPlane.kubectlRun([
+    'create',
+    'clusterrolebinding',
+    'watcher',
+    '--clusterrole=watcher',
+    '--serviceaccount=default:watcher',
+  ]);
+  const { users } = Object(JSON.parse(good));
+  const expired = good.replace(users[0].user.token, 'expired');
+  let current = expired;
+  const watched = await watchAll({ kubeconfig: () => current });
+  await eventually('the refusal is told', () => expect(watched.interruptions.length).toBeGreaterThan(0));
+  current = good;
+  await listed(watched);
+});
+
+test('stopped in any state it ends at once and calls nobody any more', async () => {
+  for (const state of ['connecting', 'listing', 'watching', 'waiting'] as const) {
+    if (state === 'connecting') proxy.blackHole();
+    const watched = await watchAll();
+    if (state === 'watching') await listed(watched);
+    if (state === 'waiting') {
+      await listed(watched);
+      proxy.resetAfter(0);
+      proxy.resetAll();
+      await eventually('it waits', () => expect(watched.interruptions.length).toBeGreaterThan(1));
+    }
+    await watched.end();
+    const told = watched.changes.length;
+    await create();
+    expect(watched.changes).toHaveLength(told);
+    proxy.thaw();
+    proxy.resetAfter(undefined);
+  }
+});
