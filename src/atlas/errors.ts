@@ -50,14 +50,14 @@ export interface ErrorAnswer {
 
 /** The typed error of an answer: by errorCode, else by the class of the HTTP status. */
 export function errorFromAnswer(answer: ErrorAnswer): AtlasError {
-  const { kind, reason } = classify(answer.httpStatus, answer.errorCode);
+  const { kind, reason, remedy } = classify(answer.httpStatus, answer.errorCode);
   // One word, whatever a gateway writes: messages are compared by it.
   const code = printable(answer.errorCode ?? '', 64).replace(/\W+/g, '_');
   const detail = printable(answer.detail ?? '', 300);
   const said = [`Atlas answered ${answer.httpStatus}`, code, detail === '' ? '' : `(${detail})`].filter(
     (part) => part !== '',
   );
-  return new AtlasError(sentence(said.join(' '), reason), {
+  return new AtlasError(sentence(said.join(' '), reason, remedy), {
     kind,
     reason,
     httpStatus: answer.httpStatus,
@@ -85,46 +85,88 @@ export function printable(text: string, maxLength: number): string {
   return clean.length <= maxLength ? clean : `${clean.slice(0, maxLength - 1).toWellFormed()}…`;
 }
 
-const sentence = (what: string, reason: SyncedReason): string =>
-  `${what.replace(/\.$/, '')}. ${REASONS[reason].remedy}`.trim();
+const sentence = (what: string, reason: SyncedReason, remedy: string = REASONS[reason].remedy): string =>
+  `${what.replace(/\.$/, '')}. ${remedy}`.trim();
 
 interface Classification {
   readonly kind: AtlasErrorKind;
   readonly reason: SyncedReason;
+  readonly remedy?: string;
 }
 
 const permanent = (reason: SyncedReason): Classification => ({ kind: 'permanent', reason });
 const transient = (reason: SyncedReason): Classification => ({ kind: 'transient', reason });
 
-/** Source: the error table of Atlas's documentation; the older names are still sent by older deployments. */
-const BY_CODE: Readonly<Record<string, Classification>> = {
-  BACKUP_JOB_NOT_FOUND: permanent('BackupNotEnabled'),
-  BACKUP_CONFIG_NOT_FOUND: permanent('BackupNotEnabled'),
-  USER_UNAUTHORIZED: permanent('Unauthorized'),
-  NOT_IN_GROUP: permanent('Unauthorized'),
-  USER_CANNOT_ACCESS_GROUP: permanent('Unauthorized'),
-  NO_CURRENT_USER: permanent('Unauthorized'),
-  ACCOUNT_SUSPENDED: permanent('PaymentRequired'),
-  IP_ADDRESS_NOT_ON_ACCESS_LIST: permanent('AccessListDenied'),
-  IP_ADDRESS_NOT_ON_WHITELIST: permanent('AccessListDenied'),
-  ORG_REQUIRES_ACCESS_LIST: permanent('AccessListDenied'),
-  ORG_REQUIRES_WHITELIST: permanent('AccessListDenied'),
-  RESOURCE_REQUIRES_WHITELIST: permanent('AccessListDenied'),
-  INVALID_GROUP_ID: permanent('GroupNotFound'),
-  GROUP_NOT_FOUND: permanent('GroupNotFound'),
-  NOT_ATLAS_GROUP: permanent('GroupNotFound'),
-  INVALID_ATLAS_GROUP: permanent('GroupNotFound'),
-  INVALID_CLUSTER_ID: permanent('ClusterNotFound'),
-  CLUSTER_NOT_FOUND: permanent('ClusterNotFound'),
-  CLUSTER_NAME_NOT_FOUND: permanent('ClusterNotFound'),
-  INVALID_JOB_ID: permanent('JobNotFound'),
-  RESTORE_JOB_NOT_FOUND: permanent('JobNotFound'),
-  RESTORE_JOB_NOT_FOUND_IN_GROUP: permanent('JobNotFound'),
-  CONFIG_RESTORE_JOB_NOT_FOUND: permanent('JobNotFound'),
-  VERSION_GONE: permanent('VersionGone'),
-};
+/** One error code that Atlas documents for this endpoint or for its API at large. */
+export interface ErrorCodeEntry {
+  readonly errorCode: string;
+  /** The HTTP status that it comes with. */
+  readonly httpStatus: number;
+  readonly kind: AtlasErrorKind;
+  readonly reason: SyncedReason;
+  /** What a person does about it, where the remedy of the reason is not exact enough. */
+  readonly remedy?: string;
+}
 
-/** UNEXPECTED_ERROR stands in both a 401 and a 500: it says nothing, the HTTP status decides. */
+const ACCESS_LIST_REQUIRED =
+  "The organisation demands an access list: give the API key or service account one that holds the cluster's egress address.";
+const NOT_ON_ACCESS_LIST =
+  "Add the cluster's egress address to the access list of the API key or service account in Atlas, or use a credential without one.";
+const NO_LEGACY_BACKUP =
+  "The project's plan or the cluster's configuration has no legacy backups; check spec.clusterName.";
+const NOT_IN_PROJECT =
+  'Give the API key or service account the role Project Read Only on the project, or check spec.groupId.';
+
+const row = (
+  httpStatus: number,
+  errorCode: string,
+  reason: SyncedReason,
+  remedy?: string,
+  kind: AtlasErrorKind = 'permanent',
+): ErrorCodeEntry => ({ httpStatus, errorCode, kind, reason, ...(remedy === undefined ? {} : { remedy }) });
+
+/**
+ * All error codes that Atlas documents, with older names that older deployments still send. UNEXPECTED_ERROR is not among
+ * them: it stands in both a 401 and a 500 and says nothing, so the HTTP status decides, as for every code nobody knows.
+ */
+export const ERROR_CODES: readonly ErrorCodeEntry[] = [
+  row(400, 'BACKUP_JOB_NOT_FOUND', 'BackupNotEnabled'),
+  row(400, 'ATLAS_GENERAL_ERROR', 'BadRequest'),
+  row(400, 'VALIDATION_ERROR', 'BadRequest'),
+  row(401, 'USER_UNAUTHORIZED', 'Unauthorized'),
+  row(401, 'NOT_IN_GROUP', 'Unauthorized', NOT_IN_PROJECT),
+  row(401, 'USER_CANNOT_ACCESS_GROUP', 'Unauthorized', NOT_IN_PROJECT),
+  row(401, 'NO_CURRENT_USER', 'Unauthorized'),
+  row(402, 'ACCOUNT_SUSPENDED', 'PaymentRequired'),
+  row(403, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'AccessListDenied', NOT_ON_ACCESS_LIST),
+  row(403, 'IP_ADDRESS_NOT_ON_WHITELIST', 'AccessListDenied', NOT_ON_ACCESS_LIST),
+  row(403, 'ORG_REQUIRES_ACCESS_LIST', 'AccessListDenied', ACCESS_LIST_REQUIRED),
+  row(403, 'ORG_REQUIRES_WHITELIST', 'AccessListDenied', ACCESS_LIST_REQUIRED),
+  row(403, 'RESOURCE_REQUIRES_WHITELIST', 'AccessListDenied', ACCESS_LIST_REQUIRED),
+  row(403, 'ACCESS_FORBIDDEN', 'Forbidden'),
+  row(403, 'FEATURE_UNSUPPORTED', 'Forbidden', NO_LEGACY_BACKUP),
+  row(403, 'UNSUPPORTED_FOR_CURRENT_PLAN', 'Forbidden', NO_LEGACY_BACKUP),
+  row(403, 'UNSUPPORTED_FOR_CURRENT_CONFIG', 'Forbidden', NO_LEGACY_BACKUP),
+  row(404, 'INVALID_GROUP_ID', 'GroupNotFound'),
+  row(404, 'GROUP_NOT_FOUND', 'GroupNotFound'),
+  row(404, 'NOT_ATLAS_GROUP', 'GroupNotFound'),
+  row(404, 'INVALID_ATLAS_GROUP', 'GroupNotFound'),
+  row(404, 'INVALID_CLUSTER_ID', 'ClusterNotFound'),
+  row(404, 'CLUSTER_NOT_FOUND', 'ClusterNotFound'),
+  row(404, 'CLUSTER_NAME_NOT_FOUND', 'ClusterNotFound'),
+  row(404, 'INVALID_JOB_ID', 'JobNotFound'),
+  row(404, 'RESTORE_JOB_NOT_FOUND', 'JobNotFound'),
+  row(404, 'RESTORE_JOB_NOT_FOUND_IN_GROUP', 'JobNotFound'),
+  row(404, 'CONFIG_RESTORE_JOB_NOT_FOUND', 'JobNotFound'),
+  row(404, 'RESOURCE_NOT_FOUND', 'JobNotFound'),
+  row(404, 'BACKUP_CONFIG_NOT_FOUND', 'BackupNotEnabled'),
+  row(410, 'VERSION_GONE', 'VersionGone'),
+  row(429, 'RATE_LIMITED', 'RateLimited', undefined, 'rateLimited'),
+  row(429, 'RATE_LIMITED_TOKEN_BUCKET', 'RateLimited', undefined, 'rateLimited'),
+];
+const BY_CODE: ReadonlyMap<string, ErrorCodeEntry> = new Map(ERROR_CODES.map((entry) => [entry.errorCode, entry]));
+
+/** The class of an answer without a code that is known. */
 const BY_STATUS: Readonly<Record<number, Classification>> = {
   401: permanent('Unauthorized'),
   402: permanent('PaymentRequired'),
@@ -140,8 +182,9 @@ function classify(httpStatus: number, errorCode: string | undefined): Classifica
   // A code that Atlas documents for a 4xx must not make an outage permanent.
   if (httpStatus >= 500) return transient('AtlasUnavailable');
   if (httpStatus === 429) return { kind: 'rateLimited', reason: 'RateLimited' };
-  const byCode = errorCode !== undefined && Object.hasOwn(BY_CODE, errorCode) ? BY_CODE[errorCode] : undefined;
   return (
-    byCode ?? BY_STATUS[httpStatus] ?? (httpStatus >= 400 ? permanent('BadRequest') : transient('InvalidResponse'))
+    BY_CODE.get(errorCode ?? '') ??
+    BY_STATUS[httpStatus] ??
+    (httpStatus >= 400 ? permanent('BadRequest') : transient('InvalidResponse'))
   );
 }
