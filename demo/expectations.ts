@@ -1,0 +1,177 @@
+/** How everything is to be at the end of the story. */
+import { readFile } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { conditionOf, type Resource } from './resources.ts';
+import { only, type Samples } from './samples.ts';
+import { BATCH_ID } from './scenario.ts';
+import { type Story, secretKeys } from './story.ts';
+
+/** Compares everything with what it should be; each problem is a sentence that says both. */
+export async function findProblems(story: Story): Promise<readonly string[]> {
+  for (let tries = 1; ; tries += 1) {
+    const problems = await compare(story);
+    if (problems.length === 0 || tries === TRIES) return problems;
+    // Events and the audit log are written behind what they tell of.
+    await delay(500, undefined, { signal: story.signal });
+  }
+}
+
+const TRIES = 10;
+
+async function compare(story: Story): Promise<readonly string[]> {
+  const beside = await Promise.all([
+    batchProblems(story),
+    eventProblems(story),
+    deliverySecretProblems(story),
+    secrecyProblems(story),
+    permissionProblems(story),
+  ]);
+  return [...resourceProblems(story), ...beside.flat()];
+}
+
+// The resources
+
+/** What is compared of a resource. */
+interface Facts {
+  readonly status: string;
+  readonly delivery: string;
+  readonly Ready: string;
+  readonly Synced: string;
+  readonly DownloadAvailable: string;
+  readonly expires: 'ahead' | 'past' | 'absent';
+  readonly hashes: number;
+  readonly 'URL in status': boolean;
+}
+
+const DOWNLOAD: Facts = {
+  status: 'FINISHED',
+  delivery: 'READY',
+  Ready: 'True JobFinished',
+  Synced: 'True JobFetched',
+  DownloadAvailable: 'True DownloadReady',
+  expires: 'ahead',
+  hashes: 0,
+  'URL in status': true,
+};
+const DOWNLOADED: Facts = { ...DOWNLOAD, hashes: 1 };
+const EXPIRED: Facts = {
+  ...DOWNLOADED,
+  delivery: 'EXPIRED',
+  DownloadAvailable: 'False DownloadExpired',
+  expires: 'past',
+};
+const AUTOMATED: Facts = { ...DOWNLOAD, DownloadAvailable: 'absent', expires: 'absent', 'URL in status': false };
+const IN_A_SECRET: Facts = { ...DOWNLOAD, 'URL in status': false };
+
+const expectedFacts = (samples: Samples): ReadonlyMap<string, Facts> =>
+  new Map([
+    [only(samples.running.jobs).name, DOWNLOADED],
+    [only(samples.wrongCredentials.jobs).name, DOWNLOAD],
+    ...samples.batch.jobs.map(({ name }) => [name, DOWNLOADED] as const),
+    [only(samples.expired.jobs).name, EXPIRED],
+    [only(samples.automated.jobs).name, AUTOMATED],
+    [only(samples.deliverySecret.jobs).name, IN_A_SECRET],
+  ]);
+
+function resourceProblems({ samples, resources }: Story): string[] {
+  return [...expectedFacts(samples)].flatMap(([name, expected]) => {
+    const resource = resources.get(name);
+    if (resource === undefined) return [`${name} does not exist`];
+    return differences(name, { ...expected }, { ...factsOf(resource) });
+  });
+}
+
+function factsOf(resource: Resource): Facts {
+  const { delivery, statusName, hashes } = resource.status;
+  const expires = delivery?.expires;
+  return {
+    status: statusName ?? 'absent',
+    delivery: delivery?.statusName ?? 'absent',
+    Ready: conditionOf(resource, 'Ready'),
+    Synced: conditionOf(resource, 'Synced'),
+    DownloadAvailable: conditionOf(resource, 'DownloadAvailable'),
+    expires: expires === undefined ? 'absent' : Date.parse(expires) > Date.now() ? 'ahead' : 'past',
+    hashes: hashes?.length ?? 0,
+    'URL in status': delivery?.url !== undefined || delivery?.urlV2 !== undefined,
+  };
+}
+
+function differences(
+  name: string,
+  expected: Readonly<Record<string, string | number | boolean>>,
+  actual: Readonly<Record<string, string | number | boolean | undefined>>,
+): string[] {
+  return Object.keys(expected)
+    .filter((key) => expected[key] !== actual[key])
+    .map((key) => `${name}: ${key} should be ${expected[key]} and is ${actual[key]}`);
+}
+
+// What stands beside the resources
+
+async function batchProblems({ stage, samples }: Story): Promise<string[]> {
+  const selector = `--field-selector=status.batchId=${BATCH_ID}`;
+  const output = await stage.kubectl('get', 'lrj', selector, '--output=jsonpath={.items[*].metadata.name}');
+  const names = samples.batch.jobs.map((job) => job.name).join(' ');
+  return differences(`kubectl get lrj ${selector}`, { names }, { names: output });
+}
+
+const EventList = z.object({
+  items: z.array(z.object({ reason: z.string(), regarding: z.object({ name: z.string() }) })),
+});
+
+async function eventProblems({ stage, samples }: Story): Promise<string[]> {
+  const expected: readonly (readonly [name: string, reasons: readonly string[]])[] = [
+    [only(samples.running.jobs).name, ['JobInProgress', 'JobFinished', 'DownloadReady']],
+    [only(samples.wrongCredentials.jobs).name, ['Unauthorized', 'JobFetched', 'JobFinished']],
+    [only(samples.expired.jobs).name, ['DownloadExpired']],
+  ];
+  const { items } = EventList.parse(JSON.parse(await stage.kubectl('get', 'events.events.k8s.io', '--output=json')));
+  return expected.flatMap(([name, reasons]) => {
+    const told = items.filter(({ regarding }) => regarding.name === name).map(({ reason }) => reason);
+    return reasons
+      .filter((reason) => !told.includes(reason))
+      .map((reason) => `${name}: there should be an event ${reason}, and there are ${told.join(', ') || 'none'}`);
+  });
+}
+
+async function deliverySecretProblems({ stage, samples }: Story): Promise<string[]> {
+  const { deliverySecretName: name = '' } = only(samples.deliverySecret.jobs);
+  const keys = (await secretKeys(stage, name)).toSorted().join(', ');
+  return differences(`Secret ${name}`, { keys: 'authHeader, authValue, url, urlV2' }, { keys });
+}
+
+const DeliverySecret = z.object({ data: z.object({ authValue: z.string() }) });
+
+/** Neither a resource nor the log may hold what opens a download. */
+async function secrecyProblems({ stage, samples }: Story): Promise<string[]> {
+  const { deliverySecretName: name = '' } = only(samples.deliverySecret.jobs);
+  const secret = DeliverySecret.parse(JSON.parse(await stage.kubectl('get', 'secret', name, '--output=json')));
+  const authValue = Buffer.from(secret.data.authValue, 'base64').toString();
+  const { privateApiKey } = only(samples.credentials.secrets);
+  const places: readonly (readonly [place: string, content: string])[] = [
+    ['a resource', await stage.kubectl('get', 'lrj', '--output=json')],
+    ["the operator's log", JSON.stringify(stage.operator.log) + stage.operator.otherOutput()],
+  ];
+  return places.flatMap(([place, content]) => [
+    ...(content.includes(authValue) ? [`${place} holds the authValue of a download`] : []),
+    ...(content.includes(privateApiKey) ? [`${place} holds a private API key`] : []),
+  ]);
+}
+
+const AuditEvent = z.object({
+  verb: z.string(),
+  requestURI: z.string(),
+  user: z.object({ username: z.string() }),
+  responseStatus: z.object({ code: z.number() }).optional(),
+});
+
+/** The operator is given exactly what it uses: nothing may have been refused to it. */
+async function permissionProblems({ stage }: Story): Promise<string[]> {
+  const lines = (await readFile(stage.controlPlane.auditLog, 'utf8')).split('\n');
+  // The last one is empty, or still being written.
+  const events = lines.slice(0, -1).map((line) => AuditEvent.parse(JSON.parse(line)));
+  return events
+    .filter(({ user, responseStatus }) => user.username === stage.operatorUser && responseStatus?.code === 403)
+    .map(({ verb, requestURI }) => `the API server refused the operator to ${verb} ${requestURI}`);
+}

@@ -1,0 +1,134 @@
+/**
+ * `npm run demo`: the operator at work on this machine, explained while it happens; it ends by itself with exit code 0,
+ * or with 1 and a reason when anything did not come out as expected. `npm run demo -- --keep` leaves all up until Ctrl-C.
+ */
+import { parseArgs } from 'node:util';
+import { unlessAborted } from '../test/support/control-plane/abort.ts';
+import { showOwnCluster, showResult, showWhatToTry } from './closing.ts';
+import { findProblems } from './expectations.ts';
+import { watchResources } from './resources.ts';
+import { readSamples } from './samples.ts';
+import { createScreen, type Screen } from './screen.ts';
+import { keepOperatorLog, type Stage, setStage } from './stage.ts';
+import { play, type Story } from './story.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+/** What a shell makes of a process that a signal ended. */
+const EXIT_INTERRUPTED = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+
+const keep = readArguments();
+process.exit(keep === undefined ? EXIT_USAGE : await main(keep));
+
+async function main(keepUp: boolean): Promise<number> {
+  const { signal, exitCode } = catchInterruption();
+  const screen = createScreen();
+  try {
+    await perform(screen, keepUp, signal);
+    return 0;
+  } catch (error) {
+    // What was under way fails in many ways when it is interrupted: none of them is the reason.
+    if (signal.aborted) return exitCode();
+    screen.showTable(false);
+    console.error(`\nThe demo failed: ${Error.isError(error) ? error.message : String(error)}`);
+    return EXIT_FAILED;
+  }
+}
+
+/** All of it, from the start of the first process to the end of the last one. */
+async function perform(screen: Screen, keepUp: boolean, interrupted: AbortSignal): Promise<void> {
+  await using cleanup = new AsyncDisposableStack();
+  screen.print('legacy-restore-operator: a demo of about a minute, on this machine only\n\n');
+  interrupted.addEventListener('abort', () => {
+    screen.showTable(false);
+    screen.say('ending everything');
+  });
+  const samples = await readSamples();
+  const stage = await unlessAborted(setStage(screen, cleanup, interrupted), interrupted);
+  // Ends the story, however it goes on after this function.
+  const ending = new AbortController();
+  cleanup.defer(() => ending.abort());
+  const signal = AbortSignal.any([interrupted, ending.signal]);
+  const resources = watchResources(stage.controlPlane, signal, screen.show);
+  const story: Story = { stage, samples, screen, resources, signal };
+  try {
+    await unlessAborted(Promise.race([tell(story), resources.run(), operatorEnd(stage)]), interrupted);
+    if (keepUp) {
+      showWhatToTry(story);
+      screen.showTable(true);
+      await untilAborted(interrupted);
+    } else {
+      await stopOperator(story);
+      showOwnCluster(story);
+    }
+  } catch (error) {
+    if (interrupted.aborted) throw error;
+    throw await withOperatorLog(error, stage);
+  }
+}
+
+async function tell(story: Story): Promise<void> {
+  await play(story);
+  const problems = await findProblems(story);
+  story.screen.showTable(false);
+  await showResult(story);
+  if (problems.length > 0) throw new Error(`not everything is as expected:\n  ${problems.join('\n  ')}`);
+  story.screen.print('\n');
+  story.screen.say(
+    'every resource, event and Secret is as expected, and the operator needed no right it does not have',
+  );
+}
+
+async function stopOperator({ stage, screen }: Story): Promise<void> {
+  const exit = await stage.operator.stop('SIGTERM');
+  if (exit !== 0) throw new Error(`the operator should end with exit code 0 on SIGTERM, and ended with ${exit}`);
+  screen.say('SIGTERM to the operator: it has ended in order, with exit code 0');
+}
+
+/** Rejects when the operator ends. */
+async function operatorEnd({ operator }: Stage): Promise<never> {
+  const exit = await operator.exited;
+  throw new Error(`the operator ended by itself (${exit})`);
+}
+
+async function withOperatorLog(error: unknown, stage: Stage): Promise<Error> {
+  const { log, otherOutput } = stage.operator;
+  const reason = Error.isError(error) ? error.message : String(error);
+  const last = [...log.slice(-10).map((line) => JSON.stringify(line)), otherOutput()].join('\n').trim();
+  const file = await keepOperatorLog(stage);
+  return new Error(`${reason}\n\nThe operator's log is in ${file}; its last lines:\n${last}`, { cause: error });
+}
+
+/** Whether `--keep` was given; undefined after a complaint about anything else. */
+function readArguments(): boolean | undefined {
+  try {
+    return parseArgs({ options: { keep: { type: 'boolean' } } }).values.keep ?? false;
+  } catch (error) {
+    console.error(Error.isError(error) ? error.message : String(error));
+    console.error('usage: npm run demo [-- --keep]');
+    return undefined;
+  }
+}
+
+function catchInterruption(): { readonly signal: AbortSignal; readonly exitCode: () => number } {
+  const interruption = new AbortController();
+  let exitCode: number = EXIT_INTERRUPTED.SIGINT;
+  for (const [name, code] of Object.entries(EXIT_INTERRUPTED)) {
+    process.on(name, () => {
+      // Who asks twice is in a hurry: what is left ends with this process.
+      if (interruption.signal.aborted) process.exit(code);
+      exitCode = code;
+      interruption.abort();
+    });
+  }
+  // Nobody reads on, as in `npm run demo | head`.
+  process.stdout.on('error', () => interruption.abort());
+  return { signal: interruption.signal, exitCode: () => exitCode };
+}
+
+function untilAborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  if (signal.aborted) resolve();
+  else signal.addEventListener('abort', () => resolve(), { once: true });
+  return promise;
+}

@@ -1,0 +1,147 @@
+/** The steps of the demo, and what is said about them. */
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import { REQUESTED_AT } from '../src/api/legacy-restore-job.ts';
+import type { ControlPlane } from '../test/support/control-plane/control-plane.ts';
+import { conditionOf, type Resource, type Resources } from './resources.ts';
+import { only, type Sample, type Samples } from './samples.ts';
+import {
+  acceptKey,
+  downloadFile,
+  offerDownload,
+  offerGuardedDownload,
+  recallExpired,
+  restoreAutomatically,
+  runBatch,
+  runJob,
+} from './scenario.ts';
+import type { Screen } from './screen.ts';
+import type { Stage } from './stage.ts';
+
+export interface Story {
+  readonly stage: Stage;
+  readonly samples: Samples;
+  readonly screen: Screen;
+  readonly resources: Resources;
+  readonly signal: AbortSignal;
+}
+
+/** Plays all of it. Rejects when something does not happen. */
+export async function play(story: Story): Promise<void> {
+  await Promise.all([finish(story), repair(story), followBatch(story), deliver(story), applySamples(story)]);
+}
+
+/** So long that a person can read what is said. */
+const READING_MS = 2_000;
+/** How long the wrong credentials are looked at. */
+const WRONG_FOR_MS = 10_000;
+
+async function applySamples({ stage, samples, screen, signal }: Story): Promise<void> {
+  const { atlas, kubectl } = stage;
+  const apply = async ({ file }: Sample, explanation: string): Promise<void> => {
+    screen.say(`kubectl apply -f ${file}: ${explanation}`);
+    await kubectl('apply', `--filename=${file}`);
+    await delay(READING_MS, undefined, { signal });
+  };
+  acceptKey(atlas, samples);
+  await apply(samples.credentials, 'the API key for Atlas');
+  runJob(atlas, samples.running);
+  await apply(samples.running, 'a restore job that Atlas is still working on');
+  offerDownload(atlas, samples.wrongCredentials);
+  await apply(samples.wrongCredentials, 'a job whose Secret holds a key that Atlas does not accept');
+  runBatch(atlas, samples.batch);
+  await apply(samples.batch, 'the three jobs of a sharded cluster');
+  recallExpired(atlas, samples.expired);
+  await apply(samples.expired, 'an old job: finished, but its download has expired');
+  restoreAutomatically(atlas, samples.automated);
+  await apply(samples.automated, 'a restore into another cluster, which has no file to download');
+  offerGuardedDownload(atlas, samples.deliverySecret);
+  await apply(samples.deliverySecret, 'a download whose URL goes into a Secret instead of the status');
+}
+
+/** The running job: it finishes, its file becomes ready, somebody downloads it. */
+async function finish(story: Story): Promise<void> {
+  const { stage, samples, screen, resources } = story;
+  const { name } = only(samples.running.jobs);
+  await resources.until(name, 'it is in progress', ({ status }) => status.statusName === 'IN_PROGRESS');
+  const ready = resources.until(name, 'its file is ready', (resource) => download(resource) === 'True DownloadReady');
+  await Promise.all([ready, waitForJob(story, name)]);
+  screen.say(`${name}: the file can be downloaded, status.delivery.url says where`);
+  await delay(READING_MS, undefined, { signal: story.signal });
+
+  downloadFile(stage.atlas, samples.running);
+  screen.say(`it has been downloaded; kubectl annotate lrj ${name} ${REQUESTED_AT}=now asks for a visit at once`);
+  await stage.kubectl('annotate', 'lrj', name, `${REQUESTED_AT}=now`);
+  const { status } = await resources.until(name, 'the hash is there', (resource) => hashes(resource).length === 1);
+  screen.say(`${name}: the file's hash has appeared, SHA1 ${status.hashes?.[0]?.hash}`);
+}
+
+async function waitForJob({ stage, screen, signal }: Story, name: string): Promise<void> {
+  screen.say(`kubectl wait --for=condition=Ready lrj/${name} is started and waits`);
+  const output = await kubectlWait(stage.controlPlane, name, signal);
+  screen.say(`Atlas has finished the job, and kubectl wait returns: ${output}`);
+}
+
+/** The wrong credentials, until a person corrects the Secret. */
+async function repair({ stage, samples, screen, resources, signal }: Story): Promise<void> {
+  const { name } = only(samples.wrongCredentials.jobs);
+  const wrong = only(samples.wrongCredentials.secrets);
+  const { publicApiKey, privateApiKey } = only(samples.credentials.secrets);
+  const ready = (resource: Resource): string => conditionOf(resource, 'Ready');
+  await resources.until(name, 'Atlas refuses the key', (resource) => ready(resource) === 'False Unauthorized');
+  screen.say(`${name}: Atlas answers 401; REASON says Unauthorized, kubectl describe says what to do`);
+  await delay(WRONG_FOR_MS, undefined, { signal });
+
+  screen.say(`correcting Secret ${wrong.name}; the operator looks at Secrets that failed every 30 s`);
+  const secret = {
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: wrong.name },
+    stringData: { publicApiKey, privateApiKey },
+  };
+  await stage.controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: JSON.stringify(secret) });
+  await resources.until(name, 'Atlas accepts the key', (resource) => ready(resource) === 'True JobFinished');
+  screen.say(`${name}: the operator has found the corrected Secret, and the job is there`);
+}
+
+async function followBatch({ samples, screen, resources }: Story): Promise<void> {
+  const done = samples.batch.jobs.map(({ name }) =>
+    resources.until(name, 'it is finished', (resource) => conditionOf(resource, 'Ready') === 'True JobFinished'),
+  );
+  const [first] = await Promise.all(done);
+  screen.say(`the batch is complete: kubectl get lrj --field-selector status.batchId=${first?.status.batchId}`);
+}
+
+async function deliver({ stage, samples, screen, resources }: Story): Promise<void> {
+  const { name, deliverySecretName = '' } = only(samples.deliverySecret.jobs);
+  await resources.until(name, 'its file is ready', (resource) => download(resource) === 'True DownloadReady');
+  const keys = await secretKeys(stage, deliverySecretName);
+  screen.say(`${name}: Secret ${deliverySecretName} holds ${keys.join(', ')}; the status holds none of them`);
+}
+
+/** The names of the keys of a Secret. */
+export async function secretKeys({ kubectl }: Pick<Stage, 'kubectl'>, name: string): Promise<readonly string[]> {
+  return Object.keys(SecretData.parse(JSON.parse(await kubectl('get', 'secret', name, '--output=json'))).data);
+}
+const SecretData = z.object({ data: z.record(z.string(), z.string()) });
+
+const download = (resource: Resource): string => conditionOf(resource, 'DownloadAvailable');
+const hashes = ({ status }: Resource) => status.hashes ?? [];
+
+/** A process of its own, as a person's script would have it; returns what it prints. */
+async function kubectlWait({ kubectl, kubeconfig, dir }: ControlPlane, name: string, signal: AbortSignal) {
+  const child = spawn(kubectl, ['wait', '--for=condition=Ready', `lrj/${name}`, '--timeout=60s'], {
+    env: { ...process.env, KUBECONFIG: kubeconfig, KUBECACHEDIR: path.join(dir, 'kubectl-cache'), KUBERC: 'off' },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    signal,
+  });
+  const { promise: ended, resolve, reject } = Promise.withResolvers<number | null>();
+  child.once('error', reject);
+  child.once('close', resolve);
+  const [output, complaint, code] = await Promise.all([text(child.stdout), text(child.stderr), ended]);
+  if (code !== 0) throw new Error(`kubectl wait ended with ${code}: ${complaint.trim()}`);
+  return output.trim();
+}
