@@ -117,7 +117,13 @@ function createWatches(
     const reflector = createReflector({
       session,
       path: collectionPath(scope),
-      keep: keepLegacyRestoreJob,
+      keep: (object) =>
+        keepLegacyRestoreJob(object, (resource, fields) =>
+          log.warn(
+            { resource, fields },
+            'a resource cannot be read and is left alone: is the CustomResourceDefinition of this version installed?',
+          ),
+        ),
       onChange,
       onListed: (resources) => {
         log.debug({ resources, ...(scope === undefined ? {} : { watchedNamespace: scope }) }, 'listed');
@@ -211,14 +217,20 @@ function createElection(
   });
 }
 
-/** A session that sends nothing but reads once the lease may have passed on; checked for each request as it is sent. */
+/**
+ * A session that writes only under the lease: each write is checked as it is dispatched, and one that then waits for a
+ * connection is given up when the lease may have passed on.
+ */
 function whileLeading(session: KubeSession, election: LeaderElection): KubeSession {
   return {
     ...session,
     request: (request) => {
-      if (request.method !== 'GET' && !election.mayWrite())
-        return Promise.reject(new Error('not leading: nothing is written'));
-      return session.request(request);
+      if (request.method === 'GET') return session.request(request);
+      const leftMs = Math.floor(election.writableForMs());
+      if (leftMs <= 0) return Promise.reject(new Error('not leading: nothing is written'));
+      const passedOn = AbortSignal.timeout(leftMs);
+      const signal = request.signal === undefined ? passedOn : AbortSignal.any([request.signal, passedOn]);
+      return session.request({ ...request, signal });
     },
   };
 }

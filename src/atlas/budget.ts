@@ -5,7 +5,10 @@
 
 export type Admission =
   | { readonly admitted: true }
-  /** `pausedSince`: when Atlas asked to wait (milliseconds since the epoch); undefined when only our own rate is used up. */
+  /**
+   * `pausedSince`: when Atlas began to ask to wait (milliseconds since the epoch), and it has not answered in between;
+   * undefined when only our own rate is used up.
+   */
   | { readonly admitted: false; readonly pausedSince: number | undefined };
 
 export interface Budgets {
@@ -43,7 +46,7 @@ interface Budget {
   pausedSince: number | undefined;
   pausedUntil: number;
   pausesInARow: number;
-  readonly line: Set<string>;
+  line: Set<string>;
   /** Who has been called; a token is set aside for each. */
   readonly called: Set<string>;
   timer: NodeJS.Timeout | undefined;
@@ -93,7 +96,6 @@ export function createBudgets(options: BudgetOptions): Budgets {
 
   function refill(budget: Budget): void {
     const from = Math.max(budget.refilledAt, budget.pausedUntil);
-    if (now() >= budget.pausedUntil) budget.pausedSince = undefined;
     if (now() <= from) return;
     budget.tokens = Math.min(burst, budget.tokens + (now() - from) * refillPerMs);
     budget.refilledAt = now();
@@ -117,22 +119,22 @@ export function createBudgets(options: BudgetOptions): Budgets {
     const budget = get(name);
     if (!budget.called.has(waiter)) budget.line.add(waiter);
     arm(budget);
-    return { admitted: false, pausedSince: budget.pausedSince };
+    return { admitted: false, pausedSince: budget.pausedUntil > now() ? budget.pausedSince : undefined };
   }
 
   function arm(budget: Budget): void {
-    if (budget.timer !== undefined || (budget.line.size === 0 && budget.called.size === 0)) return;
+    if (budget.timer !== undefined || budget.line.size === 0) return;
     const shortage = limited ? Math.max(0, 1 - budget.tokens) / refillPerMs : 0;
     const due = Math.max(budget.pausedUntil, now()) + shortage;
     budget.timer = setTimeout(() => serve(budget), Math.max(1, Math.ceil(due - now())));
   }
 
-  /** Calls whoever was called before a pause began, then as many of the line as there are tokens. */
+  /** Calls as many of the line as there are tokens; each once: a second call would cause a second visit. */
   function serve(budget: Budget): void {
     budget.timer = undefined;
     refill(budget);
     if (budget.pausedUntil <= now()) {
-      const turns = [...budget.called];
+      const turns: string[] = [];
       for (const waiter of budget.line) {
         if (limited && budget.tokens < 1) break;
         if (limited) budget.tokens -= 1;
@@ -142,19 +144,26 @@ export function createBudgets(options: BudgetOptions): Budgets {
       }
       for (const waiter of turns) onTurn(waiter);
     }
-    if (budget.line.size > 0) arm(budget);
+    arm(budget);
   }
 
   function pause(name: string, retryAfterMs: number | undefined): void {
     const budget = get(name);
     refill(budget);
-    const untold = Math.min(MINUTE_MS, 1_000 * 2 ** budget.pausesInARow) * (0.5 + random() / 2);
-    const until = now() + Math.min(LONGEST_PAUSE_MS, retryAfterMs ?? untold);
-    budget.pausesInARow += 1;
-    budget.pausedSince ??= now();
-    budget.pausedUntil = Math.max(budget.pausedUntil, until);
-    // The bucket at Atlas is empty: a burst right after the pause would end in the next one.
-    budget.tokens = Math.min(budget.tokens, 1);
+    // After a quiet minute it is a new trouble.
+    if (now() - budget.pausedUntil > MINUTE_MS) budget.pausesInARow = 0;
+    if (budget.pausesInARow === 0) budget.pausedSince = now();
+    // Requests that were under way together are all told the same: that is one pause.
+    if (budget.pausedUntil <= now()) budget.pausesInARow += 1;
+    const untold = Math.min(MINUTE_MS, 500 * 2 ** budget.pausesInARow) * (0.5 + random() / 2);
+    // No time at all, or a date that has passed by our clock, is as good as none: it would be asked again without end.
+    const wanted = retryAfterMs === undefined || retryAfterMs === 0 ? untold : retryAfterMs;
+    budget.pausedUntil = Math.max(budget.pausedUntil, now() + Math.min(LONGEST_PAUSE_MS, wanted));
+    // The bucket at Atlas is empty: a burst right after the pause would end in the next one. Whoever was called and has
+    // not come yet stands in front again.
+    budget.tokens = Math.min(budget.tokens + budget.called.size, 1);
+    if (budget.called.size > 0) budget.line = new Set([...budget.called, ...budget.line]);
+    budget.called.clear();
     clearTimeout(budget.timer);
     budget.timer = undefined;
     arm(budget);

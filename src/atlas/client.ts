@@ -105,6 +105,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
       return result;
     } catch (error) {
       if (asksToWait(error)) budgets.pause(budget, error.retryAfterMs);
+      else if (error instanceof AtlasError && error.kind === 'permanent') budgets.succeeded(budget, undefined);
       throw error;
     }
   }
@@ -147,11 +148,15 @@ const asksToWait = (error: unknown): error is AtlasError =>
 
 function restoreJobUrl(options: AtlasClientOptions, ref: RestoreJobRef): string {
   const segments = ['groups', ref.groupId, 'clusters', ref.clusterName, 'restoreJobs', ref.jobId];
-  const url = new URL(`${options.baseUrl}/api/atlas/v1.0/${segments.map(encodeURIComponent).join('/')}`);
+  const url = new URL(`${options.baseUrl}/api/atlas/v1.0/${segments.map(pathSegment).join('/')}`);
   if (options.envelope) url.searchParams.set('envelope', 'true');
   if (options.pretty) url.searchParams.set('pretty', 'true');
   return url.href;
 }
+
+/** `.` and `..` leave their segment whatever their encoding; encoded twice they are a name that nothing at Atlas has. */
+const pathSegment = (text: string): string =>
+  encodeURIComponent(/^\.\.?$/.test(text) ? text.replaceAll('.', '%2E') : text);
 
 /** Passes requests on and reports each one after the first: what a cold nonce or an expired token costs. */
 function afterFirst(send: Send, onFurther: () => void): Send {

@@ -26,14 +26,22 @@ interface Token {
   readonly fetchedAt: number;
   readonly renewAt: number;
   readonly expiresAt: number;
+  /** How old it must be before it is replaced for a 401, in milliseconds. */
+  patienceMs: number;
 }
 
 /** Tokens are kept for this many credentials; rotated ones fall out. */
 const MAX_TOKENS = 1_000;
 /** A token younger than this is not replaced for a 401: the endpoint allows about 10 requests a minute. */
 const YOUNG_MS = 10_000;
+/**
+ * Nor one younger than this when it replaced another and was refused as well: it is not the token that Atlas refuses,
+ * and an account has at most 100 live ones.
+ */
+const USELESS_MS = 300_000;
 /** How long a failure of the token endpoint answers for further requests, unless it said how long itself. */
 const HOLD_MS = { permanent: 60_000, rateLimited: 60_000, transient: 6_000 } as const;
+const LONGEST_HOLD_MS = 3_600_000;
 
 /** `sendToken` carries the requests to the token endpoint. */
 export function createOAuthAuthentication(
@@ -63,10 +71,13 @@ export function createOAuthAuthentication(
   ): Promise<HttpAnswer> {
     const token = await currentToken(credentials, key);
     const answer = await send(authorized(request, token));
-    if (answer.status !== 401 || now() - token.fetchedAt < YOUNG_MS) return answer;
+    if (answer.status !== 401 || now() - token.fetchedAt < token.patienceMs) return answer;
     // Another request may have replaced it meanwhile.
     if (tokens.get(key) === token) tokens.delete(key);
-    return send(authorized(request, await currentToken(credentials, key)));
+    const fresh = await currentToken(credentials, key);
+    const second = await send(authorized(request, fresh));
+    if (second.status === 401) fresh.patienceMs = USELESS_MS;
+    return second;
   }
 
   async function currentToken(credentials: ServiceAccount, key: string): Promise<Token> {
@@ -96,7 +107,10 @@ export function createOAuthAuthentication(
       return token;
     } catch (error) {
       if (error instanceof AtlasError) {
-        bounded(failures, key, { error, until: now() + (error.retryAfterMs ?? HOLD_MS[error.kind]) });
+        bounded(failures, key, {
+          error,
+          until: now() + Math.min(error.retryAfterMs ?? HOLD_MS[error.kind], LONGEST_HOLD_MS),
+        });
       }
       throw error;
     }
@@ -104,15 +118,14 @@ export function createOAuthAuthentication(
 
   async function requestToken(credentials: ServiceAccount): Promise<Token> {
     const client = { client_id: credentials.clientId };
-    const authentication = oauth.ClientSecretBasic(credentials.clientSecret);
+    const authentication = clientSecretBasic(credentials.clientSecret);
     const response = await oauth.clientCredentialsGrantRequest(server, client, authentication, {}, options);
     const fetchedAt = now();
     const answer = await oauth.processClientCredentialsResponse(server, client, response).catch((cause: unknown) => {
-      throw invalidResponse('Atlas answered the token request with something that is no token', {
-        httpStatus: 200,
-        cause,
-      });
+      throw noToken(cause);
     });
+    // RFC 6749 appendix A.12. No header can carry anything else, and it would be kept for an hour.
+    if (!/^[\x20-\x7e]+$/.test(answer.access_token)) throw noToken();
     const lifetime = (answer.expires_in ?? 3_600) * 1_000;
     return {
       credentials,
@@ -120,6 +133,7 @@ export function createOAuthAuthentication(
       fetchedAt,
       renewAt: fetchedAt + lifetime - Math.min(300_000, lifetime / 5),
       expiresAt: fetchedAt + lifetime,
+      patienceMs: YOUNG_MS,
     };
   }
 
@@ -131,7 +145,7 @@ export function createOAuthAuthentication(
         oauth.revocationRequest(
           server,
           { client_id: credentials.clientId },
-          oauth.ClientSecretBasic(credentials.clientSecret),
+          clientSecretBasic(credentials.clientSecret),
           value,
           { ...options, additionalParameters: { token_type_hint: 'access_token' } },
         ),
@@ -146,6 +160,20 @@ const authorized = (request: HttpRequest, token: Token): HttpRequest => ({
   ...request,
   headers: { ...request.headers, authorization: `Bearer ${token.value}` },
 });
+
+const noToken = (cause?: unknown): AtlasError =>
+  invalidResponse('Atlas answered the token request with something that is no token', { httpStatus: 200, cause });
+
+/**
+ * RFC 6749 section 2.3.1. Atlas documents base64(id:secret), and whether it decodes the form encoding that the RFC puts
+ * in between is not known: oauth4webapi's own would escape the `_` and `-` of every id and secret, this one leaves them.
+ */
+function clientSecretBasic(clientSecret: string): oauth.ClientAuth {
+  const encoded = (text: string): string => new URLSearchParams([['', text]]).toString().slice(1);
+  return (_server, client, _body, headers) => {
+    headers.set('authorization', `Basic ${btoa(`${encoded(client.client_id)}:${encoded(clientSecret)}`)}`);
+  };
+}
 
 /** oauth4webapi's requests through our own exchange, with its deadline and bounded body. */
 function tokenFetch(send: Send, now: () => number) {

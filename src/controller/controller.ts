@@ -154,8 +154,13 @@ export function createController(options: ControllerOptions): Controller {
   async function publish(found: Visit, memory: Memory): Promise<Report['result']> {
     for (let conflicts = 0; ; conflicts++) {
       const job = jobs.get(found.job.key);
-      // Gone, or made anew, or its spec changed meanwhile: the change itself has brought it into the queue again.
-      if (job === undefined || job.uid !== found.job.uid || job.generation !== found.job.generation) return 'requeue';
+      if (job === undefined) {
+        // Gone meanwhile: the visit may have put it into lines that its deletion had already taken it out of.
+        forget(found.job.key);
+        return 'requeue';
+      }
+      // Made anew, or its spec changed meanwhile: the change itself has brought it into the queue again.
+      if (job.uid !== found.job.uid || job.generation !== found.job.generation) return 'requeue';
       const result = reportOn(found, job, memory);
       try {
         if (result.status !== undefined) await write(job, result.status);
@@ -217,8 +222,9 @@ export function createController(options: ControllerOptions): Controller {
 
   /** A status write that failed is made up for, without asking Atlas again. */
   function postpone(found: Visit, memory: Memory, error: unknown): void {
-    // What the API server finds invalid will not become valid: the next try starts from Atlas.
-    memory.unwritten = hasStatus(error, 400, 422) ? undefined : found;
+    // What the API server finds invalid will not become valid, and who waits is called once: both start from Atlas.
+    const useless = hasStatus(error, 400, 422) || found.outcome.kind === 'waiting';
+    memory.unwritten = useless ? undefined : found;
     const told = error instanceof KubeError ? error.retryAfterMs : undefined;
     const ms = told ?? transientBackoff(countFailure(found.job.key), Math.random);
     log.warn({ ...identity(found.job), ...errorFields(error) }, 'the status could not be written, it is tried again');

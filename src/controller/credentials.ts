@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { REASONS } from '../api/reasons.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
+import { CREDENTIAL_KEYS, readCredentialsData } from '../atlas/credentials-data.ts';
 import { hasStatus } from '../kube/errors.ts';
 import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { getSecret } from '../kube/secrets.ts';
@@ -42,7 +43,6 @@ export interface CredentialsOptions {
 /** Milliseconds that a Secret is not read again: many resources share one. */
 const CACHE_MS = 30_000;
 const JUST_READ_MS = 1_000;
-const KEYS = ['publicApiKey', 'privateApiKey', 'clientId', 'clientSecret'] as const;
 
 interface Cached {
   readonly readAt: number;
@@ -67,6 +67,8 @@ export function createCredentialsReader(options: CredentialsOptions): Credential
     if (cached !== undefined && cached.readAt >= oldest) return cached.result;
     const result = readSource(options.session, source);
     const entry: Cached = { readAt: performance.now(), result };
+    // To the end of the map: the sweep looks at the oldest first and ends at the first that is still fresh.
+    cache.delete(source.id);
     cache.set(source.id, entry);
     result.catch(() => {
       if (cache.get(source.id) === entry) cache.delete(source.id);
@@ -130,7 +132,7 @@ const notFound = (version: string, what: string): CredentialsResult => ({
 
 async function readDirectory(path: string): Promise<CredentialsResult> {
   const data: Record<string, string> = {};
-  for (const key of KEYS) {
+  for (const key of CREDENTIAL_KEYS) {
     const value = await readFile(join(path, key), 'utf8').catch(() => undefined);
     if (value !== undefined) data[key] = value;
   }
@@ -144,34 +146,11 @@ type Parsed =
 
 /** Names keys, never values. */
 function toCredentials(where: string, data: Readonly<Record<string, string>>): Parsed {
-  const invalid = (problem: string): Parsed => ({
+  const read = readCredentialsData(data);
+  if (read.ok) return read;
+  return {
     ok: false,
     reason: 'SecretInvalid',
-    message: `${where} ${problem}. ${REASONS.SecretInvalid.remedy}`,
-  });
-  const present = KEYS.filter((key) => data[key] !== undefined);
-  const apiKey = present.some((key) => key === 'publicApiKey' || key === 'privateApiKey');
-  const serviceAccount = present.some((key) => key === 'clientId' || key === 'clientSecret');
-  if (apiKey && serviceAccount) return invalid(`holds two kinds of credentials (${present.join(', ')})`);
-  if (!apiKey && !serviceAccount)
-    return invalid('holds none of the keys publicApiKey, privateApiKey, clientId, clientSecret');
-  const [nameKey, secretKey] = apiKey
-    ? (['publicApiKey', 'privateApiKey'] as const)
-    : (['clientId', 'clientSecret'] as const);
-  // A trailing newline comes with `kubectl create secret --from-file` and is part of no credential.
-  const [name, secret] = [data[nameKey]?.trim(), data[secretKey]?.trim()];
-  if (name === undefined) return invalid(`lacks the key ${nameKey}`);
-  if (secret === undefined) return invalid(`lacks the key ${secretKey}`);
-  if (name === '') return invalid(`has an empty ${nameKey}`);
-  if (secret === '') return invalid(`has an empty ${secretKey}`);
-  if (hasControlCharacters(name) || hasControlCharacters(secret))
-    return invalid(`has control characters in ${nameKey} or ${secretKey}`);
-  return {
-    ok: true,
-    credentials: apiKey
-      ? { kind: 'apiKey', publicKey: name, privateKey: secret }
-      : { kind: 'serviceAccount', clientId: name, clientSecret: secret },
+    message: `${where} ${read.problem}. ${REASONS.SecretInvalid.remedy}`,
   };
 }
-
-const hasControlCharacters = (text: string): boolean => /\p{Cc}/u.test(text);

@@ -57,9 +57,12 @@ export function isDownload(delivery: RestoreDelivery | undefined, hasUrl: boolea
 }
 
 /** When the download expires, in milliseconds since the epoch; undefined when Atlas does not say or not readably. */
-export function expiresAt({ expires = '' }: RestoreDelivery): number | undefined {
+export const expiresAt = ({ expires = '' }: RestoreDelivery): number | undefined => timeOf(expires);
+
+/** A date of Atlas in milliseconds since the epoch; undefined when it is none. */
+export function timeOf(date: string): number | undefined {
   // Date.parse finds a date in almost any text with a number ("expires 3" is March 2001), which would end the visits.
-  const time = /^\d{4}-\d{2}-\d{2}(T|$)/.test(expires) ? Date.parse(expires) : Number.NaN;
+  const time = /^\d{4}-\d{2}-\d{2}(T|$)/.test(date) ? Date.parse(date) : Number.NaN;
   return Number.isNaN(time) ? undefined : time;
 }
 

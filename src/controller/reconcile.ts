@@ -20,7 +20,11 @@ export interface ReconcileParts {
 /** Visits a resource. Rejects only when the operator is stopping. */
 export async function reconcile(parts: ReconcileParts, job: LegacyRestoreJob): Promise<Outcome> {
   parts.credentialsWatch.forget(job.key);
-  if (job.spec.suspend === true) return { kind: 'suspended' };
+  if (job.spec.suspend === true) {
+    // A place in the line would set a request aside for it when its turn comes.
+    parts.atlas.forget(job.key);
+    return { kind: 'suspended' };
+  }
   const source = parts.credentials.sourceOf(job);
   try {
     const found = await parts.credentials.read(source);
@@ -45,6 +49,8 @@ async function visitWith(
 ): Promise<Outcome> {
   const outcome = found.ok ? await fetchAndDeliver(parts, job, found.credentials) : credentialsFailure(found);
   if (!found.ok || isUnauthorized(outcome)) parts.credentialsWatch.await(job.key, source, found.version);
+  // The second try with a rotated Secret worked: its change is no news any more.
+  else parts.credentialsWatch.forget(job.key);
   return outcome;
 }
 

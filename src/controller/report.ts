@@ -1,21 +1,20 @@
 /** Turns what a visit found into status, events, log line and the next visit. Pure: its table is tested row by row. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Condition, Status } from '../api/legacy-restore-job.ts';
-import { type ConditionType, type DownloadReason, REASONS, type ReadyReason, type Reason } from '../api/reasons.ts';
+import { REASONS } from '../api/reasons.ts';
 import { RestoreJob } from '../api/restore-job.ts';
-import { MAX_HASHES, type RestoreJobAnswer } from '../atlas/answer.ts';
-import { printable } from '../atlas/errors.ts';
 import type { EventContent } from '../kube/events.ts';
 import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { kubeTime } from '../kube/time.ts';
-import { deliveryState, expiresAt, hasUrl, isDownload, isMirrored, type JobState, jobState } from './job-state.ts';
+import { eventsFor, type LogLine, logFor } from './announcements.ts';
+import { conditionsAfterAnswer, conditionsAfterFailure, conditionsAfterSuspend, type Verdict } from './conditions.ts';
+import { hasUrl } from './job-state.ts';
 import type { Failure, Outcome } from './outcome.ts';
 import {
   intervalOf,
   type NextVisit,
   type Random,
   transientBackoff,
-  urlExists,
   visitAfterAnswer,
   visitAfterFailure,
 } from './schedule.ts';
@@ -47,15 +46,8 @@ export interface Report {
   readonly result: 'success' | 'error' | 'requeue' | 'suspended';
 }
 
-export interface LogLine {
-  readonly level: 'info' | 'warn' | 'debug';
-  readonly message: string;
-  readonly fields: Readonly<Record<string, string>>;
-}
-
 /** A pause of a budget becomes visible in the resources that wait for it after so long: shorter ones are everyday life. */
 const VISIBLE_PAUSE_MS = 60_000;
-const MAX_DROPPED_NAMED = 10;
 
 export function report(input: ReportInput): Report {
   const { outcome } = input;
@@ -107,14 +99,8 @@ function reportInterrupted({ failures, random }: ReportInput): Report {
 
 function reportSuspended(input: ReportInput): Report {
   const { status } = input.job;
-  const state = jobState(status);
-  const synced = condition('Synced', 'Unknown', 'Suspended', REASONS.Suspended.meaning);
-  const ready = isMirrored(status)
-    ? readyFor(state, status)
-    : condition('Ready', 'Unknown', 'Suspended', REASONS.Suspended.meaning);
-  const conditions = [ready, synced, ...downloadFor(status, urlExists(status), input.now), ...endedFor(state, status)];
   // requestedAt stays unanswered: a visit after the resume answers it.
-  return finish(input, mirroredContent(status), conditions, {
+  return finish(input, mirroredContent(status), conditionsAfterSuspend(status, input.now), {
     requestedAt: status.lastHandledReconcileAt,
     next: { kind: 'never' },
     failures: 0,
@@ -125,10 +111,7 @@ function reportSuspended(input: ReportInput): Report {
 function reportFailed(input: ReportInput, failure: Failure): Report {
   const { job, now, random } = input;
   const failures = input.failures + 1;
-  const conditions = failureConditions(job.status, failure, now).map((next) =>
-    unlessRepeated(next, failure, job.status),
-  );
-  return finish(input, mirroredContent(job.status), conditions, {
+  return finish(input, mirroredContent(job.status), conditionsAfterFailure(job.status, failure, now), {
     requestedAt: input.requestedAt,
     next: visitAfterFailure(failure.kind, job.status, failures, now, random),
     failures,
@@ -140,139 +123,17 @@ function reportFetched(input: ReportInput, { answer, delivery }: Extract<Outcome
   const { job, now, random } = input;
   const withheld = job.spec.deliverySecretName !== undefined || !input.deliveryUrlInStatus;
   const content = withheld ? withoutUrls(answer.job) : answer.job;
-  const state = jobState(content);
   const refused = delivery.kind === 'refused';
-  const synced = refused
-    ? condition('Synced', 'False', delivery.reason, delivery.message)
-    : condition('Synced', 'True', 'JobFetched', fetchedMessage(answer));
-  const answerHasUrl = hasUrl(answer.job.delivery);
-  const conditions = [
-    readyFor(state, content),
-    synced,
-    ...downloadFor(content, answerHasUrl, now),
-    ...progressFor(state),
-    ...endedFor(state, content),
-  ];
   const failures = refused ? input.failures + 1 : 0;
-  return finish(input, content, conditions, {
+  const interval = intervalOf(job.spec, input.defaultInterval);
+  return finish(input, content, conditionsAfterAnswer(content, answer, delivery, now), {
     requestedAt: input.requestedAt,
     next: refused
       ? visitAfterFailure('transient', content, failures, now, random)
-      : visitAfterAnswer(content, answerHasUrl, intervalOf(job.spec, input.defaultInterval), now, random),
+      : visitAfterAnswer(content, hasUrl(answer.job.delivery), interval, now, random),
     failures,
     result: refused ? 'error' : 'success',
   });
-}
-
-// Conditions
-
-/** A condition before it is known when its status last changed. */
-type Verdict = Pick<Condition, 'type' | 'status' | 'reason' | 'message'>;
-
-const condition = (type: ConditionType, status: Condition['status'], reason: Reason, message: string): Verdict => ({
-  type,
-  status,
-  reason,
-  message,
-});
-
-const READY: Readonly<Record<JobState, { readonly status: Condition['status']; readonly reason: ReadyReason }>> = {
-  running: { status: 'False', reason: 'JobInProgress' },
-  finished: { status: 'True', reason: 'JobFinished' },
-  broken: { status: 'False', reason: 'JobBroken' },
-  killed: { status: 'False', reason: 'JobKilled' },
-  unknown: { status: 'Unknown', reason: 'JobStatusUnknown' },
-};
-
-function readyFor(state: JobState, content: RestoreJob): Verdict {
-  const { status, reason } = READY[state];
-  return condition('Ready', status, reason, readyMessage(reason, content));
-}
-
-function readyMessage(reason: ReadyReason, content: RestoreJob): string {
-  const { meaning, remedy } = REASONS[reason];
-  const told = reason === 'JobStatusUnknown' ? ` Atlas says: ${printable(content.statusName ?? 'nothing', 64)}.` : '';
-  return `${meaning}${told} ${remedy}`.trim();
-}
-
-/** Reconciling while something is still expected to happen. */
-function progressFor(state: JobState): Verdict[] {
-  if (state === 'running') return [condition('Reconciling', 'True', 'JobInProgress', REASONS.JobInProgress.meaning)];
-  if (state === 'unknown')
-    return [condition('Reconciling', 'True', 'JobStatusUnknown', REASONS.JobStatusUnknown.meaning)];
-  return [];
-}
-
-/** Stalled for a job that has ended without success, whatever else happens. */
-function endedFor(state: JobState, content: RestoreJob): Verdict[] {
-  if (state !== 'broken' && state !== 'killed') return [];
-  const { reason } = READY[state];
-  return [condition('Stalled', 'True', reason, readyMessage(reason, content))];
-}
-
-function failureConditions(status: Status, failure: Failure, now: number): Verdict[] {
-  const { kind, reason, message } = failure;
-  const state = jobState(status);
-  const unknownOrFalse = kind === 'permanent' ? 'False' : 'Unknown';
-  const ready = isMirrored(status) ? readyFor(state, status) : condition('Ready', unknownOrFalse, reason, message);
-  const synced = condition('Synced', unknownOrFalse, reason, message);
-  return [ready, synced, ...downloadFor(status, urlExists(status), now), ...failureProgress(state, status, failure)];
-}
-
-/** Once the job is finished, later errors move only Synced; a job that ended without success stays stalled for that. */
-function failureProgress(state: JobState, status: Status, { kind, reason, message }: Failure): Verdict[] {
-  if (state === 'finished') return [];
-  if (state === 'broken' || state === 'killed') return endedFor(state, status);
-  return [condition(kind === 'permanent' ? 'Stalled' : 'Reconciling', 'True', reason, message)];
-}
-
-/** The words of a failure that was reported already stay: a repeated error writes nothing. */
-function unlessRepeated(next: Verdict, failure: Failure, status: Status): Verdict {
-  const previous = status.conditions?.find(({ type }) => type === next.type);
-  if (previous === undefined || next.reason !== failure.reason) return next;
-  const same = previous.status === next.status && previous.reason === next.reason;
-  return same && identityOf(previous, failure) === failure.identity ? { ...next, message: previous.message } : next;
-}
-
-/** What `Failure.identity` was for a condition that is already in status. */
-function identityOf({ message }: Condition, { identity }: Failure): string {
-  if (message === identity) return identity;
-  // An errorCode is followed by Atlas's words or by a full stop; "Atlas answered 302 instead of 200" has none.
-  return /^Atlas answered \d{3} (\w+)(?: \(|\.)/.exec(message)?.[1] ?? '';
-}
-
-const DOWNLOAD_REASONS: Readonly<Record<ReturnType<typeof deliveryState>, DownloadReason>> = {
-  absent: 'DownloadPending',
-  unknown: 'DownloadPending',
-  pending: 'DownloadPending',
-  ready: 'DownloadReady',
-  expired: 'DownloadExpired',
-  exhausted: 'MaxDownloadsExceeded',
-  failed: 'DownloadFailed',
-};
-
-/** Nothing where the delivery is no download. */
-function downloadFor({ delivery }: RestoreJob, deliveryHasUrl: boolean, now: number): Verdict[] {
-  if (!isDownload(delivery, deliveryHasUrl)) return [];
-  const expires = expiresAt(delivery);
-  const past = expires !== undefined && expires <= now;
-  const told = DOWNLOAD_REASONS[deliveryState(delivery)];
-  const reason = told === 'DownloadReady' && past ? 'DownloadExpired' : told;
-  const { meaning, remedy } = REASONS[reason];
-  const until = reason === 'DownloadReady' && expires !== undefined ? ` until ${kubeTime(expires)}` : '';
-  const message = `${meaning.replace(/\.$/, '')}${until}. ${remedy}`.trim();
-  return [condition('DownloadAvailable', reason === 'DownloadReady' ? 'True' : 'False', reason, message)];
-}
-
-function fetchedMessage({ dropped, hashCount }: RestoreJobAnswer): string {
-  const parts: string[] = [REASONS.JobFetched.meaning];
-  if (dropped.length > 0) {
-    const named = dropped.slice(0, MAX_DROPPED_NAMED).join(', ');
-    const more = dropped.length > MAX_DROPPED_NAMED ? ` and ${dropped.length - MAX_DROPPED_NAMED} more` : '';
-    parts.push(`Left out, because they are null or of another type than documented: ${named}${more}.`);
-  }
-  if (hashCount > MAX_HASHES) parts.push(`hashes holds ${MAX_HASHES} of ${hashCount}.`);
-  return parts.join(' ');
 }
 
 // Status
@@ -302,7 +163,7 @@ function finish(input: ReportInput, content: RestoreJob, verdicts: readonly Verd
   return {
     status: written ? undefined : status,
     events: written ? [] : eventsFor(status, previous),
-    log: logFor(job, status, written, ending),
+    log: logFor(status, previous, ending.result === 'error'),
     next: ending.next,
     failures: ending.failures,
     result: ending.result,
@@ -325,49 +186,3 @@ function withoutUrls(job: RestoreJob): RestoreJob {
   const { url: _url, urlV2: _urlV2, authHeader: _authHeader, ...delivery } = job.delivery;
   return { ...job, delivery };
 }
-
-// Events and log
-
-const QUIET: ReadonlySet<string> = new Set<Reason>(['JobFetched', 'DownloadPending']);
-const WARNINGS: ReadonlySet<string> = new Set<Reason>(['JobBroken', 'JobKilled', 'JobStatusUnknown', 'DownloadFailed']);
-
-/** One event for each of Ready, Synced and DownloadAvailable whose reason changed: the story of the job, never a poll. */
-function eventsFor(status: Status, previous: Status): EventContent[] {
-  const events: EventContent[] = [];
-  for (const type of ['Synced', 'Ready', 'DownloadAvailable'] as const) {
-    const now = find(status, type);
-    const before = find(previous, type);
-    if (now === undefined || now.reason === before?.reason) continue;
-    if (type === 'Synced' && now.reason === 'JobFetched' && before !== undefined) {
-      events.push({ type: 'Normal', reason: 'JobFetched', note: `Atlas answers again, after ${before.reason}.` });
-    }
-    // Ready borrows Synced's reason while nothing is mirrored: one event tells it.
-    const borrowed = type === 'Ready' && now.reason === find(status, 'Synced')?.reason;
-    if (borrowed || QUIET.has(now.reason)) continue;
-    const failing = type === 'Synced' && now.reason !== 'Suspended';
-    events.push({
-      type: failing || WARNINGS.has(now.reason) ? 'Warning' : 'Normal',
-      reason: now.reason,
-      note: now.message,
-    });
-  }
-  return events;
-}
-
-function logFor(job: LegacyRestoreJob, status: Status, written: boolean, { result }: Ending): LogLine | undefined {
-  const synced = find(status, 'Synced');
-  const fields = {
-    statusName: printable(status.statusName ?? '', 64),
-    delivery: printable(status.delivery?.statusName ?? '', 64),
-    ready: find(status, 'Ready')?.reason ?? '',
-    synced: synced?.reason ?? '',
-  };
-  if (result === 'error') {
-    const repeated = written || synced?.reason === find(job.status, 'Synced')?.reason;
-    return { level: repeated ? 'debug' : 'warn', message: synced?.message ?? 'the visit failed', fields };
-  }
-  return written ? undefined : { level: 'info', message: 'status changed', fields };
-}
-
-const find = (status: Status, type: ConditionType): Condition | undefined =>
-  status.conditions?.find((candidate) => candidate.type === type);

@@ -21,10 +21,20 @@ export const collectionPath = (namespace?: string): string =>
     ? `/apis/${GROUP}/${VERSION}/${PLURAL}`
     : `/apis/${GROUP}/${VERSION}/namespaces/${encodeURIComponent(namespace)}/${PLURAL}`;
 
-/** The kept form of an object as the API server sent it; undefined when it is none of ours. */
-export function keepLegacyRestoreJob(object: unknown): LegacyRestoreJob | undefined {
-  const { data } = Sent.safeParse(object);
-  if (data === undefined) return undefined;
+/**
+ * The kept form of an object as the API server sent it. Undefined when it cannot be read, which the installed
+ * CustomResourceDefinition should have prevented: `onUnreadable` is told of its name and of what is wrong.
+ */
+export function keepLegacyRestoreJob(
+  object: unknown,
+  onUnreadable?: (name: string, problem: string) => void,
+): LegacyRestoreJob | undefined {
+  const { data, error } = Sent.safeParse(object);
+  if (data === undefined) {
+    const { namespace = '', name = '' } = Named.safeParse(object).data?.metadata ?? {};
+    onUnreadable?.(`${namespace}/${name}`, error.issues.map(({ path }) => path.join('.')).join(', '));
+    return undefined;
+  }
   const { metadata, spec, status } = data;
   const { namespace, name, uid, resourceVersion, generation } = metadata;
   const requestedAt = metadata.annotations?.[REQUESTED_AT];
@@ -72,6 +82,8 @@ export const objectReference = (job: LegacyRestoreJob) => ({
 
 const objectPath = (job: LegacyRestoreJob): string =>
   `${collectionPath(job.namespace)}/${encodeURIComponent(job.name)}`;
+
+const Named = z.object({ metadata: z.object({ namespace: z.string().optional(), name: z.string().optional() }) });
 
 const Sent = z.object({
   metadata: z.object({

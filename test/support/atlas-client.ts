@@ -1,0 +1,65 @@
+import { Agent, type Dispatcher } from 'undici';
+import type { RestoreJobAnswer } from '../../src/atlas/answer.ts';
+import {
+  type AtlasClient,
+  type AtlasClientOptions,
+  createAtlasClient,
+  type RestoreJobRef,
+} from '../../src/atlas/client.ts';
+import type { AtlasCredentials } from '../../src/atlas/credentials.ts';
+import { AtlasError } from '../../src/atlas/errors.ts';
+import { createSend, type Send, type SendOptions } from '../../src/atlas/http.ts';
+
+/** A client of a simulator, without a request limit unless one is given. Closed when it is disposed of. */
+export function clientOf(
+  atlas: { readonly url: string },
+  options: Partial<AtlasClientOptions> = {},
+): AtlasClient & AsyncDisposable {
+  const client = createAtlasClient({
+    baseUrl: atlas.url,
+    timeoutMs: 10_000,
+    envelope: false,
+    pretty: false,
+    requestsPerMinute: 0,
+    version: '1.2.3',
+    signal: new AbortController().signal,
+    onTurn: () => undefined,
+    // Not the default one: the tests must not heed a proxy of the machine that they run on.
+    dispatcher: new Agent(),
+    ...options,
+  });
+  return { ...client, [Symbol.asyncDispose]: client.close };
+}
+
+/** The exchange alone, on connections of its own unless a dispatcher is given. */
+export function testSend(
+  options: Partial<SendOptions> = {},
+): { readonly send: Send; readonly dispatcher: Dispatcher } & AsyncDisposable {
+  const own = new Agent();
+  const { dispatcher = own } = options;
+  const signal = new AbortController().signal;
+  const send = createSend({ timeoutMs: 10_000, signal, userAgent: 'test/1', ...options, dispatcher });
+  return { send, dispatcher, [Symbol.asyncDispose]: () => own.destroy() };
+}
+
+/** A fetch that must be admitted. */
+export function fetchJob(
+  client: AtlasClient,
+  ref: RestoreJobRef,
+  credentials: AtlasCredentials,
+  waiter = ref.jobId,
+): Promise<RestoreJobAnswer> {
+  const fetch = client.fetch(ref, credentials, waiter);
+  if (fetch.kind === 'waiting') throw new Error(`${waiter} has to wait`);
+  return fetch.answer;
+}
+
+/** The AtlasError that a promise rejects with; throws when it does anything else. */
+export async function atlasErrorOf(promise: Promise<unknown>): Promise<AtlasError> {
+  const error = await promise.then(
+    () => 'nothing: it was fulfilled',
+    (reason: unknown) => reason,
+  );
+  if (error instanceof AtlasError) return error;
+  throw new Error(`expected an AtlasError, got ${String(error)}`, { cause: error });
+}

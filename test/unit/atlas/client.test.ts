@@ -1,0 +1,471 @@
+import { arch, platform } from 'node:os';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { AtlasClient, AtlasClientOptions, AtlasRequestRecord, RestoreJobRef } from '../../../src/atlas/client.ts';
+import type { AtlasCredentials } from '../../../src/atlas/credentials.ts';
+import { atlasErrorOf, clientOf, fetchJob } from '../../support/atlas-client.ts';
+import { deprecated, failing, rateLimited } from '../../support/atlas-simulator/fault-samples.ts';
+import {
+  PUBLISHED_EXAMPLE_JOB as JOB,
+  PUBLISHED_EXAMPLE,
+  youngJob,
+} from '../../support/atlas-simulator/recorded-bodies.ts';
+import { type AtlasSimulator, startAtlasSimulator } from '../../support/atlas-simulator/simulator.ts';
+import { type RecordingServer, startRecordingServer } from '../../support/recording-server.ts';
+
+const KEY = { kind: 'apiKey', publicKey: 'publickey', privateKey: 'private-key' } as const;
+const WRONG_KEY = { ...KEY, privateKey: 'wrong' } as const;
+const ACCOUNT = { kind: 'serviceAccount', clientId: 'mdb_sa_id_1', clientSecret: 'mdb_sa_sk_1' } as const;
+
+let atlas: AtlasSimulator;
+let client: AtlasClient;
+
+beforeEach(async () => {
+  atlas = await startAtlasSimulator();
+  atlas.addApiKey(KEY);
+  atlas.addServiceAccount(ACCOUNT);
+  atlas.putJob(JOB, { kind: 'fixed', body: PUBLISHED_EXAMPLE });
+  client = clientOf(atlas);
+});
+
+afterEach(async () => {
+  await client.close();
+  await atlas.stop();
+});
+
+/** So many jobs of the same cluster. */
+function putJobs(count: number): readonly RestoreJobRef[] {
+  return Array.from({ length: count }, (_, index) => {
+    const job = { ...JOB, jobId: (index + 1).toString(16).padStart(24, '0') };
+    atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+    return job;
+  });
+}
+
+const get = (credentials: AtlasCredentials = KEY, ref: RestoreJobRef = JOB) => fetchJob(client, ref, credentials);
+
+describe('a fetch', () => {
+  test.each([KEY, ACCOUNT])('brings the job: $kind', async (credentials) => {
+    const answer = await get(credentials);
+    expect(answer).toEqual({ job: PUBLISHED_EXAMPLE, authValue: undefined, dropped: [], hashCount: 1 });
+  });
+
+  test.each([
+    ['a nonce', KEY, { total: 101, byKind: { job: 101, token: 0, revoke: 0, other: 0 } }],
+    ['a token', ACCOUNT, { total: 101, byKind: { job: 100, token: 1, revoke: 0, other: 0 } }],
+  ])('costs one request once there is %s', async (_, credentials, counts) => {
+    for (const job of putJobs(100)) expect((await get(credentials, job)).job.id).toBe(job.jobId);
+    expect(atlas.requests.counts()).toMatchObject({ ...counts, byRefusal: {} });
+  });
+
+  test.each([
+    ['one API key, its counts in any order', KEY, false],
+    ['one API key, its counts in strict order', KEY, true],
+    ['one service account', ACCOUNT, false],
+  ])('32 at once are never refused: %s', async (_, credentials, strictNc) => {
+    atlas.configure({ strictNc });
+    const jobs = putJobs(32);
+    for (let round = 0; round < 5; round += 1) {
+      const answers = await Promise.all(jobs.map((job) => get(credentials, job)));
+      expect(answers.map(({ job }) => job.id)).toEqual(jobs.map(({ jobId }) => jobId));
+    }
+  });
+
+  test.each([
+    ['a wrong key', WRONG_KEY, 'Unauthorized', 2],
+    ['a wrong secret', { ...ACCOUNT, clientSecret: 'wrong' }, 'Unauthorized', 1],
+  ])('with %s ends with few requests', async (_, credentials, reason, requests) => {
+    expect(await atlasErrorOf(get(credentials))).toMatchObject({ kind: 'permanent', reason });
+    expect(atlas.requests.counts().total).toBe(requests);
+  });
+
+  test.each([
+    ['a cluster', { ...JOB, clusterName: 'Cluster9' }, 'ClusterNotFound'],
+    ['a job', { ...JOB, jobId: '6b77893b80eef5354c77ee99' }, 'JobNotFound'],
+    ['a project', { ...JOB, groupId: '5a66666887d9d61443b41699' }, 'GroupNotFound'],
+  ])('of %s that does not exist says so', async (_, ref, reason) => {
+    expect(await atlasErrorOf(get(KEY, ref))).toMatchObject({ kind: 'permanent', reason, httpStatus: 404 });
+  });
+
+  test.each([
+    ['an address that is not allowed', { accessListed: false }, 'AccessListDenied'],
+    ['an organisation that has not paid', { suspended: true }, 'PaymentRequired'],
+    ['another project', { groupIds: [] }, 'Unauthorized'],
+  ])('with the credentials of %s says so', async (_, access, reason) => {
+    atlas.addApiKey({ ...KEY, ...access });
+    atlas.addServiceAccount({ ...ACCOUNT, ...access });
+    expect(await atlasErrorOf(get(KEY))).toMatchObject({ kind: 'permanent', reason });
+    expect(await atlasErrorOf(get(ACCOUNT))).toMatchObject({ kind: 'permanent', reason });
+  });
+
+  test('survives an outage', async () => {
+    atlas.faults.add({ times: 1, fault: { kind: 'html' } });
+    expect(await atlasErrorOf(get())).toMatchObject({ kind: 'transient', reason: 'AtlasUnavailable', httpStatus: 503 });
+    expect((await get()).job.id).toBe(JOB.jobId);
+  });
+});
+
+describe('the request', () => {
+  let server: RecordingServer;
+  const answer = { status: 200, body: '{"id":"x"}' };
+
+  beforeEach(async () => {
+    server = await startRecordingServer(() => answer);
+  });
+
+  afterEach(async () => {
+    await server[Symbol.asyncDispose]();
+  });
+
+  async function requestOf(ref: Partial<RestoreJobRef>, options: Partial<AtlasClientOptions> = {}) {
+    await using own = clientOf(server, options);
+    await fetchJob(own, { ...JOB, ...ref }, KEY);
+    const [request] = server.requests;
+    if (request === undefined) throw new Error('no request arrived');
+    return request;
+  }
+
+  const PATH = `/api/atlas/v1.0/groups/${JOB.groupId}/clusters/Cluster0/restoreJobs/${JOB.jobId}`;
+
+  test('is the documented one', async () => {
+    expect(await requestOf({})).toMatchObject({
+      method: 'GET',
+      target: PATH,
+      body: '',
+      headers: {
+        accept: 'application/json',
+        'user-agent': `legacy-restore-operator/1.2.3 (${platform()};${arch()})`,
+      },
+    });
+  });
+
+  test.each([
+    [true, true, '?envelope=true&pretty=true'],
+    [true, false, '?envelope=true'],
+    [false, true, '?pretty=true'],
+  ])('asks for an envelope (%p) and for pretty JSON (%p)', async (envelope, pretty, query) => {
+    expect((await requestOf({}, { envelope, pretty })).target).toBe(PATH + query);
+  });
+
+  test('keeps the path of the base URL', async () => {
+    const { target } = await requestOf({}, { baseUrl: `${server.url}/proxy/atlas` });
+    expect(target).toBe(`/proxy/atlas${PATH}`);
+  });
+
+  test.each([
+    '../../other',
+    'a/b',
+    'a\\b',
+    '/',
+    '?envelope=false',
+    '#fragment',
+    '%2e%2e',
+    '%2F',
+    'a;b=c',
+    'a b',
+    'a\nb',
+    'ümläut 😀',
+    '@host',
+    '//host',
+  ])('keeps a name inside of its segment: %p', async (clusterName) => {
+    const { target } = await requestOf({ clusterName });
+    const [, segment, ...more] =
+      /^\/api\/atlas\/v1\.0\/groups\/[0-9a-f]{24}\/clusters\/([^/?#\\;@ ]+)\/restoreJobs\/[0-9a-f]{24}$/.exec(target) ??
+      [];
+    expect([decodeURIComponent(segment ?? ''), more]).toEqual([clusterName, []]);
+  });
+
+  // Whatever their encoding, URLs resolve them: they can only become another name, which no cluster has.
+  test.each(['.', '..'])('keeps even %p inside of its segment', async (dots) => {
+    for (const [ref, segment] of [
+      [{ clusterName: dots }, 4],
+      [{ groupId: dots }, 2],
+      [{ jobId: dots }, 6],
+    ] as const) {
+      await using own = clientOf(server);
+      await fetchJob(own, { ...JOB, ...ref }, KEY);
+      const segments = server.requests.at(-1)?.target.replace('/api/atlas/v1.0/', '').split('/') ?? [];
+      expect(segments).toHaveLength(6);
+      expect([segments[0], segments[2], segments[4]]).toEqual(['groups', 'clusters', 'restoreJobs']);
+      expect(segments[segment - 1]).toMatch(/^(%25..)+$/i);
+    }
+  });
+});
+
+describe('envelope and pretty', () => {
+  test.each([KEY, ACCOUNT])('do not change what is read: $kind', async (credentials) => {
+    await using own = clientOf(atlas, { envelope: true, pretty: true });
+    expect((await fetchJob(own, JOB, credentials)).job).toEqual(PUBLISHED_EXAMPLE);
+    // The second one re-uses the nonce, and its signature covers the query too.
+    expect((await fetchJob(own, JOB, credentials)).job).toEqual(PUBLISHED_EXAMPLE);
+    expect(atlas.requests.counts()).toMatchObject({ byRefusal: {}, byKind: { job: credentials === KEY ? 3 : 2 } });
+    const missing = fetchJob(own, { ...JOB, clusterName: 'Cluster9' }, credentials);
+    expect(await atlasErrorOf(missing)).toMatchObject({ reason: 'ClusterNotFound', httpStatus: 404 });
+  });
+
+  test('an envelope with a 429 pauses the budget like a 429', async () => {
+    await using own = clientOf(atlas, { envelope: true });
+    atlas.faults.add({ when: 'after-auth', times: 1, fault: rateLimited('30') });
+    expect(await atlasErrorOf(fetchJob(own, JOB, KEY))).toMatchObject({ kind: 'rateLimited', retryAfterMs: 30_000 });
+    expect(own.pausedBudgets()).toBe(1);
+  });
+});
+
+describe('a fetch in flight', () => {
+  test('is shared by all who ask for the same job with the same credentials', async () => {
+    const equal = { ...KEY };
+    const answers = await Promise.all([
+      ...Array.from({ length: 10 }, (_, index) => fetchJob(client, JOB, KEY, `w${index}`)),
+      fetchJob(client, { ...JOB }, equal, 'other'),
+    ]);
+    expect(new Set(answers).size).toBe(1);
+    expect(atlas.requests.counts().total).toBe(2);
+    await get();
+    expect(atlas.requests.counts().total).toBe(3);
+  });
+
+  test('is not shared by other jobs', async () => {
+    const jobs = putJobs(10);
+    const answers = await Promise.all(jobs.map((job) => get(KEY, job)));
+    expect(answers.map(({ job }) => job.id)).toEqual(jobs.map(({ jobId }) => jobId));
+  });
+
+  test('never crosses from one credential to another', async () => {
+    atlas.addApiKey({ publicKey: 'scoped', privateKey: 's', groupIds: [] });
+    const scoped = { kind: 'apiKey', publicKey: 'scoped', privateKey: 's' } as const;
+    const wrongAccount = { ...ACCOUNT, clientSecret: 'wrong' };
+    for (let round = 0; round < 3; round += 1) {
+      const outcomes = await Promise.allSettled(
+        [KEY, WRONG_KEY, scoped, ACCOUNT, wrongAccount].map((credentials) => get(credentials)),
+      );
+      expect(outcomes.map(({ status }) => status)).toEqual([
+        'fulfilled',
+        'rejected',
+        'rejected',
+        'fulfilled',
+        'rejected',
+      ]);
+    }
+  });
+
+  test('fails for all who share it, and is not remembered', async () => {
+    atlas.faults.add({ times: 1, fault: failing(500, 'UNEXPECTED_ERROR') });
+    const [first, second] = await Promise.all([get(), get()].map(atlasErrorOf));
+    expect(first).toBe(second);
+    expect(first?.reason).toBe('AtlasUnavailable');
+    expect((await get()).job.id).toBe(JOB.jobId);
+  });
+
+  test('is shared even by somebody whom the budget would let wait', async () => {
+    await using own = clientOf(atlas, { requestsPerMinute: 5 });
+    const first = own.fetch(JOB, KEY, 'a');
+    expect([first.kind, own.fetch(JOB, KEY, 'b').kind]).toEqual(['fetching', 'fetching']);
+    const [other = JOB] = putJobs(1);
+    expect(own.fetch(other, KEY, 'c').kind).toBe('waiting');
+    if (first.kind === 'fetching') await first.answer;
+  });
+});
+
+describe('the budget', () => {
+  /** A client whose calls can be awaited. */
+  function calledClient(options: Partial<AtlasClientOptions> = {}) {
+    const calls: string[] = [];
+    let { promise, resolve } = Promise.withResolvers<void>();
+    const own = clientOf(atlas, {
+      onTurn: (waiter) => {
+        calls.push(waiter);
+        resolve();
+      },
+      ...options,
+    });
+    const nextCall = async () => {
+      await promise;
+      ({ promise, resolve } = Promise.withResolvers<void>());
+    };
+    return { own, calls, nextCall };
+  }
+
+  test('is paused by a 429 for as long as it says; then whoever waits is called and admitted', async () => {
+    const { own, calls, nextCall } = calledClient();
+    await using _ = own;
+    atlas.faults.add({ times: 1, when: 'after-auth', fault: rateLimited('0.2') });
+    const error = await atlasErrorOf(fetchJob(own, JOB, KEY));
+    expect(error).toMatchObject({ kind: 'rateLimited', reason: 'RateLimited', retryAfterMs: 200 });
+    expect(own.pausedBudgets()).toBe(1);
+    expect(own.wait(JOB, KEY, 'first')).toEqual({ kind: 'waiting', pausedSince: expect.any(Number) });
+    expect(own.fetch(JOB, KEY, 'second')).toEqual({ kind: 'waiting', pausedSince: expect.any(Number) });
+    // Other credentials and other projects are not concerned.
+    expect((await fetchJob(own, JOB, ACCOUNT)).job.id).toBe(JOB.jobId);
+    expect(await atlasErrorOf(fetchJob(own, { ...JOB, groupId: 'f'.repeat(24) }, KEY))).toMatchObject({
+      reason: 'GroupNotFound',
+    });
+    expect(calls).toEqual([]);
+    await nextCall();
+    expect([calls, own.pausedBudgets()]).toEqual([['first', 'second'], 0]);
+    expect((await fetchJob(own, JOB, KEY, 'first')).job.id).toBe(JOB.jobId);
+  });
+
+  test('is paused by the wait that the body of a 429 tells', async () => {
+    atlas.faults.add({ times: 1, fault: rateLimited(undefined, 55) });
+    expect(await atlasErrorOf(get())).toMatchObject({ kind: 'rateLimited', retryAfterMs: 55_000 });
+    expect(client.pausedBudgets()).toBe(1);
+  });
+
+  test('is paused by a 429 that tells nothing', async () => {
+    atlas.faults.add({ times: 1, fault: { kind: 'status', status: 429 } });
+    expect(await atlasErrorOf(get())).toMatchObject({ kind: 'rateLimited', retryAfterMs: undefined });
+    expect([client.pausedBudgets(), client.fetch(JOB, KEY, 'w').kind]).toEqual([1, 'waiting']);
+  });
+
+  test('is paused by a 503 that says for how long', async () => {
+    atlas.faults.add({ times: 1, fault: { kind: 'html', headers: { 'Retry-After': '30' } } });
+    expect(await atlasErrorOf(get())).toMatchObject({ kind: 'transient', retryAfterMs: 30_000 });
+    expect([client.pausedBudgets(), client.fetch(JOB, KEY, 'w').kind]).toEqual([1, 'waiting']);
+  });
+
+  test('is not paused by a 503 that does not', async () => {
+    atlas.faults.add({ times: 1, fault: { kind: 'html' } });
+    expect(await atlasErrorOf(get())).toMatchObject({ kind: 'transient', retryAfterMs: undefined });
+    expect([client.pausedBudgets(), (await get()).job.id]).toEqual([0, JOB.jobId]);
+  });
+
+  test('is paused by a 429 of the token endpoint', async () => {
+    atlas.configure({ tokenRequestsPerMinute: 0 });
+    expect(await atlasErrorOf(get(ACCOUNT))).toMatchObject({ kind: 'rateLimited', retryAfterMs: 60_000 });
+    expect([client.pausedBudgets(), client.fetch(JOB, ACCOUNT, 'w').kind]).toEqual([1, 'waiting']);
+    expect((await get(KEY)).job.id).toBe(JOB.jobId);
+  });
+
+  test('a second Retry-After of a gateway does no harm', async () => {
+    atlas.faults.add({ times: 1, fault: { kind: 'status', status: 429, headers: { 'Retry-After': ['30', '40'] } } });
+    expect(await atlasErrorOf(get())).toMatchObject({ kind: 'rateLimited', retryAfterMs: 30_000 });
+  });
+
+  test('counts the second request of a cold nonce', async () => {
+    // A burst of two.
+    await using own = clientOf(atlas, { requestsPerMinute: 10 });
+    await fetchJob(own, JOB, KEY);
+    expect(own.fetch(JOB, KEY, 'w')).toEqual({ kind: 'waiting', pausedSince: undefined });
+    await fetchJob(own, JOB, ACCOUNT);
+    await fetchJob(own, JOB, ACCOUNT);
+    expect(own.fetch(JOB, ACCOUNT, 'w')).toEqual({ kind: 'waiting', pausedSince: undefined });
+  });
+
+  test('heeds the remaining requests that Atlas tells', async () => {
+    atlas.configure({ rateLimit: { capacity: 3, refill: 3, periodSeconds: 60 } });
+    await using own = clientOf(atlas, { requestsPerMinute: 100 });
+    for (let count = 0; count < 3; count += 1) await fetchJob(own, JOB, KEY);
+    expect(own.fetch(JOB, KEY, 'w')).toEqual({ kind: 'waiting', pausedSince: undefined });
+    expect(atlas.requests.counts().byStatus).not.toHaveProperty('429');
+  });
+
+  test('is told that a new trouble began after any answer, also one that is no job', async () => {
+    jest.useFakeTimers({ now: Date.now(), doNotFake: [...NOT_THE_CLOCK] });
+    try {
+      await using own = clientOf(atlas);
+      const pause = async () => {
+        atlas.faults.add({ times: 1, fault: rateLimited('30') });
+        await atlasErrorOf(fetchJob(own, JOB, KEY));
+        const since = own.wait(JOB, KEY, 'w').pausedSince;
+        own.forget('w');
+        jest.setSystemTime(Date.now() + 30_000);
+        return since;
+      };
+      const start = Date.now();
+      expect([await pause(), await pause()]).toEqual([start, start]);
+      const missing = { ...JOB, clusterName: 'Cluster9' };
+      expect(await atlasErrorOf(fetchJob(own, missing, KEY))).toMatchObject({ kind: 'permanent' });
+      expect(await pause()).toBe(start + 60_000);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+});
+
+/** Everything that jest could replace but for Date. */
+const NOT_THE_CLOCK = [
+  ...(['hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate'] as const),
+  ...(['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] as const),
+];
+
+describe('what is told of requests', () => {
+  test('every request, its endpoint and its status', async () => {
+    const records: AtlasRequestRecord[] = [];
+    const own = clientOf(atlas, { onRequest: (record) => void records.push(record) });
+    await fetchJob(own, JOB, KEY);
+    await fetchJob(own, JOB, ACCOUNT);
+    atlas.faults.add({ times: 1, fault: { kind: 'reset', phase: 'before-answer' } });
+    await atlasErrorOf(fetchJob(own, JOB, KEY));
+    await own.close();
+    expect(records.map(({ endpoint, status }) => [endpoint, status])).toEqual([
+      ['restoreJob', 401],
+      ['restoreJob', 200],
+      ['token', 200],
+      ['restoreJob', 200],
+      ['restoreJob', 0],
+      ['revoke', 200],
+    ]);
+    for (const { durationMs } of records) expect(durationMs).toBeGreaterThanOrEqual(0);
+  });
+
+  test('a deprecation, once', async () => {
+    const onDeprecation = jest.fn();
+    await using own = clientOf(atlas, { onDeprecation });
+    await fetchJob(own, JOB, KEY);
+    expect(onDeprecation).not.toHaveBeenCalled();
+    atlas.faults.add({ when: 'after-auth', fault: deprecated('@1577836800', 'Tue, 01 Jan 2030 00:00:00 GMT') });
+    for (let count = 0; count < 3; count += 1) await fetchJob(own, JOB, KEY);
+    expect(onDeprecation.mock.calls).toEqual([
+      [{ deprecation: '@1577836800', sunset: 'Tue, 01 Jan 2030 00:00:00 GMT' }],
+    ]);
+  });
+
+  test.each([
+    ['an error', 'Deprecation', { deprecation: '@1577836800', sunset: undefined }],
+    ['a sunset alone', 'Sunset', { deprecation: undefined, sunset: '@1577836800' }],
+  ])('a deprecation that comes with %s', async (_, header, notice) => {
+    const onDeprecation = jest.fn();
+    await using own = clientOf(atlas, { onDeprecation });
+    atlas.faults.add({ fault: { kind: 'status', status: 410, headers: { [header]: '@1577836800' } } });
+    expect(await atlasErrorOf(fetchJob(own, JOB, KEY))).toMatchObject({ reason: 'VersionGone' });
+    expect(onDeprecation.mock.calls).toEqual([[notice]]);
+  });
+});
+
+describe('the end', () => {
+  test("of the caller's signal ends every fetch with its reason", async () => {
+    const caller = new AbortController();
+    await using own = clientOf(atlas, { signal: caller.signal });
+    atlas.faults.add({ fault: { kind: 'stall', phase: 'accept' } });
+    const fetches = [...putJobs(5), JOB].flatMap((job) => [
+      fetchJob(own, job, KEY),
+      fetchJob(own, { ...job, clusterName: 'Cluster9' }, ACCOUNT),
+    ]);
+    const outcomes = Promise.allSettled(fetches);
+    await atlas.requests.until((counts) => counts.withoutStatus === 7);
+    const reason = new Error('the operator stops');
+    caller.abort(reason);
+    for (const outcome of await outcomes) expect(outcome).toEqual({ status: 'rejected', reason });
+    await expect(fetchJob(own, JOB, KEY)).rejects.toBe(reason);
+  });
+
+  test('gives tokens back and calls nobody any more', async () => {
+    const calls: string[] = [];
+    atlas.configure({ liveTokensPerAccount: 1 });
+    const own = clientOf(atlas, { onTurn: (waiter) => void calls.push(waiter) });
+    await fetchJob(own, JOB, ACCOUNT);
+    expect(await atlasErrorOf(get(ACCOUNT))).toMatchObject({ errorCode: 'access_denied' });
+    own.wait(JOB, ACCOUNT, 'w');
+    await own.close();
+    expect(atlas.requests.counts().byKind.revoke).toBe(1);
+    await using next = clientOf(atlas);
+    expect((await fetchJob(next, JOB, ACCOUNT)).job.id).toBe(JOB.jobId);
+    expect(calls).toEqual([]);
+  });
+
+  test('comes although Atlas has gone', async () => {
+    const own = clientOf(atlas);
+    await fetchJob(own, JOB, ACCOUNT);
+    await atlas.stop();
+    await expect(own.close()).resolves.toBeUndefined();
+  });
+});

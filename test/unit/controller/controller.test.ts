@@ -1,0 +1,753 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { pino } from 'pino';
+import type { Status } from '../../../src/api/legacy-restore-job.ts';
+import type { RestoreJobAnswer } from '../../../src/atlas/answer.ts';
+import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
+import { errorFromAnswer } from '../../../src/atlas/errors.ts';
+import { type Controller, createController } from '../../../src/controller/controller.ts';
+import { KubeError } from '../../../src/kube/errors.ts';
+import type { EventContent } from '../../../src/kube/events.ts';
+import { keepLegacyRestoreJob, type LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
+import type { KubeRequest } from '../../../src/kube/session.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import {
+  atlasDate,
+  brokenJob,
+  endedDownload,
+  pendingDownload,
+  readyDownload,
+  youngJob,
+} from '../../support/atlas-simulator/recorded-bodies.ts';
+import { fakeSession } from '../support/fake-session.ts';
+import { answerOf, conditionOf, resource, SPEC } from '../support/resources.ts';
+
+const NOW = Date.parse('2030-01-01T00:00:00Z');
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const KEY = 'payments/cluster0-friday';
+const SECRET_PATH = '/api/v1/namespaces/payments/secrets/atlas-key';
+
+const RUNNING = answerOf(youngJob(SPEC));
+const FINISHED = answerOf(pendingDownload(SPEC));
+const BROKEN = answerOf(brokenJob(SPEC));
+
+beforeEach(() => {
+  jest.useFakeTimers({ now: NOW });
+  jest.spyOn(Math, 'random').mockReturnValue(0.5);
+});
+afterEach(() => {
+  jest.restoreAllMocks();
+  jest.useRealTimers();
+});
+
+type AtlasReply = RestoreJobAnswer | Promise<RestoreJobAnswer> | Error | Exclude<Fetch, { kind: 'fetching' }>;
+
+/** A controller between an API server and an Atlas that do what the test says. */
+class World {
+  /** The resources as the API server has them. */
+  readonly server = new Map<string, LegacyRestoreJob>();
+  /** The resources as the reflector has them. */
+  readonly picture = new Map<string, LegacyRestoreJob>();
+  /** What Atlas answers next; the last one for ever. */
+  atlas: AtlasReply[] = [RUNNING];
+  /** Keys that asked Atlas, in order. */
+  readonly fetches: string[] = [];
+  readonly leftLine: string[] = [];
+  readonly waited: string[] = [];
+  atlasClosed = false;
+  /** What happens to the next status writes: undefined lets one pass. */
+  writes: (KubeError | undefined)[] = [];
+  /** Called for each status write before it is answered. */
+  onWrite: () => void = () => {};
+  /** Statuses that were written, in order. */
+  readonly statuses: Status[] = [];
+  /** Statuses that somebody tried to write. */
+  attempts = 0;
+  readonly events: EventContent[] = [];
+  /** How many statuses had been written when an event was recorded. */
+  readonly eventsAfter: number[] = [];
+  readonly logged: { readonly level: number; readonly msg: string }[] = [];
+  credentials: { readonly version: string; readonly data: Record<string, string> } | undefined = {
+    version: '1',
+    data: { publicApiKey: 'public', privateApiKey: 'private' },
+  };
+  secretReads = 0;
+  readonly metrics = createMetrics('test');
+  readonly controller: Controller;
+  onTurn: (key: string) => void = () => {};
+  #resourceVersion = 100;
+
+  constructor() {
+    this.controller = createController({
+      session: fakeSession({ request: (request) => this.#answer(request) }),
+      jobs: {
+        get: (key) => this.picture.get(key),
+        all: () => this.picture.values(),
+        learn: (job) => {
+          const known = this.picture.get(job.key);
+          if (known?.uid === job.uid && Number(job.resourceVersion) > Number(known.resourceVersion)) this.#see(job);
+        },
+      },
+      atlas: (onTurn) => {
+        this.onTurn = onTurn;
+        return this.#atlasClient();
+      },
+      events: {
+        record: (_about, event) => {
+          this.events.push(event);
+          this.eventsAfter.push(this.statuses.length);
+        },
+        drain: () => Promise.resolve(),
+      },
+      log: pino({ level: 'trace' }, { write: (line) => this.logged.push(JSON.parse(line)) }),
+      metrics: this.metrics,
+      concurrency: 4,
+      defaultInterval: MINUTE,
+      deliveryUrlInStatus: true,
+      defaultCredentialsDir: '',
+      defaultCredentialsNamespaces: [],
+    });
+  }
+
+  /** Somebody creates or changes a resource; the reflector hears of it, unless it lags behind. */
+  apply(job: LegacyRestoreJob, { lag = false } = {}): LegacyRestoreJob {
+    this.#resourceVersion += 1;
+    const now = { ...job, resourceVersion: String(this.#resourceVersion) };
+    this.server.set(job.key, now);
+    if (!lag) this.#see(now);
+    return now;
+  }
+
+  /** The reflector catches up. */
+  catchUp(key = KEY): void {
+    const job = this.server.get(key);
+    if (job !== undefined) this.#see(job);
+  }
+
+  delete(key = KEY): void {
+    this.server.delete(key);
+    const previous = this.picture.get(key);
+    this.picture.delete(key);
+    if (previous !== undefined) this.controller.onChange({ type: 'deleted', previous });
+  }
+
+  get job(): LegacyRestoreJob {
+    const job = this.server.get(KEY);
+    if (job === undefined) throw new Error('there is no such resource');
+    return job;
+  }
+
+  #see(object: LegacyRestoreJob): void {
+    const previous = this.picture.get(object.key);
+    if (previous?.uid === object.uid && previous.resourceVersion === object.resourceVersion) return;
+    this.picture.set(object.key, object);
+    if (previous?.uid === object.uid) {
+      this.controller.onChange({ type: 'updated', object, previous });
+      return;
+    }
+    if (previous !== undefined) this.controller.onChange({ type: 'deleted', previous });
+    this.controller.onChange({ type: 'added', object });
+  }
+
+  #answer({ method, path, body }: KubeRequest): unknown {
+    if (path === SECRET_PATH) {
+      this.secretReads += 1;
+      if (this.credentials === undefined) throw new KubeError('no Secret', { status: 404 });
+      const data = Object.entries(this.credentials.data).map(([key, value]) => [
+        key,
+        Buffer.from(value).toString('base64'),
+      ]);
+      return {
+        metadata: { uid: 'secret-uid', resourceVersion: this.credentials.version },
+        data: Object.fromEntries(data),
+      };
+    }
+    const name = /\/namespaces\/([^/]+)\/legacyrestorejobs\/([^/]+)(\/status)?$/.exec(path);
+    const key = `${name?.[1]}/${name?.[2]}`;
+    if (method === 'PATCH') this.#takeWrite();
+    const job = this.server.get(key);
+    if (job === undefined) throw new KubeError('no such resource', { status: 404 });
+    return raw(method === 'PATCH' ? this.#patch(job, body) : job);
+  }
+
+  #takeWrite(): void {
+    this.attempts += 1;
+    const problem = this.writes.shift();
+    this.onWrite();
+    if (problem !== undefined) throw problem;
+  }
+
+  #patch(job: LegacyRestoreJob, body: unknown): LegacyRestoreJob {
+    if (!Array.isArray(body)) throw new Error('not a JSON patch');
+    const [version, status] = body;
+    if (version.value !== job.resourceVersion) throw new KubeError('there is something newer', { status: 409 });
+    this.statuses.push(status.value);
+    this.#resourceVersion += 1;
+    const now = keepLegacyRestoreJob(
+      JSON.parse(JSON.stringify(raw({ ...job, status: status.value, resourceVersion: `${this.#resourceVersion}` }))),
+    );
+    if (now === undefined) throw new Error('the status is not valid');
+    this.server.set(job.key, now);
+    return now;
+  }
+
+  #atlasClient(): AtlasClient {
+    return {
+      fetch: (_ref, _credentials, waiter) => {
+        this.fetches.push(waiter);
+        const reply = this.atlas.length > 1 ? this.atlas.shift() : this.atlas[0];
+        if (reply instanceof Error) return { kind: 'fetching', answer: Promise.reject(reply) };
+        if (reply !== undefined && 'kind' in reply) return reply;
+        return { kind: 'fetching', answer: Promise.resolve(reply ?? RUNNING) };
+      },
+      wait: (_ref, _credentials, waiter) => {
+        this.waited.push(waiter);
+        return { kind: 'waiting', pausedSince: NOW };
+      },
+      forget: (waiter) => this.leftLine.push(waiter),
+      pausedBudgets: () => 3,
+      close: () => {
+        this.atlasClosed = true;
+        return Promise.resolve();
+      },
+    };
+  }
+}
+
+/** As the API server sends it. */
+const raw = ({ namespace, name, uid, resourceVersion, generation, spec, status, requestedAt }: LegacyRestoreJob) => ({
+  metadata: {
+    namespace,
+    name,
+    uid,
+    resourceVersion,
+    generation,
+    ...(requestedAt === undefined ? {} : { annotations: { 'atlasrestore.dev/requestedAt': requestedAt } }),
+  },
+  spec,
+  status,
+});
+
+const pass = (ms = 0): Promise<void> => jest.advanceTimersByTimeAsync(ms);
+
+/** A world that works, with one fresh resource that was not visited yet. */
+function working(...atlas: AtlasReply[]): World {
+  const world = new World();
+  if (atlas.length > 0) world.atlas = atlas;
+  world.controller.start();
+  world.apply(resource());
+  return world;
+}
+
+const suspended = (job: LegacyRestoreJob): LegacyRestoreJob => ({
+  ...job,
+  generation: job.generation + 1,
+  spec: { ...job.spec, suspend: true },
+});
+const unauthorized = () =>
+  errorFromAnswer({ httpStatus: 401, errorCode: 'USER_UNAUTHORIZED', detail: undefined, retryAfterMs: undefined });
+const kubeError = (status: number, retryAfterMs?: number) =>
+  new KubeError(`the API server answered ${status}`, { status, retryAfterMs });
+
+describe('the start', () => {
+  test('nothing is visited before it, whatever changes', async () => {
+    const world = new World();
+    world.apply(resource());
+    world.apply({ ...world.job, generation: 2 });
+    await pass(10 * MINUTE);
+    expect([world.fetches, world.attempts, world.secretReads, jest.getTimerCount()]).toEqual([[], 0, 0, 0]);
+    expect(world.controller.queueDepth()).toBe(0);
+  });
+
+  test('what is urgent is visited now, what is open is spread, what has ended is left alone', async () => {
+    const world = new World();
+    const observed = (name: string, status: Status) =>
+      world.apply(resource({ name, status: { observedGeneration: 1, ...status } }));
+    world.apply(resource({ name: 'fresh' }));
+    observed('open', { statusName: 'IN_PROGRESS' });
+    observed('ended', { statusName: 'BROKEN' });
+    world.controller.start();
+    await pass();
+    expect(world.fetches).toEqual(['payments/fresh']);
+    await pass(MINUTE / 2);
+    expect(world.fetches.slice(0, 2)).toEqual(['payments/fresh', 'payments/open']);
+    await pass(60 * MINUTE);
+    expect(world.fetches).not.toContain('payments/ended');
+  });
+
+  test('a resource that comes later and is not urgent is spread, too', async () => {
+    const world = new World();
+    world.controller.start();
+    world.apply(resource({ status: { observedGeneration: 1, statusName: 'IN_PROGRESS' } }));
+    await pass(MINUTE / 2 - 1);
+    expect(world.fetches).toEqual([]);
+    await pass(1);
+    expect(world.fetches).toEqual([KEY]);
+  });
+});
+
+describe('a visit', () => {
+  test('costs one request to Atlas and one status write, and its own write asks for no other', async () => {
+    const world = working();
+    await pass();
+    expect([world.fetches.length, world.attempts]).toEqual([1, 1]);
+    expect(world.job.status).toMatchObject({ observedGeneration: 1, statusName: 'IN_PROGRESS' });
+    world.catchUp();
+    await pass(MINUTE - 1);
+    expect([world.fetches.length, world.attempts]).toEqual([1, 1]);
+  });
+
+  test('that finds nothing new costs one request and no write', async () => {
+    const world = working();
+    await pass();
+    await pass(MINUTE);
+    expect([world.fetches.length, world.attempts]).toEqual([2, 1]);
+    expect(world.events).toHaveLength(1);
+  });
+
+  test('events follow a written status', async () => {
+    const world = working(RUNNING, FINISHED);
+    await pass();
+    await pass(MINUTE);
+    expect(world.events.map(({ reason }) => reason)).toEqual(['JobInProgress', 'JobFinished']);
+    expect(world.eventsAfter).toEqual([1, 2]);
+  });
+
+  test('of a job that has ended is the last', async () => {
+    const world = working(BROKEN);
+    await pass();
+    await pass(24 * 60 * MINUTE);
+    expect(world.fetches).toHaveLength(1);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('is counted, with its time', async () => {
+    const world = working(RUNNING, unauthorized());
+    await pass();
+    await pass(MINUTE);
+    const text = await world.metrics.registry.metrics();
+    expect(text).toContain('controller_runtime_reconcile_total{controller="legacyrestorejob",result="success"} 1');
+    expect(text).toContain('controller_runtime_reconcile_total{controller="legacyrestorejob",result="error"} 1');
+    expect(text).toContain('controller_runtime_reconcile_time_seconds_count{controller="legacyrestorejob"} 2');
+    expect(text).toContain('legacy_restore_status_writes_total{result="success"} 2');
+    expect(world.controller.pausedBudgets()).toBe(3);
+  });
+
+  test('of a suspended resource asks nobody and writes once', async () => {
+    const world = working();
+    await pass();
+    world.apply(suspended(world.job));
+    await pass();
+    await pass(24 * 60 * MINUTE);
+    expect([world.fetches.length, world.attempts]).toEqual([1, 2]);
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ reason: 'Suspended', observedGeneration: 2 });
+    // It must not keep a place in the line, where a request would be set aside for it.
+    expect(world.leftLine).toContain(KEY);
+  });
+
+  test('is answered where it was requested', async () => {
+    const world = working(BROKEN);
+    await pass();
+    world.apply({ ...world.job, requestedAt: 'please' });
+    await pass();
+    expect(world.fetches).toHaveLength(2);
+    expect(world.job.status.lastHandledReconcileAt).toBe('please');
+    world.apply({ ...world.job, requestedAt: 'please' });
+    await pass(MINUTE);
+    expect(world.fetches).toHaveLength(2);
+  });
+
+  test('follows at once when somebody empties the status', async () => {
+    const world = working();
+    await pass();
+    world.apply({ ...world.job, status: {} });
+    await pass();
+    expect(world.fetches).toHaveLength(2);
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+  });
+
+  test('does not follow once the resource is gone', async () => {
+    const world = working();
+    await pass();
+    world.delete();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('that fails unexpectedly is logged and made up for', async () => {
+    const world = working();
+    jest.spyOn(world.picture, 'get').mockImplementationOnce(() => {
+      throw new TypeError('a bug');
+    });
+    await pass();
+    expect(world.logged).toMatchObject([{ level: 50, msg: 'a visit ended with an unexpected error', error: 'a bug' }]);
+    await pass(SECOND);
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+  });
+});
+
+describe('a status write that conflicts', () => {
+  test('is computed anew on the fresh resource, without asking Atlas again', async () => {
+    const world = working();
+    await pass();
+    world.atlas = [FINISHED];
+    const otherwise: Status = { ...world.job.status, lastHandledReconcileAt: 'by somebody else' };
+    world.apply({ ...world.job, status: otherwise }, { lag: true });
+    await pass(MINUTE);
+    expect(world.fetches).toHaveLength(2);
+    expect(world.attempts).toBe(3);
+    expect(world.job.status).toMatchObject({ statusName: 'FINISHED', lastHandledReconcileAt: 'by somebody else' });
+    expect(world.events.map(({ reason }) => reason)).toEqual(['JobInProgress', 'JobFinished']);
+  });
+
+  test('again and again is left to the next visit, which asks nobody', async () => {
+    const world = working();
+    world.onWrite = () => {
+      world.apply({ ...world.job }, { lag: true });
+    };
+    await pass();
+    expect([world.fetches.length, world.attempts, world.statuses.length]).toEqual([1, 6, 0]);
+    world.onWrite = () => {};
+    await pass(MINUTE / 2);
+    expect([world.fetches.length, world.statuses.length]).toEqual([1, 1]);
+  });
+
+  test('with a changed spec is dropped: the change has its own visit', async () => {
+    const world = working();
+    world.onWrite = () => {
+      world.onWrite = () => {};
+      world.apply({ ...world.job, generation: 2, spec: { ...SPEC, interval: '90s' } }, { lag: true });
+    };
+    await pass();
+    expect(world.fetches).toHaveLength(2);
+    expect(world.statuses).toMatchObject([{ observedGeneration: 2 }]);
+  });
+});
+
+describe('a status write that fails', () => {
+  test('as there is no such resource any more is dropped', async () => {
+    const world = working();
+    world.onWrite = () => world.server.delete(KEY);
+    await pass();
+    await pass(60 * MINUTE);
+    expect([world.fetches.length, world.attempts, world.events, jest.getTimerCount()]).toEqual([1, 1, [], 0]);
+  });
+
+  test.each([
+    ['500', kubeError(500), SECOND],
+    ['no answer', kubeError(0), SECOND],
+    ['403', kubeError(403), SECOND],
+    ['429, which says when', kubeError(429, 7 * SECOND), 7 * SECOND],
+  ])('%s: the same outcome is written later, without asking Atlas again', async (_name, problem, ms) => {
+    const world = working(RUNNING, FINISHED);
+    world.writes = [problem];
+    await pass();
+    expect([world.attempts, world.statuses.length, world.events]).toEqual([1, 0, []]);
+    expect(world.logged).toMatchObject([{ level: 40, msg: 'the status could not be written, it is tried again' }]);
+    await pass(ms - 1);
+    expect(world.attempts).toBe(1);
+    await pass(1);
+    expect([world.fetches.length, world.statuses.length]).toEqual([1, 1]);
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+    expect(world.events).toMatchObject([{ reason: 'JobInProgress' }]);
+  });
+
+  test('again and again waits longer and longer', async () => {
+    const world = working();
+    world.writes = [500, 500, 500].map((status) => kubeError(status));
+    await pass();
+    const times: number[] = [];
+    for (let before = world.attempts; times.length < 3; ) {
+      await pass(100);
+      if (world.attempts > before) times.push((Date.now() - NOW) / SECOND);
+      before = world.attempts;
+    }
+    expect(times).toEqual([1, 3, 7]);
+    expect([world.fetches.length, world.statuses.length]).toEqual([1, 1]);
+  });
+
+  test.each([400, 422])('as invalid (%i): the next try starts from Atlas', async (status) => {
+    const world = working(RUNNING, FINISHED);
+    world.writes = [kubeError(status)];
+    await pass();
+    await pass(SECOND);
+    expect(world.fetches).toHaveLength(2);
+    expect(world.job.status.statusName).toBe('FINISHED');
+  });
+
+  test('is overtaken by a request: Atlas is asked again', async () => {
+    const world = working(RUNNING, FINISHED);
+    world.writes = [kubeError(500)];
+    await pass();
+    world.apply({ ...world.job, requestedAt: 'please' });
+    await pass();
+    expect(world.fetches).toHaveLength(2);
+    expect(world.job.status).toMatchObject({ statusName: 'FINISHED', lastHandledReconcileAt: 'please' });
+    await pass(MINUTE - 1);
+    expect(world.fetches).toHaveLength(2);
+  });
+
+  test('is overtaken by another spec: Atlas is asked again', async () => {
+    const world = working(RUNNING, FINISHED);
+    world.writes = [kubeError(500)];
+    await pass();
+    world.apply({ ...world.job, generation: 2, spec: { ...SPEC, interval: '90s' } });
+    await pass();
+    expect(world.statuses).toMatchObject([{ observedGeneration: 2, statusName: 'FINISHED' }]);
+  });
+
+  test('is overtaken by a resource of the same name: nothing of the old one is written', async () => {
+    const world = working(RUNNING, FINISHED);
+    world.writes = [kubeError(500)];
+    await pass();
+    world.apply(resource({ uid: 'uid-2' }));
+    await pass();
+    expect(world.statuses).toMatchObject([{ statusName: 'FINISHED' }]);
+    expect(world.fetches).toHaveLength(2);
+  });
+});
+
+describe('changes during a visit', () => {
+  /** A visit that waits for Atlas until the answer is given. */
+  async function visiting(): Promise<{ world: World; answer: (answer: RestoreJobAnswer) => Promise<void> }> {
+    const pending = Promise.withResolvers<RestoreJobAnswer>();
+    const world = working(pending.promise, FINISHED);
+    await pass();
+    expect(world.fetches).toHaveLength(1);
+    return {
+      world,
+      answer: async (answer) => {
+        pending.resolve(answer);
+        await pass();
+      },
+    };
+  }
+
+  test('of the spec: the result is not written, and exactly one more visit follows', async () => {
+    const { world, answer } = await visiting();
+    world.apply({ ...world.job, generation: 2, spec: { ...SPEC, interval: '90s' } });
+    world.apply({ ...world.job, generation: 3, spec: { ...SPEC, interval: '91s' } });
+    await answer(RUNNING);
+    expect(world.fetches).toHaveLength(2);
+    expect(world.statuses).toMatchObject([{ observedGeneration: 3, statusName: 'FINISHED' }]);
+    await pass(MINUTE - 1);
+    expect(world.fetches).toHaveLength(2);
+  });
+
+  test('of the annotation: the visit does not answer it, the next one does', async () => {
+    const { world, answer } = await visiting();
+    world.apply({ ...world.job, requestedAt: 'please' });
+    await answer(RUNNING);
+    expect(world.statuses.map(({ lastHandledReconcileAt }) => lastHandledReconcileAt)).toEqual([undefined, 'please']);
+    expect(world.fetches).toHaveLength(2);
+  });
+
+  test('deleted: nothing is written and nothing is kept', async () => {
+    const { world, answer } = await visiting();
+    world.delete();
+    await answer(RUNNING);
+    expect([world.attempts, world.events, jest.getTimerCount()]).toEqual([0, [], 0]);
+    expect(world.leftLine).toContain(KEY);
+  });
+
+  test('deleted while its credentials fail: its Secret is not read for ever', async () => {
+    const pending = Promise.withResolvers<RestoreJobAnswer>();
+    const world = working(pending.promise);
+    await pass();
+    world.delete();
+    pending.reject(unauthorized());
+    await pass();
+    const reads = world.secretReads;
+    await pass(10 * MINUTE);
+    expect([world.secretReads, jest.getTimerCount()]).toEqual([reads, 0]);
+  });
+
+  test('deleted and created again: nothing of the old one is written', async () => {
+    const { world, answer } = await visiting();
+    world.delete();
+    world.apply(resource({ uid: 'uid-2' }));
+    await answer(BROKEN);
+    expect(world.statuses).toMatchObject([{ statusName: 'FINISHED' }]);
+    expect(world.events.map(({ reason }) => reason)).toEqual(['JobFinished']);
+    expect(world.fetches).toHaveLength(2);
+  });
+
+  test('created again while nobody watched: a stale resourceVersion keeps the old result out', async () => {
+    const { world, answer } = await visiting();
+    world.server.delete(KEY);
+    world.apply(resource({ uid: 'uid-2' }), { lag: true });
+    await answer(BROKEN);
+    expect(world.statuses).toEqual([]);
+    world.catchUp();
+    await pass(MINUTE - 1);
+    expect(world.statuses).toMatchObject([{ statusName: 'FINISHED' }]);
+  });
+});
+
+describe('failures in a row', () => {
+  test('wait longer and longer, and a resource made anew starts from the beginning', async () => {
+    const down = errorFromAnswer({ httpStatus: 503, errorCode: undefined, detail: undefined, retryAfterMs: undefined });
+    const world = working(down);
+    await pass();
+    for (const seconds of [1, 2, 4]) {
+      const before = world.fetches.length;
+      await pass(seconds * SECOND - 1);
+      expect(world.fetches).toHaveLength(before);
+      await pass(1);
+      expect(world.fetches).toHaveLength(before + 1);
+    }
+    world.delete();
+    world.apply(resource({ uid: 'uid-2' }));
+    await pass();
+    const before = world.fetches.length;
+    await pass(SECOND);
+    expect(world.fetches).toHaveLength(before + 1);
+  });
+});
+
+describe('waiting for a budget', () => {
+  const waiting = (pausedSince: number | undefined): AtlasReply => ({ kind: 'waiting', pausedSince });
+
+  test('holds no worker and no timer, and the turn brings the visit', async () => {
+    const world = working(waiting(undefined), RUNNING);
+    await pass();
+    expect([world.controller.activeVisits(), world.attempts, jest.getTimerCount()]).toEqual([0, 0, 0]);
+    world.onTurn(KEY);
+    await pass();
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+  });
+
+  test('a 429 puts the visit into the line, and says nothing at once', async () => {
+    const limited = errorFromAnswer({
+      httpStatus: 429,
+      errorCode: 'RATE_LIMITED',
+      detail: undefined,
+      retryAfterMs: undefined,
+    });
+    const world = working(limited, RUNNING);
+    await pass();
+    expect([world.waited, world.attempts]).toEqual([[KEY], 0]);
+    world.onTurn(KEY);
+    await pass();
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+  });
+
+  test('a pause of more than a minute becomes visible once', async () => {
+    const world = working(waiting(NOW));
+    await pass();
+    await pass(MINUTE);
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'Unknown', reason: 'RateLimited' });
+    await pass(60 * MINUTE);
+    expect(world.attempts).toBe(1);
+  });
+
+  test('a pause that could not be made visible does not outlive the turn', async () => {
+    const world = working(waiting(NOW - MINUTE), RUNNING);
+    world.writes = [kubeError(500)];
+    await pass();
+    world.onTurn(KEY);
+    await pass();
+    expect(world.statuses).toMatchObject([{ statusName: 'IN_PROGRESS' }]);
+  });
+
+  test('who is deleted leaves the line', async () => {
+    const world = working(waiting(undefined));
+    await pass();
+    world.delete();
+    expect(world.leftLine).toContain(KEY);
+  });
+});
+
+describe('credentials that do not work', () => {
+  test('the Secret alone is looked at, until it changes', async () => {
+    const world = new World();
+    world.credentials = undefined;
+    world.controller.start();
+    world.apply(resource());
+    await pass();
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'False', reason: 'SecretNotFound' });
+    await pass(2 * MINUTE);
+    expect([world.fetches, world.attempts]).toEqual([[], 1]);
+    world.credentials = { version: '1', data: { publicApiKey: 'public', privateApiKey: 'private' } };
+    await pass(MINUTE / 2);
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+    expect(world.fetches).toHaveLength(1);
+  });
+
+  test('after a 401 all resources of the Secret are visited once it changes, and Atlas is not asked before', async () => {
+    const world = working(unauthorized());
+    world.apply(resource({ name: 'second' }));
+    await pass();
+    const asked = world.fetches.length;
+    world.atlas = [RUNNING];
+    await pass(20 * SECOND);
+    expect(world.fetches).toHaveLength(asked);
+    world.credentials = { version: '2', data: { publicApiKey: 'public', privateApiKey: 'new' } };
+    await pass(10 * SECOND);
+    expect(world.fetches.slice(asked).toSorted()).toEqual([KEY, 'payments/second']);
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+  });
+
+  test('an outcome that waits for its write is not written once the credentials have changed', async () => {
+    const world = working(unauthorized(), FINISHED);
+    world.writes = [kubeError(429, 5 * MINUTE)];
+    await pass();
+    world.credentials = { version: '2', data: { publicApiKey: 'public', privateApiKey: 'new' } };
+    await pass(MINUTE);
+    expect(world.statuses).toMatchObject([{ statusName: 'FINISHED' }]);
+  });
+
+  test('a Secret that was rotated just now is tried at once, and that was it', async () => {
+    const world = working(RUNNING, unauthorized(), BROKEN);
+    await pass(5 * SECOND);
+    // The reader still has the old one for half a minute.
+    world.credentials = { version: '2', data: { publicApiKey: 'public', privateApiKey: 'new' } };
+    world.apply({ ...world.job, requestedAt: 'please' });
+    await pass();
+    expect(world.job.status.statusName).toBe('BROKEN');
+    await pass(10 * MINUTE);
+    expect([world.fetches.length, jest.getTimerCount()]).toEqual([3, 0]);
+  });
+});
+
+describe('the delivery Secret', () => {
+  test('an API server that fails in the middle interrupts the visit, which is made up for', async () => {
+    const world = new World();
+    world.atlas = [answerOf(readyDownload(SPEC, atlasDate(NOW + 60 * MINUTE)))];
+    world.controller.start();
+    // The fake has no such Secret, and answers its creation with 404: the namespace is going.
+    world.apply(resource({ spec: { ...SPEC, deliverySecretName: 'download' } }));
+    await pass();
+    expect([world.fetches.length, world.attempts]).toEqual([1, 0]);
+    world.apply({ ...world.job, generation: 2, spec: SPEC });
+    await pass();
+    expect(world.job.status.statusName).toBe('FINISHED');
+  });
+});
+
+describe('the stop', () => {
+  test('ends the look at credentials, too', async () => {
+    const world = working(unauthorized());
+    await pass();
+    await world.controller.stop();
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('begins no further visit, lets those under way end, then closes the Atlas client', async () => {
+    const pending = Promise.withResolvers<RestoreJobAnswer>();
+    const world = working(pending.promise);
+    await pass();
+    expect(world.controller.activeVisits()).toBe(1);
+    let stopped = false;
+    const stopping = world.controller.stop().then(() => {
+      stopped = true;
+    });
+    world.apply(resource({ name: 'late' }));
+    await pass(MINUTE);
+    expect([stopped, world.atlasClosed, world.controller.queueDepth()]).toEqual([false, false, 0]);
+    pending.resolve(answerOf(endedDownload(SPEC, 'EXPIRED', atlasDate(NOW))));
+    await pass();
+    await stopping;
+    expect(world.job.status.statusName).toBe('FINISHED');
+    expect([world.atlasClosed, world.fetches, jest.getTimerCount()]).toEqual([true, [KEY], 0]);
+  });
+});

@@ -1,0 +1,303 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import {
+  type CredentialsReader,
+  type CredentialsResult,
+  createCredentialsReader,
+} from '../../../src/controller/credentials.ts';
+import { KubeError } from '../../../src/kube/errors.ts';
+import { type FakeSession, fakeSession } from '../support/fake-session.ts';
+import { resource, SPEC } from '../support/resources.ts';
+
+const PUBLIC = 'canary-public';
+const PRIVATE = 'canary-private';
+const CLIENT = 'mdb_sa_id_canary';
+const SECRET = 'mdb_sa_sk_canary';
+const SECOND = 1_000;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+/** A Secret as the API server sends it. */
+const secret = (data: Readonly<Record<string, string>> | null, resourceVersion = '1', uid = 'secret-uid') => ({
+  metadata: { uid, resourceVersion },
+  data:
+    data &&
+    Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')])),
+});
+
+interface Setup {
+  readonly session: FakeSession;
+  readonly reader: CredentialsReader;
+  readonly read: () => Promise<CredentialsResult>;
+  readonly readAgain: () => Promise<CredentialsResult>;
+}
+
+/** A reader of one resource's Secret, which is what `answer` returns or throws. */
+function setup(answer: () => unknown, job = resource(), directory = '', namespaces: readonly string[] = []): Setup {
+  const session = fakeSession({ request: answer });
+  const reader = createCredentialsReader({ session, defaultDirectory: directory, defaultNamespaces: namespaces });
+  const source = reader.sourceOf(job);
+  return { session, reader, read: () => reader.read(source), readAgain: () => reader.readAgain(source) };
+}
+
+function messageOf(result: CredentialsResult): string {
+  if (result.ok) throw new Error('the credentials were taken');
+  return `${result.reason}: ${result.message}`;
+}
+
+describe('what a Secret holds', () => {
+  test('an API key', async () => {
+    const { session, read } = setup(() => secret({ publicApiKey: PUBLIC, privateApiKey: PRIVATE }));
+    expect(await read()).toMatchObject({
+      ok: true,
+      credentials: { kind: 'apiKey', publicKey: PUBLIC, privateKey: PRIVATE },
+    });
+    expect(session.requests).toMatchObject([{ method: 'GET', path: '/api/v1/namespaces/payments/secrets/atlas-key' }]);
+  });
+
+  test('a service account', async () => {
+    const { read } = setup(() => secret({ clientId: CLIENT, clientSecret: SECRET }));
+    expect(await read()).toMatchObject({
+      ok: true,
+      credentials: { kind: 'serviceAccount', clientId: CLIENT, clientSecret: SECRET },
+    });
+  });
+
+  test('other keys are ignored, such as those of the MongoDB Atlas operator', async () => {
+    const { read } = setup(() => secret({ orgId: 'x', publicApiKey: PUBLIC, privateApiKey: PRIVATE }));
+    expect(await read()).toMatchObject({ ok: true });
+  });
+
+  test('a line end and blanks around a value are no part of it', async () => {
+    const { read } = setup(() => secret({ publicApiKey: `${PUBLIC}\n`, privateApiKey: ` ${PRIVATE}\r\n` }));
+    expect(await read()).toMatchObject({ credentials: { publicKey: PUBLIC, privateKey: PRIVATE } });
+  });
+
+  const REMEDY = 'Give it either publicApiKey and privateApiKey, or clientId and clientSecret.';
+  test.each<[string, Record<string, string> | null, string]>([
+    [
+      'both kinds',
+      { publicApiKey: PUBLIC, privateApiKey: PRIVATE, clientId: CLIENT, clientSecret: SECRET },
+      'holds two kinds of credentials (publicApiKey, privateApiKey, clientId, clientSecret)',
+    ],
+    [
+      'one kind and half of the other',
+      { publicApiKey: PUBLIC, privateApiKey: PRIVATE, clientSecret: SECRET },
+      'holds two kinds of credentials (publicApiKey, privateApiKey, clientSecret)',
+    ],
+    ['no public key', { privateApiKey: PRIVATE }, 'lacks the key publicApiKey'],
+    ['no private key', { publicApiKey: PUBLIC }, 'lacks the key privateApiKey'],
+    ['no client id', { clientSecret: SECRET }, 'lacks the key clientId'],
+    ['no client secret', { clientId: CLIENT }, 'lacks the key clientSecret'],
+    ['an empty public key', { publicApiKey: '', privateApiKey: PRIVATE }, 'has an empty publicApiKey'],
+    ['a blank private key', { publicApiKey: PUBLIC, privateApiKey: ' \n' }, 'has an empty privateApiKey'],
+    ['an empty client id', { clientId: '', clientSecret: SECRET }, 'has an empty clientId'],
+    ['an empty client secret', { clientId: CLIENT, clientSecret: '' }, 'has an empty clientSecret'],
+    ['nothing', {}, 'holds none of the keys publicApiKey, privateApiKey, clientId, clientSecret'],
+    ['no data', null, 'holds none of the keys publicApiKey, privateApiKey, clientId, clientSecret'],
+    [
+      'other keys only',
+      { password: PRIVATE },
+      'holds none of the keys publicApiKey, privateApiKey, clientId, clientSecret',
+    ],
+    [
+      'a line end within a value',
+      { publicApiKey: PUBLIC, privateApiKey: `${PRIVATE}\n${PRIVATE}` },
+      'has control characters in publicApiKey or privateApiKey',
+    ],
+  ])('%s is refused, and no value is told', async (_name, data, problem) => {
+    const message = messageOf(await setup(() => secret(data)).read());
+    expect(message).toBe(`SecretInvalid: Secret payments/atlas-key ${problem}. ${REMEDY}`);
+    expect(message).not.toContain('canary');
+  });
+
+  test('the version changes with the resourceVersion and with the uid', async () => {
+    const versions = ['1 a', '2 a', '2 b'].map((version) => version.split(' '));
+    const { readAgain } = setup(() => {
+      const [resourceVersion, uid] = versions.shift() ?? [];
+      return secret({}, resourceVersion, uid);
+    });
+    const seen: string[] = [];
+    for (let round = 0; round < 3; round++) {
+      seen.push((await readAgain()).version);
+      jest.advanceTimersByTime(2 * SECOND);
+    }
+    expect(new Set(seen).size).toBe(3);
+  });
+});
+
+describe('a Secret that cannot be read', () => {
+  const refuse = (status: number) => () => {
+    throw new KubeError(`the API server answered ${status}`, { status });
+  };
+
+  test.each([
+    [404, 'Secret payments/atlas-key does not exist.'],
+    [403, 'The operator may not read Secret payments/atlas-key.'],
+  ])('%i is a problem of the resource', async (status, problem) => {
+    expect(messageOf(await setup(refuse(status)).read())).toContain(`SecretNotFound: ${problem}`);
+  });
+
+  test('a Secret that appears, or may be read, has another version', async () => {
+    const absent = await setup(refuse(404)).read();
+    const forbidden = await setup(refuse(403)).read();
+    const present = await setup(() => secret({})).read();
+    expect(new Set([absent.version, forbidden.version, present.version]).size).toBe(3);
+  });
+
+  test.each([0, 429, 500])('%i is a problem of the API server', async (status) => {
+    await expect(setup(refuse(status)).read()).rejects.toThrow(KubeError);
+  });
+});
+
+describe('default credentials', () => {
+  const { credentialsSecretRef: _ref, ...WITHOUT } = SPEC;
+  const bare = resource({ spec: WITHOUT });
+  let directory: string;
+
+  beforeEach(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'credentials-'));
+  });
+  afterEach(() => rm(directory, { recursive: true }));
+
+  const unread = () => {
+    throw new Error('no Secret is read');
+  };
+
+  test.each([
+    ['none, and the resource names no Secret', []],
+    ['no folder, whatever namespaces are granted it', ['payments']],
+  ])('%s', async (_name, namespaces) => {
+    expect(messageOf(await setup(unread, bare, '', namespaces).read())).toBe(
+      'SecretInvalid: spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace.',
+    );
+  });
+
+  test('not for a namespace that they are not granted to', async () => {
+    await writeFile(join(directory, 'publicApiKey'), PUBLIC);
+    await writeFile(join(directory, 'privateApiKey'), PRIVATE);
+    const { read } = setup(unread, bare, directory, ['pay', 'payments2']);
+    expect(messageOf(await read())).toContain('grants no default credentials to this namespace');
+  });
+
+  test('for a granted namespace, from the files of the folder', async () => {
+    await writeFile(join(directory, 'clientId'), `${CLIENT}\n`);
+    await writeFile(join(directory, 'clientSecret'), `${SECRET}\n`);
+    await writeFile(join(directory, 'other'), 'x');
+    const { read } = setup(unread, bare, directory, ['payments']);
+    expect(await read()).toMatchObject({ ok: true, credentials: { clientId: CLIENT, clientSecret: SECRET } });
+  });
+
+  test('a Secret that the resource names goes first', async () => {
+    const { session, read } = setup(() => secret({}), resource(), directory, ['payments']);
+    await read();
+    expect(session.requests).toHaveLength(1);
+  });
+
+  test('a folder without usable files is refused, and no value is told', async () => {
+    await writeFile(join(directory, 'privateApiKey'), PRIVATE);
+    const message = messageOf(await setup(unread, bare, directory, ['payments']).read());
+    expect(message).toContain('The folder of the default credentials lacks the key publicApiKey.');
+    expect(message).not.toContain('canary');
+    await rm(join(directory, 'privateApiKey'));
+    expect(messageOf(await setup(unread, bare, directory, ['payments']).read())).toContain('holds none of the keys');
+  });
+
+  test('their version changes with their content, and only then', async () => {
+    const { readAgain } = setup(unread, bare, directory, ['payments']);
+    const version = async () => {
+      jest.advanceTimersByTime(2 * SECOND);
+      const result = await readAgain();
+      return result.version;
+    };
+    const empty = await version();
+    await writeFile(join(directory, 'publicApiKey'), PUBLIC);
+    const half = await version();
+    await writeFile(join(directory, 'other'), 'x');
+    expect(half).not.toBe(empty);
+    expect(await version()).toBe(half);
+    expect(half).not.toContain('canary');
+  });
+});
+
+describe('reading as little as possible', () => {
+  const good = () => secret({ publicApiKey: PUBLIC, privateApiKey: PRIVATE });
+
+  test('a hundred readers at the same time cost one request', async () => {
+    const { session, read } = setup(good);
+    const results = await Promise.all(Array.from({ length: 100 }, read));
+    expect(session.requests).toHaveLength(1);
+    expect(new Set(results).size).toBe(1);
+  });
+
+  test('within half a minute the same answer serves, then it is read anew', async () => {
+    const { session, read } = setup(good);
+    await read();
+    jest.advanceTimersByTime(30 * SECOND);
+    await read();
+    expect(session.requests).toHaveLength(1);
+    jest.advanceTimersByTime(1);
+    await read();
+    expect(session.requests).toHaveLength(2);
+  });
+
+  test('what was read again serves the others, too', async () => {
+    const { session, read, readAgain } = setup(good);
+    await read();
+    jest.advanceTimersByTime(20 * SECOND);
+    await readAgain();
+    jest.advanceTimersByTime(20 * SECOND);
+    await read();
+    expect(session.requests).toHaveLength(2);
+  });
+
+  test('readAgain passes by the cache, unless somebody has just read', async () => {
+    const { session, readAgain } = setup(good);
+    await Promise.all([readAgain(), readAgain()]);
+    jest.advanceTimersByTime(SECOND);
+    await readAgain();
+    expect(session.requests).toHaveLength(1);
+    jest.advanceTimersByTime(1);
+    await readAgain();
+    expect(session.requests).toHaveLength(2);
+  });
+
+  test('two Secrets are two, also of one name in two namespaces', async () => {
+    const { session, reader } = setup(good);
+    for (const job of [
+      resource(),
+      resource({ namespace: 'other' }),
+      resource({ spec: { ...SPEC, credentialsSecretRef: { name: 'b' } } }),
+    ])
+      await reader.read(reader.sourceOf(job));
+    expect(new Set(session.requests.map(({ path }) => path)).size).toBe(3);
+  });
+
+  test('a problem of the resource is kept like an answer', async () => {
+    const { session, read } = setup(() => {
+      throw new KubeError('gone', { status: 404 });
+    });
+    await read();
+    await read();
+    expect(session.requests).toHaveLength(1);
+  });
+
+  test('a failed read is not kept', async () => {
+    let fails = true;
+    const { session, read } = setup(() => {
+      if (!fails) return good();
+      throw new KubeError('down', { status: 500 });
+    });
+    await Promise.all([expect(read()).rejects.toThrow('down'), expect(read()).rejects.toThrow('down')]);
+    expect(session.requests).toHaveLength(1);
+    fails = false;
+    expect(await read()).toMatchObject({ ok: true });
+  });
+});

@@ -1,0 +1,188 @@
+import { describe, expect, test } from '@jest/globals';
+import { writeDeliverySecret } from '../../../src/controller/delivery-secret.ts';
+import type { DeliverySecretResult } from '../../../src/controller/outcome.ts';
+import { KubeError } from '../../../src/kube/errors.ts';
+import type { KubeRequest } from '../../../src/kube/session.ts';
+import type { JsonObject } from '../../support/atlas-simulator/json.ts';
+import { PUBLISHED_EXAMPLE, pendingDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
+import { type FakeSession, fakeSession } from '../support/fake-session.ts';
+import { answerOf, resource, SPEC } from '../support/resources.ts';
+
+const NAME = 'cluster0-friday-download';
+const job = resource({ spec: { ...SPEC, deliverySecretName: NAME } });
+const COLLECTION = '/api/v1/namespaces/payments/secrets';
+const PATH = `${COLLECTION}/${NAME}`;
+const PENDING = pendingDownload(SPEC);
+const READY = urlV2Download(SPEC, '2030-01-01T00:00:00Z');
+const KEYS: Record<string, string> = {
+  url: String(answerOf(READY).job.delivery?.url),
+  urlV2: String(answerOf(READY).job.delivery?.urlV2),
+  authHeader: 'X-Backup-Restore-Key',
+  authValue: `key-of-${SPEC.jobId}`,
+};
+
+const base64 = (data: Readonly<Record<string, string>>) =>
+  Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value).toString('base64')]));
+
+/** The Secret as the API server sends it: owned by the resource, unless told otherwise. */
+const present = (data: Readonly<Record<string, string>>, owners: readonly string[] = [job.uid]) => ({
+  metadata: { uid: 'secret-uid', resourceVersion: '7', ownerReferences: owners.map((uid) => ({ uid })) },
+  data: base64(data),
+});
+
+interface Run {
+  readonly result: DeliverySecretResult;
+  readonly writes: readonly KubeRequest[];
+}
+
+/** Writes the Secret of an answer, over `secret` (undefined: there is none). */
+async function run(body: JsonObject, secret: unknown, onWrite: () => unknown = () => ({})): Promise<Run> {
+  const session = sessionWith(secret, onWrite);
+  const result = await writeDeliverySecret(session, job, answerOf(body));
+  return { result, writes: session.requests.filter(({ method }) => method !== 'GET') };
+}
+
+const sessionWith = (secret: unknown, onWrite: () => unknown): FakeSession =>
+  fakeSession({
+    request: ({ method, path }) => {
+      if (method !== 'GET') return onWrite();
+      expect(path).toBe(PATH);
+      if (secret === undefined) throw new KubeError('none', { status: 404 });
+      if (secret instanceof Error) throw secret;
+      return secret;
+    },
+  });
+
+const refuse = (status: number) => () => {
+  throw new KubeError(`the API server answered ${status}`, { status });
+};
+
+test('without deliverySecretName nothing is read and nothing written', async () => {
+  const session = fakeSession();
+  expect(await writeDeliverySecret(session, resource(), answerOf(READY))).toEqual({ kind: 'none' });
+  expect(session.requests).toEqual([]);
+});
+
+describe('there is none', () => {
+  test('and no URL: nothing is created', async () => {
+    expect(await run(PENDING, undefined)).toEqual({ result: { kind: 'none' }, writes: [] });
+  });
+
+  test('and a URL: it is created, owned by the resource without blocking anything', async () => {
+    const { result, writes } = await run(READY, undefined);
+    expect(result).toEqual({ kind: 'written' });
+    expect(writes).toEqual([
+      {
+        method: 'POST',
+        path: COLLECTION,
+        body: {
+          apiVersion: 'v1',
+          kind: 'Secret',
+          type: 'Opaque',
+          metadata: {
+            name: NAME,
+            namespace: 'payments',
+            labels: { 'app.kubernetes.io/managed-by': 'legacy-restore-operator' },
+            // Neither blockOwnerDeletion nor controller, and no finalizer.
+            ownerReferences: [
+              { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJob', name: 'cluster0-friday', uid: job.uid },
+            ],
+          },
+          data: base64(KEYS),
+        },
+      },
+    ]);
+  });
+
+  test('only the keys that Atlas gave are in it', async () => {
+    const { writes } = await run(PUBLISHED_EXAMPLE, undefined);
+    expect(writes).toMatchObject([{ body: { data: { url: expect.any(String) } } }]);
+    expect(Object.keys(Object(Object(writes[0]?.body)['data']))).toEqual(['url']);
+  });
+});
+
+describe('there is one of ours', () => {
+  test('with the same content: nothing is written', async () => {
+    expect(await run(READY, present(KEYS))).toEqual({ result: { kind: 'current' }, writes: [] });
+  });
+
+  test.each<[string, JsonObject, Record<string, string>, Record<string, string>]>([
+    ['another value', READY, { ...KEYS, authValue: 'old' }, KEYS],
+    ['a key that Atlas did not give before', READY, { url: KEYS['url'] ?? '' }, KEYS],
+    [
+      'a key that vanished from the answer',
+      PUBLISHED_EXAMPLE,
+      KEYS,
+      { url: String(answerOf(PUBLISHED_EXAMPLE).job.delivery?.url) },
+    ],
+    ['a key that somebody added', READY, { ...KEYS, mine: 'x' }, KEYS],
+    ['every key vanished', PENDING, KEYS, {}],
+  ])('%s: its data is replaced whole, and only as it was read', async (_name, body, before, after) => {
+    const { result, writes } = await run(body, present(before));
+    expect(result).toEqual({ kind: 'written' });
+    expect(writes).toEqual([
+      {
+        method: 'PATCH',
+        path: PATH,
+        contentType: 'application/json-patch+json',
+        body: [
+          { op: 'replace', path: '/metadata/resourceVersion', value: '7' },
+          { op: 'add', path: '/data', value: base64(after) },
+        ],
+      },
+    ]);
+  });
+
+  test('among other owners it is still ours', async () => {
+    const { result } = await run(READY, present({}, ['somebody', job.uid]));
+    expect(result).toEqual({ kind: 'written' });
+  });
+});
+
+describe('there is one that is not ours', () => {
+  test.each([
+    ['of nobody', []],
+    ['of a resource that had the same name', ['uid-0']],
+  ])('%s: it is left untouched', async (_name, owners) => {
+    const { result, writes } = await run(READY, present(KEYS, owners));
+    expect(result).toMatchObject({ kind: 'refused', reason: 'DeliverySecretConflict' });
+    expect(writes).toEqual([]);
+    expect(JSON.stringify(result)).toContain(`Secret payments/${NAME} exists and does not belong to this resource.`);
+    for (const value of Object.values(KEYS)) expect(JSON.stringify(result)).not.toContain(value);
+  });
+
+  test('while there is no URL it is no problem', async () => {
+    expect(await run(PENDING, present({}, []))).toEqual({ result: { kind: 'none' }, writes: [] });
+  });
+});
+
+describe('what the API server refuses', () => {
+  test.each<[string, unknown, () => unknown]>([
+    ['reading', new KubeError('no', { status: 403 }), refuse(403)],
+    ['creating', undefined, refuse(403)],
+    ['changing', present({}), refuse(403)],
+  ])('%s is forbidden', async (_name, secret, onWrite) => {
+    const { result } = await run(READY, secret, onWrite);
+    expect(result).toMatchObject({ kind: 'refused', reason: 'DeliverySecretForbidden' });
+    expect(JSON.stringify(result)).toContain(`The operator may not write Secret payments/${NAME}.`);
+  });
+
+  test('an immutable Secret is a conflict', async () => {
+    const { result } = await run(READY, present({}), refuse(422));
+    expect(result).toMatchObject({ kind: 'refused', reason: 'DeliverySecretConflict' });
+    expect(JSON.stringify(result)).toContain('cannot be changed, it may be immutable');
+  });
+
+  test.each<[string, unknown, number]>([
+    ['somebody else created it meanwhile', undefined, 409],
+    ['somebody else changed it meanwhile', present({}), 409],
+    ['it was deleted meanwhile', present({}), 404],
+    ['the API server is overloaded', present({}), 429],
+    ['the API server is away', undefined, 0],
+    ['reading failed', new KubeError('the API server answered 500', { status: 500 }), 500],
+  ])('%s: the visit is interrupted', async (_name, secret, status) => {
+    const writing = run(READY, secret, refuse(status));
+    await expect(writing).rejects.toThrow(KubeError);
+    await expect(writing).rejects.toMatchObject({ status });
+  });
+});

@@ -1,0 +1,328 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { Status } from '../../../src/api/legacy-restore-job.ts';
+import type { RestoreJob } from '../../../src/api/restore-job.ts';
+import {
+  firstVisit,
+  intervalOf,
+  isUrgent,
+  type NextVisit,
+  transientBackoff,
+  urlExists,
+  visitAfterAnswer,
+  visitAfterFailure,
+} from '../../../src/controller/schedule.ts';
+import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
+import { resource, SPEC } from '../support/resources.ts';
+
+const NOW = Date.parse('2030-01-01T00:00:00Z');
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const ALMOST_ONE = 1 - Number.EPSILON;
+
+const at = (ms: number): string => new Date(NOW + ms).toISOString();
+const finished = (delivery?: RestoreJob['delivery']): RestoreJob =>
+  delivery === undefined ? { statusName: 'FINISHED' } : { statusName: 'FINISHED', delivery };
+const download = (members: RestoreJob['delivery'] = {}): RestoreJob =>
+  finished({ methodName: 'HTTP', statusName: 'READY', url: 'https://example.org/x', ...members });
+
+/** Earliest and latest next visit over all random numbers, in milliseconds. */
+function bounds(visit: (random: () => number) => NextVisit): readonly [number, number] | 'never' {
+  const [low, high] = [visit(() => 0), visit(() => ALMOST_ONE)];
+  if (low.kind === 'never' || high.kind === 'never') {
+    expect(low).toEqual(high);
+    return 'never';
+  }
+  const [first, last] = [Math.round(low.ms), Math.round(high.ms)];
+  return first <= last ? [first, last] : [last, first];
+}
+
+const afterAnswer = (content: RestoreJob, answerHasUrl = content.delivery?.url !== undefined, interval = MINUTE) =>
+  bounds((random) => visitAfterAnswer(content, answerHasUrl, interval, NOW, random));
+
+describe('after an answer', () => {
+  test.each<{ name: string; content: RestoreJob; expected: readonly [number, number] | 'never' }>([
+    { name: 'running', content: { statusName: 'IN_PROGRESS' }, expected: [54 * SECOND, 66 * SECOND] },
+    { name: 'a status nobody knows', content: { statusName: 'OPEN' }, expected: [54 * SECOND, 66 * SECOND] },
+    { name: 'no status', content: {}, expected: [54 * SECOND, 66 * SECOND] },
+    { name: 'broken', content: { statusName: 'BROKEN' }, expected: 'never' },
+    { name: 'killed', content: { statusName: 'KILLED' }, expected: 'never' },
+    { name: 'broken with a download', content: { ...download(), statusName: 'BROKEN' }, expected: 'never' },
+    ...['NOT_STARTED', 'PENDING', 'IN_PROGRESS'].map((statusName) => ({
+      name: `finished, ${statusName}`,
+      content: finished({ statusName }),
+      expected: [54 * SECOND, 66 * SECOND] as const,
+    })),
+    { name: 'finished, no delivery', content: finished(), expected: [9 * MINUTE, 11 * MINUTE] },
+    {
+      name: 'finished, delivery of a status nobody knows',
+      content: finished({ statusName: 'PAUSED' }),
+      expected: [9 * MINUTE, 11 * MINUTE],
+    },
+    {
+      name: 'finished, delivery without a status',
+      content: finished({ methodName: 'HTTP' }),
+      expected: [9 * MINUTE, 11 * MINUTE],
+    },
+    { name: 'ready', content: download({ expires: at(48 * HOUR) }), expected: [9 * MINUTE, 11 * MINUTE] },
+    {
+      name: 'ready, expires within the next visit',
+      content: download({ expires: at(10 * MINUTE) }),
+      expected: [9 * MINUTE, 10 * MINUTE + SECOND],
+    },
+    {
+      name: 'ready, expires in a millisecond',
+      content: download({ expires: at(1) }),
+      expected: [1_001, 1_001],
+    },
+    { name: 'ready, expires now', content: download({ expires: at(0) }), expected: [9 * MINUTE, 11 * MINUTE] },
+    {
+      name: 'ready, expired for almost an hour',
+      content: download({ expires: at(1 - HOUR) }),
+      expected: [9 * MINUTE, 11 * MINUTE],
+    },
+    { name: 'ready, expired for an hour', content: download({ expires: at(-HOUR) }), expected: 'never' },
+    { name: 'ready, no expires', content: download(), expected: [54 * MINUTE, 66 * MINUTE] },
+    ...['', 'soon', 'expires 3', '2030-13-01T00:00:00Z', '0'].map((expires) => ({
+      name: `ready, expires "${expires}" counts as none`,
+      content: download({ expires }),
+      expected: [54 * MINUTE, 66 * MINUTE] as const,
+    })),
+    ...['EXPIRED', 'MAX_DOWNLOADS_EXCEEDED', 'FAILED', 'INTERRUPTED'].map((statusName) => ({
+      name: `finished, ${statusName}`,
+      content: download({ statusName, expires: at(HOUR) }),
+      expected: 'never' as const,
+    })),
+    {
+      name: 'automated by its method, still pending',
+      content: finished({ methodName: 'AUTOMATED_RESTORE', statusName: 'PENDING' }),
+      expected: 'never',
+    },
+    ...(['targetClusterId', 'targetClusterName', 'targetGroupId'] as const).map((field) => ({
+      name: `automated by ${field}`,
+      content: finished({ methodName: 'HTTP', statusName: 'PENDING', [field]: 'x' }),
+      expected: 'never' as const,
+    })),
+    {
+      name: 'a target that is empty is none',
+      content: finished({ methodName: 'HTTP', statusName: 'PENDING', targetClusterName: '' }),
+      expected: [54 * SECOND, 66 * SECOND],
+    },
+    {
+      name: 'automated by READY without a url',
+      content: finished({ methodName: 'HTTP', statusName: 'READY' }),
+      expected: 'never',
+    },
+  ])('$name', ({ content, expected }) => {
+    expect(afterAnswer(content)).toEqual(expected);
+  });
+
+  test('a url that is kept out of status still makes it a download', () => {
+    const content = finished({ methodName: 'HTTP', statusName: 'READY', expires: at(48 * HOUR) });
+    expect(afterAnswer(content, true)).toEqual([9 * MINUTE, 11 * MINUTE]);
+    expect(afterAnswer(content, false)).toBe('never');
+  });
+
+  test('the interval is the one of the resource', () => {
+    expect(afterAnswer({ statusName: 'IN_PROGRESS' }, false, HOUR)).toEqual([54 * MINUTE, 66 * MINUTE]);
+  });
+});
+
+describe('the interval', () => {
+  test.each([
+    { name: 'the setting where the spec has none', interval: undefined, expected: MINUTE },
+    { name: 'that of the spec', interval: '1h30m', expected: 90 * MINUTE },
+    { name: 'not below 10 s', interval: '1s', expected: 10 * SECOND },
+    { name: 'not above 24 h', interval: '48h', expected: 24 * HOUR },
+    { name: 'the setting where the spec cannot be read', interval: 'often', expected: MINUTE },
+  ])('$name', ({ interval, expected }) => {
+    expect(intervalOf({ ...SPEC, ...(interval === undefined ? {} : { interval }) }, MINUTE)).toBe(expected);
+  });
+});
+
+describe('after a failure', () => {
+  const permanent = (status: Status, failures: number) =>
+    bounds((random) => visitAfterFailure('permanent', status, failures, NOW, random));
+  const transient = (status: Status, failures: number) =>
+    bounds((random) => visitAfterFailure('transient', status, failures, NOW, random));
+
+  test('a permanent one: from half a minute to an hour, doubling, never sooner than four fifths of it', () => {
+    expect([1, 2, 3, 7, 8, 100].map((failures) => permanent({}, failures))).toEqual([
+      [24 * SECOND, 30 * SECOND],
+      [48 * SECOND, MINUTE],
+      [96 * SECOND, 2 * MINUTE],
+      [0.8 * 32 * MINUTE, 32 * MINUTE],
+      [48 * MINUTE, HOUR],
+      [48 * MINUTE, HOUR],
+    ]);
+  });
+
+  test('a permanent one where nothing can change any more: never', () => {
+    for (const status of [{ statusName: 'BROKEN' }, { statusName: 'KILLED' }, download({ statusName: 'EXPIRED' })])
+      expect(permanent(status, 1)).toBe('never');
+    expect(permanent(download({ expires: at(HOUR) }), 1)).toEqual([24 * SECOND, 30 * SECOND]);
+  });
+
+  test('a transient one: full jitter below two seconds to five minutes, doubling, and at least half a second', () => {
+    expect([1, 2, 3, 8, 9, 1_000].map((failures) => transient({}, failures))).toEqual([
+      [500, 2 * SECOND],
+      [500, 4 * SECOND],
+      [500, 8 * SECOND],
+      [500, 256 * SECOND],
+      [500, 5 * MINUTE],
+      [500, 5 * MINUTE],
+    ]);
+    expect(transient({ statusName: 'BROKEN' }, 1)).toEqual([500, 2 * SECOND]);
+  });
+});
+
+describe('the first visit after a start', () => {
+  const seen = (status: Status, overrides: Partial<LegacyRestoreJob> = {}): LegacyRestoreJob =>
+    resource({ status: { observedGeneration: 1, ...status }, ...overrides });
+  const first = (job: LegacyRestoreJob, defaultInterval = MINUTE) =>
+    bounds((random) => firstVisit(job, defaultInterval, NOW, random));
+  const withheld: Status = {
+    ...finished({ methodName: 'HTTP', statusName: 'READY' }),
+    conditions: [
+      {
+        type: 'DownloadAvailable',
+        status: 'True',
+        reason: 'DownloadReady',
+        message: '',
+        lastTransitionTime: '',
+        observedGeneration: 1,
+      },
+    ],
+  };
+  const suspended = { ...SPEC, suspend: true };
+
+  test.each<{ name: string; job: LegacyRestoreJob; expected: readonly [number, number] | 'never' }>([
+    { name: 'new', job: resource(), expected: [0, 0] },
+    { name: 'changed', job: seen({ statusName: 'BROKEN' }, { generation: 2 }), expected: [0, 0] },
+    { name: 'requested', job: seen({ statusName: 'BROKEN' }, { requestedAt: 'now' }), expected: [0, 0] },
+    {
+      name: 'requested once more',
+      job: seen({ statusName: 'BROKEN', lastHandledReconcileAt: 'a' }, { requestedAt: 'b' }),
+      expected: [0, 0],
+    },
+    {
+      name: 'requested and answered',
+      job: seen({ statusName: 'BROKEN', lastHandledReconcileAt: 'a' }, { requestedAt: 'a' }),
+      expected: 'never',
+    },
+    { name: 'open: spread over its interval', job: seen({ statusName: 'IN_PROGRESS' }), expected: [0, MINUTE] },
+    {
+      name: 'open with a long interval: spread over five minutes',
+      job: seen({ statusName: 'IN_PROGRESS' }, { spec: { ...SPEC, interval: '24h' } }),
+      expected: [0, 5 * MINUTE],
+    },
+    { name: 'nothing mirrored: spread', job: seen({}), expected: [0, MINUTE] },
+    { name: 'a download: spread', job: seen(download({ expires: at(HOUR) })), expected: [0, MINUTE] },
+    { name: 'a download whose url is kept out of status: spread', job: seen(withheld), expected: [0, MINUTE] },
+    {
+      name: 'an automated restore: never',
+      job: seen(finished({ methodName: 'HTTP', statusName: 'READY' })),
+      expected: 'never',
+    },
+    { name: 'broken: never', job: seen({ statusName: 'BROKEN' }), expected: 'never' },
+    { name: 'killed: never', job: seen({ statusName: 'KILLED' }), expected: 'never' },
+    { name: 'expired: never', job: seen(download({ statusName: 'EXPIRED' })), expected: 'never' },
+    { name: 'expired for an hour: never', job: seen(download({ expires: at(-HOUR) })), expected: 'never' },
+    { name: 'suspended: never', job: seen({ statusName: 'IN_PROGRESS' }, { spec: suspended }), expected: 'never' },
+    {
+      name: 'suspended and requested: never',
+      job: seen({ statusName: 'IN_PROGRESS' }, { spec: suspended, requestedAt: 'now' }),
+      expected: 'never',
+    },
+    { name: 'just suspended: now', job: seen({}, { spec: suspended, generation: 2 }), expected: [0, 0] },
+  ])('$name', ({ job, expected }) => {
+    expect(first(job)).toEqual(expected);
+    expect(isUrgent(job)).toBe(expected !== 'never' && expected[1] === 0);
+  });
+});
+
+describe('whether there is a url', () => {
+  test.each<{ name: string; status: Status; expected: boolean }>([
+    { name: 'none', status: {}, expected: false },
+    { name: 'in status', status: { delivery: { url: 'x' } }, expected: true },
+    { name: 'the newer one in status', status: { delivery: { urlV2: 'x' } }, expected: true },
+  ])('$name', ({ status, expected }) => {
+    expect(urlExists(status)).toBe(expected);
+  });
+});
+
+describe('whatever the numbers', () => {
+  const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
+  const failures = fc.integer({ min: 0, max: 10_000 });
+  const word = fc.oneof(
+    fc.constantFrom(
+      'IN_PROGRESS',
+      'FINISHED',
+      'BROKEN',
+      'KILLED',
+      'READY',
+      'PENDING',
+      'EXPIRED',
+      'FAILED',
+      'constructor',
+    ),
+    fc.string(),
+  );
+  const expires = fc.oneof(
+    fc.string(),
+    fc.date({ noInvalidDate: true }).map((date) => date.toISOString()),
+    fc.constantFrom('+275760-09-13T00:00:00Z', '-000001-01-01T00:00:00Z', '9999-12-31T23:59:59Z'),
+  );
+  const optional = { requiredKeys: [] };
+  const content: fc.Arbitrary<RestoreJob> = fc.record(
+    {
+      statusName: word,
+      delivery: fc.record({ methodName: word, statusName: word, url: fc.string(), expires }, optional),
+    },
+    optional,
+  );
+
+  function sane(visit: NextVisit, most: number): void {
+    if (visit.kind === 'never') return;
+    expect(visit.ms).toBeGreaterThanOrEqual(0);
+    expect(visit.ms).toBeLessThanOrEqual(most);
+  }
+
+  test('no visit lies in the past, is not a number, or is later than it can be', () => {
+    fc.assert(
+      fc.property(content, fc.boolean(), failures, random, fc.integer(), (job, hasUrl, count, luck, now) => {
+        const draw = () => luck;
+        sane(visitAfterAnswer(job, hasUrl, 24 * HOUR, now, draw), 1.1 * 24 * HOUR);
+        sane(visitAfterFailure('permanent', job, count, now, draw), HOUR);
+        sane(visitAfterFailure('transient', job, count, now, draw), 5 * MINUTE);
+        sane(firstVisit(resource({ status: job }), 24 * HOUR, now, draw), 5 * MINUTE);
+        const ms = transientBackoff(count, draw);
+        expect(ms >= 500 && ms <= 5 * MINUTE).toBe(true);
+      }),
+    );
+  });
+
+  test('a job whose delivery has ended is never visited again', () => {
+    const ended = fc.constantFrom('EXPIRED', 'MAX_DOWNLOADS_EXCEEDED', 'FAILED', 'INTERRUPTED');
+    fc.assert(
+      fc.property(content, ended, fc.boolean(), random, (job, statusName, hasUrl, luck) => {
+        const over = { ...job, statusName: 'FINISHED', delivery: { ...job.delivery, statusName } };
+        expect(visitAfterAnswer(over, hasUrl, MINUTE, NOW, () => luck)).toEqual({ kind: 'never' });
+        expect(visitAfterFailure('permanent', over, 1, NOW, () => luck)).toEqual({ kind: 'never' });
+        const restarted = resource({ status: { ...over, observedGeneration: 1 } });
+        expect(firstVisit(restarted, MINUTE, NOW, () => luck)).toEqual({ kind: 'never' });
+      }),
+    );
+  });
+
+  test('a visit is due within a second or so of `expires`, or before it', () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 72 * HOUR }), random, (ms, luck) => {
+        const visit = visitAfterAnswer(download({ expires: at(ms) }), true, MINUTE, NOW, () => luck);
+        if (visit.kind === 'never') throw new Error('a download that can still expire is visited');
+        expect(visit.ms).toBeLessThanOrEqual(ms + SECOND);
+      }),
+    );
+  });
+});

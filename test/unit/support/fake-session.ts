@@ -1,0 +1,36 @@
+import type { KubeRequest, KubeSession } from '../../../src/kube/session.ts';
+
+export interface FakeSession extends KubeSession {
+  /** Every request so far, in order. */
+  readonly requests: readonly KubeRequest[];
+  /** The paths of the streams so far, in order. */
+  readonly streams: readonly string[];
+}
+
+export interface FakeSessionOptions {
+  /** Answers a request; what it throws is what the request throws. */
+  readonly request?: (request: KubeRequest) => unknown;
+  readonly stream?: (path: string, signal: AbortSignal) => AsyncIterable<Uint8Array>;
+}
+
+/** A session that no API server stands behind. Requests that nobody answers reject. */
+export function fakeSession({ request, stream }: FakeSessionOptions = {}): FakeSession {
+  const requests: KubeRequest[] = [];
+  const streams: string[] = [];
+  return {
+    namespace: undefined,
+    requests,
+    streams,
+    request: async (kubeRequest) => {
+      requests.push(kubeRequest);
+      if (request === undefined) throw new Error(`unexpected ${kubeRequest.method} ${kubeRequest.path}`);
+      return await request(kubeRequest);
+    },
+    stream: async (path, signal) => {
+      streams.push(path);
+      if (stream === undefined) throw new Error(`unexpected stream ${path}`);
+      return await Promise.resolve(stream(path, signal));
+    },
+    close: () => Promise.resolve(),
+  };
+}
