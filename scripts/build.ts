@@ -7,12 +7,20 @@ const outfile = 'dist/legacy-restore-operator.cjs';
 /** client-node re-exports its whole generated API: without this all of it is bundled and parsed at each start. */
 const withoutSideEffects: Plugin = {
   name: 'client-node-without-side-effects',
-  setup({ onResolve, resolve }) {
-    onResolve({ filter: /^@kubernetes\/client-node$/ }, async ({ path, importer, resolveDir, kind, pluginData }) => {
-      if (pluginData === withoutSideEffects.name) return undefined;
-      const resolved = await resolve(path, { importer, resolveDir, kind, pluginData: withoutSideEffects.name });
-      return { ...resolved, sideEffects: false };
-    });
+  setup(bundling) {
+    bundling.onResolve(
+      { filter: /^@kubernetes\/client-node$/ },
+      async ({ path, importer, resolveDir, kind, pluginData }) => {
+        if (pluginData === withoutSideEffects.name) return undefined;
+        const resolved = await bundling.resolve(path, {
+          importer,
+          resolveDir,
+          kind,
+          pluginData: withoutSideEffects.name,
+        });
+        return { ...resolved, sideEffects: false };
+      },
+    );
   },
 };
 

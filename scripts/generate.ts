@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dump } from 'js-yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { atlasPage } from './atlas-page.ts';
-import { conditionsPage, settingsPage } from './pages.ts';
+import { conditionsPage, getPage, settingsPage } from './pages.ts';
 
 const root = new URL('../', import.meta.url);
 const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => string }> = [
@@ -18,6 +18,7 @@ const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => 
   { file: 'docs/atlas.md', content: atlasPage },
   { file: 'docs/settings.md', content: settingsPage },
   { file: 'docs/conditions.md', content: conditionsPage },
+  { file: 'docs/get.md', content: getPage },
 ];
 
 const check = process.argv.includes('--check');

@@ -3,6 +3,7 @@ import { dump } from 'js-yaml';
 import packageJson from '../package.json' with { type: 'json' };
 import { customResourceDefinition } from './api/crd.ts';
 import { listSettings, readSettings } from './config/settings.ts';
+import { get } from './get/get.ts';
 import { KubeConfigError } from './kube/session.ts';
 import { run } from './run.ts';
 import { createLog, errorFields } from './telemetry/log.ts';
@@ -11,6 +12,7 @@ const USAGE = `Usage: legacy-restore-operator [command] [--setting=value …]
 
 Commands:
   run         mirror restore jobs into LegacyRestoreJob resources (default)
+  get         fetch one restore job from Atlas and print it, without a cluster; get --help tells more
   print-crds  print the CustomResourceDefinition
   version     print the version
   help        print this text
@@ -24,6 +26,10 @@ const EXIT_USAGE = 2;
 const [first = 'run', ...rest] = process.argv.slice(2);
 // Flags without a command belong to the default one.
 const [command, args] = first.startsWith('-') && first !== '--help' ? ['run', [first, ...rest]] : [first, rest];
+// `head` closes the pipe once it has its lines: that is no failure.
+process.stdout.on('error', (error) => {
+  if (!('code' in error) || error.code !== 'EPIPE') throw error;
+});
 // No top-level await: the bundle is CommonJS.
 void main(command, args).then((exitCode) => {
   process.exitCode = exitCode;
@@ -33,6 +39,14 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
   switch (name) {
     case 'run':
       return runOperator(flags);
+    case 'get':
+      return get(flags, {
+        env: process.env,
+        stdout: process.stdout,
+        stderr: process.stderr,
+        stop: onSignal(),
+        version: packageJson.version,
+      });
     case 'print-crds':
       return print(dump(customResourceDefinition(), { lineWidth: 120, noRefs: true }));
     case 'version':
@@ -54,16 +68,21 @@ async function runOperator(flags: readonly string[]): Promise<number> {
   }
   const { settings } = result;
   const log = await createLog({ level: settings.logLevel, format: settings.logFormat, version: packageJson.version });
-  const stop = new AbortController();
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => stop.abort(new Error(signal)));
-  }
   try {
-    return await run(settings, log, stop.signal);
+    return await run(settings, log, onSignal());
   } catch (error) {
     log.error(errorFields(error), 'the operator cannot start');
     return error instanceof KubeConfigError ? EXIT_USAGE : 1;
   }
+}
+
+/** Aborted by the first SIGTERM or SIGINT; a second one ends the process at once. */
+function onSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => stop.abort(new Error(signal)));
+  }
+  return stop.signal;
 }
 
 function settingsHelp(): string {

@@ -147,6 +147,13 @@ export const ERROR_CODES: readonly ErrorCodeEntry[] = [
   row(403, 'FEATURE_UNSUPPORTED', 'Forbidden', NO_LEGACY_BACKUP),
   row(403, 'UNSUPPORTED_FOR_CURRENT_PLAN', 'Forbidden', NO_LEGACY_BACKUP),
   row(403, 'UNSUPPORTED_FOR_CURRENT_CONFIG', 'Forbidden', NO_LEGACY_BACKUP),
+  // Of the token endpoint; Atlas allows a service account 100 live tokens.
+  row(
+    403,
+    'access_denied',
+    'Forbidden',
+    'The service account may have too many live tokens: they end within an hour, or when other users of it revoke theirs.',
+  ),
   row(404, 'INVALID_GROUP_ID', 'GroupNotFound'),
   row(404, 'GROUP_NOT_FOUND', 'GroupNotFound'),
   row(404, 'NOT_ATLAS_GROUP', 'GroupNotFound'),

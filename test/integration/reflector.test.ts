@@ -51,7 +51,7 @@ interface WatchOptions {
 }
 
 /** A reflector of all resources whose session goes through the proxy, until the test ends. */
-async function watchAll({ kubeconfig, change, wrap = (session) => session }: WatchOptions = {}): Promise<Watched> {
+function watchAll({ kubeconfig, change, wrap = (session) => session }: WatchOptions = {}): Watched {
   const admin = readFileSync(controlPlane.kubeconfig, 'utf8');
   const load = (): KubeConfig => {
     const config = new KubeConfig();
@@ -123,7 +123,7 @@ async function create(text = ''): Promise<string> {
 
 test('the list is streamed, and what is kept is slim', async () => {
   const name = await create('now');
-  const watched = await watchAll();
+  const watched = watchAll();
   await listed(watched);
   expect(watched.paths[0]).toContain('sendInitialEvents=true');
   const kept = watched.reflector.get(`default/${name}`);
@@ -137,7 +137,7 @@ test('the list is streamed, and what is kept is slim', async () => {
 });
 
 test('a connection that is reset again and again: every change still arrives', async () => {
-  const watched = await watchAll();
+  const watched = watchAll();
   await listed(watched);
   for (let round = 0; round < 5; round++) {
     proxy.resetAll();
@@ -149,7 +149,7 @@ test('a connection that is reset again and again: every change still arrives', a
 
 test.each([1, 7, 1_000])('lines cut into pieces of %i bytes, inside multi-byte characters too', async (bytes) => {
   proxy.cutInto(bytes);
-  const watched = await watchAll();
+  const watched = watchAll();
   await listed(watched);
   const text = 'Grüße, 世界 🌍 '.repeat(20);
   const name = await create(text);
@@ -158,7 +158,7 @@ test.each([1, 7, 1_000])('lines cut into pieces of %i bytes, inside multi-byte c
 });
 
 test('a connection that always dies after a few events makes progress all the same', async () => {
-  const watched = await watchAll();
+  const watched = watchAll();
   await listed(watched);
   proxy.resetAfter(20_000);
   proxy.resetAll();
@@ -168,7 +168,7 @@ test('a connection that always dies after a few events makes progress all the sa
 });
 
 test('an established connection that dies silently is found with the announced end of its watch', async () => {
-  const watched = await watchAll();
+  const watched = watchAll();
   await listed(watched);
   await sees(watched, await create());
   proxy.freezeOpen();
@@ -178,7 +178,7 @@ test('an established connection that dies silently is found with the announced e
 });
 
 test('deleted and created again under one name while nobody could watch: told as deletion and creation', async () => {
-  const watched = await watchAll();
+  const watched = watchAll();
   await listed(watched);
   const name = await create();
   await sees(watched, name);
@@ -226,7 +226,7 @@ const withoutWatchList = (session: KubeSession): KubeSession => ({
 
 describe('lists by pages', () => {
   test('are the fallback where lists cannot be streamed', async () => {
-    const watched = await watchAll({ wrap: withoutWatchList });
+    const watched = watchAll({ wrap: withoutWatchList });
     await listed(watched);
     expect(watched.paths.some((path) => path.includes('limit=500'))).toBe(true);
     await sees(watched, await create());
@@ -236,7 +236,7 @@ describe('lists by pages', () => {
     const names: string[] = [];
     for (let index = 0; index < 520; index++) names.push(await create());
     let compacted = false;
-    const watched = await watchAll({
+    const watched = watchAll({
       wrap: (session) => {
         const paged = withoutWatchList(session);
         return {
@@ -260,7 +260,7 @@ describe('lists by pages', () => {
 });
 
 test('a handler that throws is reported and loses nothing', async () => {
-  const watched = await watchAll({
+  const watched = watchAll({
     change: () => {
       throw new Error('of a handler');
     },
@@ -289,7 +289,7 @@ test('an expired token is replaced by the one that the kubeconfig holds now', as
   const { users } = Object(JSON.parse(good));
   const expired = good.replace(users[0].user.token, 'expired');
   let current = expired;
-  const watched = await watchAll({ kubeconfig: () => current });
+  const watched = watchAll({ kubeconfig: () => current });
   await eventually('the refusal is told', () => expect(watched.interruptions.length).toBeGreaterThan(0));
   current = good;
   await listed(watched);
@@ -298,7 +298,7 @@ test('an expired token is replaced by the one that the kubeconfig holds now', as
 test('stopped in any state it ends at once and calls nobody any more', async () => {
   for (const state of ['connecting', 'listing', 'watching', 'waiting'] as const) {
     if (state === 'connecting') proxy.blackHole();
-    const watched = await watchAll();
+    const watched = watchAll();
     if (state === 'watching') await listed(watched);
     if (state === 'waiting') {
       await listed(watched);

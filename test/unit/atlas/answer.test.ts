@@ -399,6 +399,10 @@ describe('an error', () => {
     }
   });
 
+  test('of the rate limit is one, whatever its code', () => {
+    expect(errorOf(read({ error: 429, errorCode: 'RESTORE_JOB_NOT_FOUND' }, 429)).kind).toBe('rateLimited');
+  });
+
   test('inside of a 200 with a code that is no status of an error is no job', () => {
     for (const error of [0, 200, -1, 99]) {
       expect(errorOf(read({ error, errorCode: 'X' }))).toMatchObject({ kind: 'transient', reason: 'InvalidResponse' });
@@ -410,6 +414,14 @@ describe('an error', () => {
       '{"error":401,"reason":"Unauthorized","detail":"You are not authorized for this resource.","errorCode":"UNEXPECTED_ERROR"}';
     expect(errorOf(readAnswer(401, body, undefined))).toMatchObject({ kind: 'permanent', reason: 'Unauthorized' });
     expect(errorOf(readAnswer(500, body, undefined))).toMatchObject({ kind: 'transient', reason: 'AtlasUnavailable' });
+  });
+
+  test('with one ill-typed member still gives the others', () => {
+    for (const odd of [{ errorCode: 5 }, { error: '404' }, { parameters: 'none' }, { reason: [] }]) {
+      expect(errorOf(read({ error: 404, errorCode: 'X', detail: 'Words.', ...odd }, 404)).message).toContain(
+        '(Words.)',
+      );
+    }
   });
 
   test('without a detail gives its reason', () => {
@@ -469,6 +481,9 @@ describe('an error of the token endpoint', () => {
 describe('any answer', () => {
   const status = fc.oneof(fc.constant(200), fc.integer({ min: 100, max: 599 }));
 
+  /** As it reads back from its text: without -0. */
+  const json = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)));
+
   /** Either an error, or a job that the CRD's schema takes as it is. */
   function check(answer: RestoreJobAnswer | AtlasError): void {
     if (answer instanceof AtlasError) return;
@@ -493,7 +508,7 @@ describe('any answer', () => {
   test('with one odd member keeps all others', () => {
     const body = fc.constantFrom(...Object.values(BODIES));
     fc.assert(
-      fc.property(body, fc.constantFrom(...MEMBERS), fc.jsonValue(), (original, member, odd) => {
+      fc.property(body, fc.constantFrom(...MEMBERS), json, (original, member, odd) => {
         const whole: JsonObject = { id: 'x', ...original };
         const answer = jobOf(read({ ...whole, [member]: odd }));
         check(answer);
@@ -510,7 +525,7 @@ describe('any answer', () => {
   test('with one odd member of its delivery keeps all others', () => {
     const member = fc.constantFrom('methodName', 'statusName', 'url', 'expires', 'expirationHours', 'maxDownloads');
     fc.assert(
-      fc.property(member, fc.jsonValue(), (name, odd) => {
+      fc.property(member, json, (name, odd) => {
         const delivery = { ...deliveryOf(PUBLISHED_EXAMPLE), [name]: odd };
         const { job, dropped } = jobOf(read({ ...PUBLISHED_EXAMPLE, delivery }));
         const { delivery: _, ...rest } = PUBLISHED_EXAMPLE;

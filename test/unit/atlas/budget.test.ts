@@ -178,6 +178,14 @@ describe('the line', () => {
     for (const waiter of called(budgets)) expect(admitted(budgets, 'b', waiter)).toBe(true);
   });
 
+  test('is not overtaken in the moment before it is called', () => {
+    const budgets = recording();
+    budgets.wait('b', 'first');
+    expect(admitted(budgets, 'b', 'new')).toBe(false);
+    untilTurn(budgets);
+    expect(called(budgets)).toEqual(['first', 'new']);
+  });
+
   test('keeps a request for each one who was called', () => {
     const budgets = recording();
     drain(budgets);

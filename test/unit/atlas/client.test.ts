@@ -50,10 +50,10 @@ describe('a fetch', () => {
   });
 
   test.each([
-    ['a nonce', KEY, { total: 101, byKind: { job: 101, token: 0, revoke: 0, other: 0 } }],
-    ['a token', ACCOUNT, { total: 101, byKind: { job: 100, token: 1, revoke: 0, other: 0 } }],
+    ['a nonce', KEY, { total: 1_001, byKind: { job: 1_001, token: 0, revoke: 0, other: 0 } }],
+    ['a token', ACCOUNT, { total: 1_001, byKind: { job: 1_000, token: 1, revoke: 0, other: 0 } }],
   ])('costs one request once there is %s', async (_, credentials, counts) => {
-    for (const job of putJobs(100)) expect((await get(credentials, job)).job.id).toBe(job.jobId);
+    for (const job of putJobs(1_000)) expect((await get(credentials, job)).job.id).toBe(job.jobId);
     expect(atlas.requests.counts()).toMatchObject({ ...counts, byRefusal: {} });
   });
 
@@ -356,6 +356,21 @@ describe('the budget', () => {
     for (let count = 0; count < 3; count += 1) await fetchJob(own, JOB, KEY);
     expect(own.fetch(JOB, KEY, 'w')).toEqual({ kind: 'waiting', pausedSince: undefined });
     expect(atlas.requests.counts().byStatus).not.toHaveProperty('429');
+  });
+
+  test('is paused for just as long as it was told', async () => {
+    jest.useFakeTimers({ now: Date.now(), doNotFake: [...NOT_THE_CLOCK] });
+    try {
+      await using own = clientOf(atlas);
+      atlas.faults.add({ times: 1, fault: rateLimited('1800') });
+      await atlasErrorOf(fetchJob(own, JOB, KEY));
+      jest.setSystemTime(Date.now() + 1_799_999);
+      expect(own.pausedBudgets()).toBe(1);
+      jest.setSystemTime(Date.now() + 1);
+      expect([own.pausedBudgets(), (await fetchJob(own, JOB, KEY)).job.id]).toEqual([0, JOB.jobId]);
+    } finally {
+      jest.useRealTimers();
+    }
   });
 
   test('is told that a new trouble began after any answer, also one that is no job', async () => {

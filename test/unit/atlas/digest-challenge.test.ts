@@ -149,6 +149,7 @@ describe('the syntax of a header line', () => {
     ['an unterminated quote', 'Digest a=b, c="d, e=f', { a: 'b' }],
     ['a value without a name', 'Digest a=b, ="c", d=e', { a: 'b' }],
     ['a name without a value', 'Digest a=b, c=, d=e', { a: 'b' }],
+    ['a name without a value, in spaces', 'Digest a=b, c = , d=e', { a: 'b' }],
     ['text after a quoted value', 'Digest a=b, c="d"e, f=g', { a: 'b' }],
   ])('%s ends the list', (_, line, expected) => {
     expect(parsed(line)).toEqual([['digest', expected]]);
@@ -166,7 +167,7 @@ describe('any header', () => {
     );
   /** With quotes, backslashes and commas more often than chance would have it. */
   const value = fc.string({
-    unit: fc.oneof(fc.constantFrom('"', '\\', ',', '=', ' ', 'a'), fc.string({ maxLength: 1 })),
+    unit: fc.oneof(fc.constantFrom('"', '\\', ',', '=', ' ', '\n', 'a'), fc.string({ maxLength: 1 })),
   });
   const isToken = (text: string) => /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text);
 

@@ -1,7 +1,14 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { REASONS } from '../../../src/api/reasons.ts';
-import { AtlasError, errorFromAnswer, invalidResponse, printable, unavailable } from '../../../src/atlas/errors.ts';
+import {
+  AtlasError,
+  ERROR_CODES,
+  errorFromAnswer,
+  invalidResponse,
+  printable,
+  unavailable,
+} from '../../../src/atlas/errors.ts';
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const LONGEST_REMEDY = Math.max(...Object.values(REASONS).map(({ remedy }) => remedy.length));
@@ -25,6 +32,16 @@ describe('the message', () => {
     );
     expect([error.name, error instanceof AtlasError, error instanceof Error]).toEqual(['AtlasError', true, true]);
   });
+
+  test.each(ERROR_CODES.map((entry) => [entry.errorCode, entry] as const))(
+    'says what to do about %s',
+    (errorCode, { httpStatus, kind, reason, remedy }) => {
+      const error = errorFromAnswer({ httpStatus, errorCode, detail: undefined, retryAfterMs: undefined });
+      expect(error).toMatchObject({ errorCode, httpStatus, kind, reason });
+      expect(error.message).toBe(`Atlas answered ${httpStatus} ${errorCode}. ${remedy ?? REASONS[reason].remedy}`);
+      expect(error.message).toMatch(/\. [A-Z].{10,}\.$/);
+    },
+  );
 
   test('has no gaps where Atlas said nothing', () => {
     const error = errorFromAnswer({ httpStatus: 503, errorCode: undefined, detail: '', retryAfterMs: 5 });

@@ -238,6 +238,16 @@ describe('a refusal of the token endpoint', () => {
     expect([await ask(), tokenRequests()]).toEqual([200, 2]);
   });
 
+  test.each([5, 90])('an answer that says to wait for %p seconds is held so long', async (seconds) => {
+    failToken({ kind: 'status', status: 503, headers: { 'Retry-After': String(seconds) } }, 1);
+    await atlasErrorOf(ask());
+    clock += seconds * 1_000 - 1;
+    expect(await atlasErrorOf(ask())).toMatchObject({ kind: 'transient', retryAfterMs: seconds * 1_000 });
+    expect(tokenRequests()).toBe(1);
+    clock += 1;
+    expect([await ask(), tokenRequests()]).toEqual([200, 2]);
+  });
+
   test('a wait without end ends within the hour', async () => {
     for (const wait of ['9'.repeat(400), '86400', 'Fri, 01 Jan 2038 00:00:00 GMT']) {
       failToken({ kind: 'status', status: 429, headers: { 'Retry-After': wait } }, 1);

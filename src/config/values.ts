@@ -1,0 +1,71 @@
+/** What the text of a flag or a variable can be: one schema for each kind of value. Problems never repeat the value. */
+import { z } from 'zod';
+import { parseDuration } from '../api/duration.ts';
+
+/** `true` or `false`. */
+export const truth = z.enum(['true', 'false'], { error: 'must be true or false' }).transform((text) => text === 'true');
+
+export const integer = (min: number, max: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, 'must be a whole number')
+    .transform(Number)
+    .refine((value) => value >= min && value <= max, `must be between ${min} and ${max}`);
+
+/** A Go-style duration, as milliseconds; `range` is how the problem tells the bounds. */
+export const duration = (min: number, max: number, range: string) =>
+  z.string().transform((text, context) => {
+    const milliseconds = parseDuration(text);
+    if (milliseconds !== undefined && milliseconds >= min && milliseconds <= max) return milliseconds;
+    context.addIssue({ code: 'custom', message: `must be a duration from ${range}, such as 90s or 1h30m` });
+    return z.NEVER;
+  });
+
+/** Whether a text can be the name of a namespace. */
+export const isNamespaceName = (text: string): boolean =>
+  text.length <= 63 && /^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/.test(text);
+
+export const namespaceList = z.string().transform((text, context) => {
+  const names = text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
+  if (!names.every(isNamespaceName)) {
+    context.addIssue({ code: 'custom', message: 'must be a comma-separated list of namespace names' });
+    return z.NEVER;
+  }
+  return [...new Set(names)];
+});
+
+export const objectName = z
+  .string()
+  .max(253, 'must be at most 253 characters')
+  .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'must be the name of a Kubernetes object');
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+/** An address without a slash at the end. */
+export const baseUrl = z.string().transform((text, context) => {
+  const url = URL.parse(text);
+  const problem = baseUrlProblem(url);
+  if (problem === undefined && url !== null) return url.origin + url.pathname.replace(/\/+$/, '');
+  context.addIssue({ code: 'custom', message: problem ?? 'must be a URL' });
+  return z.NEVER;
+});
+
+function baseUrlProblem(url: URL | null): string | undefined {
+  if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return 'must be an https:// URL';
+  // Credentials are sent to this address: plain HTTP would show them to the network.
+  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) return 'must be https, except for loopback hosts';
+  if (url.username !== '' || url.password !== '') return 'must not contain credentials';
+  if (url.search !== '' || url.hash !== '') return 'must have neither query nor fragment';
+  return undefined;
+}
+
+/** `host:port` or `:port`. */
+export const bindAddress = z.string().transform((text, context) => {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match !== null && port <= 65_535) return { host: match[1] ?? match[2] ?? '', port };
+  context.addIssue({ code: 'custom', message: 'must be host:port or :port' });
+  return z.NEVER;
+});

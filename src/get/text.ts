@@ -1,0 +1,126 @@
+/** A restore job as a person reads it. */
+import type { RestoreDelivery, RestoreJob } from '../api/restore-job.ts';
+import type { RestoreJobAnswer } from '../atlas/answer.ts';
+import { printable } from '../atlas/errors.ts';
+import { hasUrl, isDownload, timeOf } from '../controller/job-state.ts';
+import { nextSteps, type TextOptions } from './next-steps.ts';
+import { fromNow, shown } from './readable.ts';
+
+/** Groups of aligned lines, and what to do next. */
+export function jobText(answer: RestoreJobAnswer, options: TextOptions): string {
+  const { job } = answer;
+  const groups: readonly Group[] = [
+    { title: 'Job', rows: jobRows(job, options) },
+    { title: 'Delivery', rows: job.delivery === undefined ? [] : deliveryRows(job.delivery, answer, options) },
+    { title: 'Hashes', rows: hashRows(answer) },
+  ];
+  const filled = groups.filter(({ rows }) => rows.length > 0);
+  const width = Math.max(...filled.flatMap(({ rows }) => rows.map(([name]) => name.length)));
+  const paragraphs = filled.map(({ title, rows }) => [title, ...rows.map((row) => line(row, width))]);
+  const next = ['Next', ...nextSteps(answer, options).map((step) => `  ${step}`)];
+  return `${[...paragraphs, next].map((lines) => lines.join('\n')).join('\n\n')}\n`;
+}
+
+type Row = readonly [name: string, value: string];
+interface Group {
+  readonly title: string;
+  readonly rows: readonly Row[];
+}
+
+/** Lines of Atlas's that a person can read at once; json and yaml have them all. */
+const MOST_HASHES = 20;
+/** Every line is as wide as the longest name. */
+const LONGEST_NAME = 20;
+/** Atlas's word for no limit. */
+const NO_LIMIT = 2_147_483_647;
+const HIDDEN = 'hidden; --show-url shows it';
+
+const line = ([name, value]: Row, width: number): string => `  ${`${name}:`.padEnd(width + 1)} ${value}`;
+
+/** A row, unless Atlas told nothing. */
+const row = (name: string, value: string | undefined): readonly Row[] =>
+  value === undefined ? [] : [[name, shown(value)]];
+
+function jobRows(job: RestoreJob, { now }: TextOptions): readonly Row[] {
+  return [
+    ['status', shown(job.statusName ?? 'not told')],
+    ...row('id', job.id),
+    ...row('project', job.groupId),
+    ...row('cluster', withId(job.clusterName, job.clusterId)),
+    ...row('batch', job.batchId),
+    ...row('snapshot', job.snapshotId),
+    ...row('deployment job', job.deploymentJobId),
+    ...row('created', moment(job.created, now)),
+    ...row('point in time', yesNo(job.pointInTime)),
+    ...row('data up to', dataUpTo(job, now)),
+    ...row('encrypted', encryption(job)),
+  ];
+}
+
+function deliveryRows(
+  delivery: RestoreDelivery,
+  { authValue }: RestoreJobAnswer,
+  { showUrl, now }: TextOptions,
+): readonly Row[] {
+  const secret = (value: string | undefined): string | undefined => (value === undefined || showUrl ? value : HIDDEN);
+  return [
+    ['status', shown(delivery.statusName ?? 'not told')],
+    ...row('method', delivery.methodName),
+    ...row('target cluster', withId(delivery.targetClusterName, delivery.targetClusterId)),
+    ...row('target project', delivery.targetGroupId),
+    ...row('expires', moment(delivery.expires, now)),
+    ...row('valid for', delivery.expirationHours === undefined ? undefined : `${delivery.expirationHours}h once ready`),
+    ...row('downloads', downloads(delivery.maxDownloads)),
+    ...row('url', secret(delivery.url)),
+    ...row('url v2', secret(delivery.urlV2)),
+    ...row('header', delivery.authHeader),
+    ...row('header value', secret(authValue)),
+  ];
+}
+
+function hashRows({ job }: RestoreJobAnswer): readonly Row[] {
+  const hashes = job.hashes ?? [];
+  const url = hasUrl(job.delivery);
+  if (hashes.length === 0)
+    return isDownload(job.delivery, url) && url
+      ? [['hash', 'not yet: Atlas tells it once the file was downloaded']]
+      : [];
+  const rows = hashes
+    .slice(0, MOST_HASHES)
+    .flatMap(({ typeName = 'hash', hash = 'not told', fileName = '' }) =>
+      row(printable(typeName, LONGEST_NAME), `${hash}  ${fileName}`),
+    );
+  const more = hashes.length - MOST_HASHES;
+  return more > 0 ? [...rows, ['more', `${more}; -o json lists them`]] : rows;
+}
+
+function withId(name: string | undefined, id: string | undefined): string | undefined {
+  if (name === undefined || id === undefined) return name ?? id;
+  return `${name} (${id})`;
+}
+
+function moment(date: string | undefined, now: number): string | undefined {
+  const time = date === undefined ? undefined : timeOf(date);
+  return time === undefined ? date : `${date} (${fromNow(time, now)})`;
+}
+
+function yesNo(value: boolean | undefined): string | undefined {
+  if (value === undefined) return undefined;
+  return value ? 'yes' : 'no';
+}
+
+function dataUpTo({ timestamp }: RestoreJob, now: number): string | undefined {
+  const date = moment(timestamp?.date, now);
+  if (date === undefined || timestamp?.increment === undefined) return date;
+  return `${date}, oplog entry ${timestamp.increment} of that second`;
+}
+
+function encryption({ encryptionEnabled, masterKeyUUID }: RestoreJob): string | undefined {
+  if (masterKeyUUID === undefined) return yesNo(encryptionEnabled);
+  return `${yesNo(encryptionEnabled) ?? 'not told'}, with the master key ${masterKeyUUID}`;
+}
+
+function downloads(most: number | undefined): string | undefined {
+  if (most === undefined) return undefined;
+  return most >= NO_LIMIT ? 'no limit' : `at most ${most}`;
+}

@@ -1,0 +1,153 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import type { RestoreJobAnswer } from '../../../src/atlas/answer.ts';
+import { errorFromAnswer } from '../../../src/atlas/errors.ts';
+import { watchJob } from '../../../src/get/watch.ts';
+import { createWatchDisplay } from '../../../src/get/watch-display.ts';
+import {
+  brokenJob,
+  killedJob,
+  openJob,
+  pendingDownload,
+  PUBLISHED_EXAMPLE_JOB as REF,
+  youngJob,
+} from '../../support/atlas-simulator/recorded-bodies.ts';
+import { answerOf } from '../support/resources.ts';
+
+const RUNNING = answerOf(youngJob(REF));
+const FINISHED = answerOf(pendingDownload(REF));
+const failure = (httpStatus: number, retryAfterMs?: number) =>
+  errorFromAnswer({ httpStatus, errorCode: undefined, detail: undefined, retryAfterMs });
+
+/** Watches with these answers; tells what was seen as `IN_PROGRESS` or `AtlasUnavailable 1`. */
+async function watch(steps: ReadonlyArray<RestoreJobAnswer | Error>, stop = new AbortController()) {
+  const seen: string[] = [];
+  const rest = [...steps];
+  const result = watchJob({
+    fetch: () => {
+      const step = rest.shift();
+      return step instanceof Error ? Promise.reject(step) : Promise.resolve(step ?? FINISHED);
+    },
+    intervalMs: 1,
+    onAnswer: ({ job }) => seen.push(job.statusName ?? ''),
+    onFailure: ({ reason }, againInMs) => {
+      seen.push(`${reason} ${againInMs}`);
+      if (againInMs > 1) stop.abort();
+    },
+    signal: stop.signal,
+  });
+  const ended = await result.then(
+    ({ job }) => job.statusName ?? '',
+    (error: unknown) => error,
+  );
+  return { seen, ended };
+}
+
+describe('watching a job', () => {
+  test('it goes on until the job has ended', async () => {
+    expect(await watch([RUNNING, RUNNING, answerOf(openJob(REF)), FINISHED, RUNNING])).toEqual({
+      seen: ['IN_PROGRESS', 'IN_PROGRESS', 'OPEN', 'FINISHED'],
+      ended: 'FINISHED',
+    });
+    expect(await watch([answerOf(brokenJob(REF))])).toMatchObject({ ended: 'BROKEN' });
+    expect(await watch([answerOf(killedJob(REF))])).toMatchObject({ ended: 'KILLED' });
+  });
+
+  test('what may pass is told and tried again', async () => {
+    const { seen, ended } = await watch([failure(503), RUNNING, failure(429), FINISHED]);
+    expect(seen).toEqual(['AtlasUnavailable 1', 'IN_PROGRESS', 'RateLimited 1', 'FINISHED']);
+    expect(ended).toBe('FINISHED');
+  });
+
+  test.each([401, 402, 403, 404, 410])('what does not pass ends it: %i', async (status) => {
+    const error = failure(status);
+    expect(await watch([RUNNING, error, FINISHED])).toEqual({ seen: ['IN_PROGRESS'], ended: error });
+  });
+
+  test('it waits as long as Atlas asks, up to an hour', async () => {
+    expect((await watch([failure(429, 55_000)])).seen).toEqual(['RateLimited 55000']);
+    expect((await watch([failure(503, 86_400_000 * 30)])).seen).toEqual(['AtlasUnavailable 3600000']);
+  });
+
+  test('an answer that comes too late is not shown', async () => {
+    const stop = new AbortController();
+    stop.abort();
+    expect(await watch([RUNNING], stop)).toMatchObject({ seen: [], ended: { name: 'AbortError' } });
+  });
+});
+
+describe('the display', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ now: Date.parse('2026-11-25T05:00:00Z') });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  function screen(isTTY: boolean, columns = 100) {
+    let written = '';
+    const display = createWatchDisplay({
+      isTTY,
+      columns,
+      write: (text) => {
+        written += text;
+      },
+    });
+    return {
+      display,
+      /** What was written since the last look. */
+      take: () => {
+        const taken = written;
+        written = '';
+        return taken;
+      },
+    };
+  }
+
+  test('one line per change where there is no terminal', () => {
+    const { display, take } = screen(false);
+    display.onAnswer(RUNNING);
+    display.onAnswer(RUNNING);
+    expect(take()).toBe('2026-11-25T05:00:00.000Z IN_PROGRESS, delivery NOT_STARTED\n');
+    jest.advanceTimersByTime(60_000);
+    display.onFailure(failure(503), 10_000);
+    display.onFailure(failure(503), 20_000);
+    expect(take()).toBe(
+      '2026-11-25T05:01:00.000Z Atlas answered 503. If it lasts, check the egress network and the Atlas status page. Asking again in 10s.\n',
+    );
+    display.onAnswer(RUNNING);
+    display.onAnswer(FINISHED);
+    display.close();
+    expect(take().match(/Z .*/g)).toEqual(['Z IN_PROGRESS, delivery NOT_STARTED', 'Z FINISHED, delivery PENDING']);
+  });
+
+  test('one moving line on a terminal', () => {
+    const { display, take } = screen(true);
+    expect(take()).toBe('\r\u001b[Kasking Atlas | watched for 0s');
+    display.onAnswer(RUNNING);
+    jest.advanceTimersByTime(61_000);
+    const lines = take().split('\r\u001b[K');
+    expect(lines.at(-1)).toBe('IN_PROGRESS, delivery NOT_STARTED | watched for 1m 1s');
+    expect(lines).toHaveLength(63);
+    expect(lines.join('')).not.toContain('\n');
+    display.onFailure(failure(429, 55_000), 55_000);
+    jest.advanceTimersByTime(5_000);
+    const failed = take();
+    expect(failed).toContain('Atlas answered 429. Try again later.\n');
+    expect(failed.split('\r\u001b[K').at(-1)).toBe(
+      'IN_PROGRESS, delivery NOT_STARTED | watched for 1m 6s | RateLimited, asking again in 50s',
+    );
+    display.onFailure(failure(429, 55_000), 55_000);
+    expect(take()).not.toContain('\n');
+    display.close();
+    jest.advanceTimersByTime(5_000);
+    expect(take()).toBe('\n');
+  });
+
+  test('the moving line never wraps, and its text is harmless', () => {
+    const { display, take } = screen(true, 20);
+    take();
+    display.onAnswer({ ...RUNNING, job: { statusName: `IN\u001b[2JPROGRESS${'x'.repeat(50)}` } });
+    expect(take()).toBe('\r\u001b[KIN [2JPROGRESSxxxxx');
+    display.close();
+  });
+});
