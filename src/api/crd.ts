@@ -100,8 +100,6 @@ function structural(schema: z.ZodType): Record<string, unknown> {
       // z.int() bounds integers to what a double can hold; the API server holds an int64.
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-      // The API server refuses additionalProperties: false beside properties.
-      delete jsonSchema.additionalProperties;
     },
   });
 }

@@ -100,7 +100,7 @@ function reportInterrupted({ failures, random }: ReportInput): Report {
 function reportSuspended(input: ReportInput): Report {
   const { status } = input.job;
   // requestedAt stays unanswered: a visit after the resume answers it.
-  return finish(input, mirroredContent(status), conditionsAfterSuspend(status, input.now), {
+  return finish(input, allowedContent(input, mirroredContent(status)), conditionsAfterSuspend(status, input.now), {
     requestedAt: status.lastHandledReconcileAt,
     next: { kind: 'never' },
     failures: 0,
@@ -111,7 +111,9 @@ function reportSuspended(input: ReportInput): Report {
 function reportFailed(input: ReportInput, failure: Failure): Report {
   const { job, now, random } = input;
   const failures = input.failures + 1;
-  return finish(input, mirroredContent(job.status), conditionsAfterFailure(job.status, failure, now), {
+  // The last good content stays, but for a URL that may no longer stand in status.
+  const content = allowedContent(input, mirroredContent(job.status));
+  return finish(input, content, conditionsAfterFailure(job.status, failure, now), {
     requestedAt: input.requestedAt,
     next: visitAfterFailure(failure.kind, job.status, failures, now, random),
     failures,
@@ -121,8 +123,7 @@ function reportFailed(input: ReportInput, failure: Failure): Report {
 
 function reportFetched(input: ReportInput, { answer, delivery }: Extract<Outcome, { kind: 'fetched' }>): Report {
   const { job, now, random } = input;
-  const withheld = job.spec.deliverySecretName !== undefined || !input.deliveryUrlInStatus;
-  const content = withheld ? withoutUrls(answer.job) : answer.job;
+  const content = allowedContent(input, answer.job);
   const refused = delivery.kind === 'refused';
   const failures = refused ? input.failures + 1 : 0;
   const interval = intervalOf(job.spec, input.defaultInterval);
@@ -181,8 +182,10 @@ function mirroredContent(status: Status): RestoreJob {
   return RestoreJob.parse(status);
 }
 
-function withoutUrls(job: RestoreJob): RestoreJob {
-  if (job.delivery === undefined) return job;
-  const { url: _url, urlV2: _urlV2, authHeader: _authHeader, ...delivery } = job.delivery;
-  return { ...job, delivery };
+/** The content without its URLs, where they are kept out of status. */
+function allowedContent({ job, deliveryUrlInStatus }: ReportInput, content: RestoreJob): RestoreJob {
+  const allowed = job.spec.deliverySecretName === undefined && deliveryUrlInStatus;
+  if (allowed || content.delivery === undefined) return content;
+  const { url: _url, urlV2: _urlV2, authHeader: _authHeader, ...delivery } = content.delivery;
+  return { ...content, delivery };
 }

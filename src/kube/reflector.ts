@@ -111,8 +111,12 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
       const ending = relist ? await list(signal) : await watch(signal);
       if (signal.aborted) return;
       if (ending.kind === 'ended') {
-        if (relist) relistAt = performance.now() + RELIST_MS * (1 + random() / 5);
-        const useful = relist || resourceVersion !== before || performance.now() - startedAt >= SHORTEST_WATCH_MS;
+        if (relist) {
+          relistAt = performance.now() + RELIST_MS * (1 + random() / 5);
+          // Only a watch ends the count: lists whose version expires at once must not become a hot loop.
+          continue;
+        }
+        const useful = resourceVersion !== before || performance.now() - startedAt >= SHORTEST_WATCH_MS;
         failures = useful ? 0 : failures + 1;
         if (useful) continue;
       } else {
@@ -251,12 +255,18 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
       const kept = keep(object);
       if (kept === undefined) continue;
       if (type === 'DELETED') remove(kept.key, objects.get(kept.key));
-      else put(kept);
+      else if (!isPast(kept)) put(kept);
       resourceVersion = kept.resourceVersion;
     }
   }
 
   // The picture
+
+  /** `learn` runs ahead of the watch: an event that lags behind it must not turn the picture back. */
+  function isPast(object: T): boolean {
+    const known = objects.get(object.key);
+    return known?.uid === object.uid && isNewer(known.resourceVersion, object.resourceVersion);
+  }
 
   function put(object: T): void {
     const previous = objects.get(object.key);

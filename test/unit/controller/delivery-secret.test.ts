@@ -167,6 +167,11 @@ describe('what the API server refuses', () => {
     expect(JSON.stringify(result)).toContain(`The operator may not write Secret payments/${NAME}.`);
   });
 
+  test('what may not be read is no problem while there is no URL', async () => {
+    const { result } = await run(PENDING, new KubeError('no', { status: 403 }));
+    expect(result).toEqual({ kind: 'none' });
+  });
+
   test('an immutable Secret is a conflict', async () => {
     const { result } = await run(READY, present({}), refuse(422));
     expect(result).toMatchObject({ kind: 'refused', reason: 'DeliverySecretConflict' });

@@ -61,7 +61,8 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
   const take = (how: string): Promise<CredentialsResult> => {
     reads.push(how);
     const result = results.length > 1 ? results.shift() : results[0];
-    return result === undefined || result instanceof Error ? Promise.reject(result) : Promise.resolve(result);
+    if (result === undefined) throw new Error('nothing is to be found');
+    return result instanceof Error ? Promise.reject(result) : Promise.resolve(result);
   };
   const credentials: CredentialsReader = {
     sourceOf: () => SOURCE,

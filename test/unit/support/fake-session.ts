@@ -26,11 +26,12 @@ export function fakeSession({ request, stream }: FakeSessionOptions = {}): FakeS
       if (request === undefined) throw new Error(`unexpected ${kubeRequest.method} ${kubeRequest.path}`);
       return await request(kubeRequest);
     },
-    stream: async (path, signal) => {
-      streams.push(path);
-      if (stream === undefined) throw new Error(`unexpected stream ${path}`);
-      return await Promise.resolve(stream(path, signal));
-    },
+    stream: (path, signal) =>
+      new Promise((resolve) => {
+        streams.push(path);
+        if (stream === undefined) throw new Error(`unexpected stream ${path}`);
+        resolve(stream(path, signal));
+      }),
     close: () => Promise.resolve(),
   };
 }

@@ -1,0 +1,799 @@
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { z } from 'zod';
+import { KubeError } from '../../../src/kube/errors.ts';
+import type { Kept } from '../../../src/kube/reflector.ts';
+import type { KubeRequest } from '../../../src/kube/session.ts';
+import { type FakeSession, fakeSession } from '../support/fake-session.ts';
+import { fakeTimersPromises } from '../support/fake-sleep.ts';
+
+jest.unstable_mockModule('node:timers/promises', fakeTimersPromises);
+const { createReflector } = await import('../../../src/kube/reflector.ts');
+
+const PATH = '/apis/example.org/v1/things';
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+interface Thing extends Kept {
+  readonly value: string;
+}
+
+const Sent = z.object({
+  metadata: z.object({ name: z.string(), uid: z.string(), resourceVersion: z.string() }),
+  value: z.string(),
+});
+
+/** As the API server sends it. */
+const thing = (name: string, resourceVersion: number, uid = `uid-${name}`, value = 'x') => ({
+  metadata: { name, uid, resourceVersion: String(resourceVersion) },
+  value,
+});
+const kept = (name: string, resourceVersion: number, uid = `uid-${name}`): Thing => ({
+  key: `a/${name}`,
+  uid,
+  resourceVersion: String(resourceVersion),
+  value: 'x',
+});
+type Sendable = ReturnType<typeof thing>;
+
+/** The bytes of a stream, sent by the test. */
+class Pipe {
+  readonly path: string;
+  readonly #signal: AbortSignal;
+  readonly #waiting: (Uint8Array | Error | 'end')[] = [];
+  #wake: () => void = () => {};
+  closed = false;
+
+  constructor(path: string, signal: AbortSignal) {
+    this.path = path;
+    this.#signal = signal;
+  }
+
+  get query(): URLSearchParams {
+    return new URLSearchParams(this.path.split('?')[1]);
+  }
+
+  send(...events: readonly (readonly [string, unknown])[]): this {
+    for (const [type, object] of events) this.#put(Buffer.from(`${JSON.stringify({ type, object })}\n`));
+    return this;
+  }
+
+  text(text: string): this {
+    return this.#put(Buffer.from(text));
+  }
+
+  bookmark(resourceVersion: number, annotations: Record<string, string> = {}): this {
+    return this.send(['BOOKMARK', { metadata: { resourceVersion: String(resourceVersion), annotations } }]);
+  }
+
+  /** What a list by stream ends with. */
+  complete(resourceVersion: number): this {
+    return this.bookmark(resourceVersion, { 'k8s.io/initial-events-end': 'true' });
+  }
+
+  error(code: number, reason = ''): this {
+    return this.send(['ERROR', { kind: 'Status', code, reason, message: `code ${code}` }]);
+  }
+
+  end(): this {
+    return this.#put('end');
+  }
+
+  fail(error: Error): this {
+    return this.#put(error);
+  }
+
+  #put(what: Uint8Array | Error | 'end'): this {
+    this.#waiting.push(what);
+    this.#wake();
+    return this;
+  }
+
+  async *read(): AsyncGenerator<Uint8Array> {
+    try {
+      for (;;) {
+        if (this.#signal.aborted) throw new Error('the connection was closed');
+        const next = this.#waiting.shift();
+        if (next === 'end') return;
+        if (next instanceof Error) throw next;
+        if (next !== undefined) yield next;
+        else await this.#more();
+      }
+    } finally {
+      this.closed = true;
+    }
+  }
+
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+  }
+}
+
+interface World {
+  readonly reflector: ReturnType<typeof createReflector<Thing>>;
+  readonly session: FakeSession;
+  /** All streams so far. */
+  readonly pipes: Pipe[];
+  /** The last one. */
+  readonly pipe: Pipe;
+  readonly told: string[];
+  readonly listed: number[];
+  readonly interruptions: string[];
+  readonly waits: number[];
+  recovered: number;
+  readonly stop: AbortController;
+  ended: boolean;
+  /** What the picture holds: `name@resourceVersion`. */
+  readonly picture: readonly string[];
+}
+
+interface WorldOptions {
+  /** Answers the n-th stream, from 0: may send, or throw what the request throws. */
+  readonly onStream?: (pipe: Pipe, index: number) => void;
+  readonly onRequest?: (request: KubeRequest) => unknown;
+  readonly onChange?: () => void;
+  readonly random?: number;
+}
+
+function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {}): World {
+  const pipes: Pipe[] = [];
+  const session = fakeSession({
+    ...(onRequest === undefined ? {} : { request: onRequest }),
+    stream: (path, signal) => {
+      const pipe = new Pipe(path, signal);
+      pipes.push(pipe);
+      if (pipes.length > 500) throw new Error('a hot loop');
+      onStream?.(pipe, pipes.length - 1);
+      return pipe.read();
+    },
+  });
+  const it: World = {
+    session,
+    pipes,
+    get pipe() {
+      const last = pipes.at(-1);
+      if (last === undefined) throw new Error('no stream was opened');
+      return last;
+    },
+    told: [],
+    listed: [],
+    interruptions: [],
+    waits: [],
+    recovered: 0,
+    stop: new AbortController(),
+    ended: false,
+    get picture() {
+      return [...reflector.all()].map(({ key, resourceVersion }) => `${key.slice(2)}@${resourceVersion}`);
+    },
+    get reflector() {
+      return reflector;
+    },
+  };
+  const reflector = createReflector<Thing>({
+    session,
+    path: PATH,
+    keep: (object) => {
+      const { data } = Sent.safeParse(object);
+      if (data === undefined) return undefined;
+      const { name, uid, resourceVersion } = data.metadata;
+      return { key: `a/${name}`, uid, resourceVersion, value: data.value };
+    },
+    onChange: (change) => {
+      const shown = ({ key, resourceVersion }: Kept) => `${key.slice(2)}@${resourceVersion}`;
+      if (change.type === 'added') it.told.push(`added ${shown(change.object)}`);
+      if (change.type === 'updated') it.told.push(`updated ${shown(change.previous)} to ${shown(change.object)}`);
+      if (change.type === 'deleted') it.told.push(`deleted ${shown(change.previous)}`);
+      onChange?.();
+    },
+    onListed: (count) => it.listed.push(count),
+    onInterrupted: (cause, error, waitMs) => {
+      it.interruptions.push(`${cause}: ${error instanceof Error ? error.message : String(error)}`);
+      it.waits.push(waitMs);
+    },
+    onRecovered: () => {
+      it.recovered += 1;
+    },
+    random: () => random,
+  });
+  void reflector.run(it.stop.signal).then(() => {
+    it.ended = true;
+  });
+  return it;
+}
+
+const pass = (ms = 0): Promise<void> => jest.advanceTimersByTimeAsync(ms);
+
+/** A world whose first list had these objects, at version 100, and that watches now. */
+async function watching(objects: readonly Sendable[] = [], options: WorldOptions = {}): Promise<World> {
+  const it = world({
+    ...options,
+    onStream: (pipe, index) => {
+      if (index === 0) pipe.send(...objects.map((object) => ['ADDED', object] as const)).complete(100);
+      else options.onStream?.(pipe, index);
+    },
+  });
+  await pass();
+  expect(it.pipes).toHaveLength(2);
+  return it;
+}
+
+const isList = ({ query }: Pipe): boolean => query.has('sendInitialEvents');
+const versionOf = ({ query }: Pipe): string | null => query.get('resourceVersion');
+const kubeError = (status: number, retryAfterMs?: number) =>
+  new KubeError(`status ${status}`, { status, retryAfterMs });
+
+describe('the first list', () => {
+  test('comes as a stream, and is complete with its bookmark', async () => {
+    const it = world();
+    await pass();
+    expect(Object.fromEntries(it.pipe.query)).toEqual({
+      watch: 'true',
+      sendInitialEvents: 'true',
+      resourceVersionMatch: 'NotOlderThan',
+      allowWatchBookmarks: 'true',
+    });
+    it.pipe
+      .send(['ADDED', thing('one', 1)], ['ADDED', { kind: 'other' }])
+      .bookmark(50)
+      .send(['ADDED', thing('two', 2)]);
+    await pass();
+    expect([it.told, it.listed, it.reflector.hasListed()]).toEqual([['added one@1', 'added two@2'], [], false]);
+    it.pipe.complete(100);
+    await pass();
+    expect([it.listed, it.reflector.hasListed(), it.reflector.size()]).toEqual([[2], true, 2]);
+    expect(it.reflector.get('a/one')).toEqual(kept('one', 1));
+    expect(it.reflector.get('a/three')).toBeUndefined();
+    expect(it.pipes[0]?.closed).toBe(true);
+  });
+
+  test('is followed by a watch from its version', async () => {
+    const it = await watching();
+    expect(Object.fromEntries(it.pipe.query)).toEqual({
+      watch: 'true',
+      allowWatchBookmarks: 'true',
+      timeoutSeconds: '30',
+      resourceVersion: '100',
+    });
+  });
+
+  test('that is cut off is none: it is done anew, and nothing that was there is taken for deleted', async () => {
+    const it = await watching([thing('one', 1), thing('two', 2)]);
+    it.pipe.error(410);
+    await pass();
+    expect(isList(it.pipe)).toBe(true);
+    it.pipe.send(['ADDED', thing('one', 1)]).end();
+    await pass(SECOND);
+    expect(it.interruptions.at(-1)).toBe('list: the stream of the list ended before the list was complete');
+    expect([it.picture, it.listed]).toEqual([['one@1', 'two@2'], [2]]);
+    it.pipe.send(['ADDED', thing('two', 2)]).complete(200);
+    await pass();
+    expect([it.picture, it.told.at(-1)]).toEqual([['two@2'], 'deleted one@1']);
+  });
+
+  test('an object that goes while the list is being sent is gone', async () => {
+    const it = world();
+    await pass();
+    it.pipe.send(['ADDED', thing('one', 1)], ['DELETED', thing('one', 3)]).complete(100);
+    await pass();
+    expect(it.picture).toEqual([]);
+  });
+});
+
+describe('lists by page', () => {
+  const pages: WorldOptions = {
+    onStream: (pipe) => {
+      if (isList(pipe)) throw kubeError(422);
+    },
+  };
+
+  test.each([400, 422])('serve where lists by stream are refused (%i), from then on', async (status) => {
+    const it = world({
+      onStream: (pipe) => {
+        if (isList(pipe)) throw kubeError(status);
+      },
+      onRequest: ({ path }) =>
+        path.includes('continue')
+          ? { metadata: { resourceVersion: '100' }, items: [thing('two', 2)] }
+          : { metadata: { resourceVersion: '100', continue: 'to ken' }, items: [thing('one', 1)] },
+    });
+    await pass();
+    expect(it.session.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      `GET ${PATH}?limit=500`,
+      `GET ${PATH}?limit=500&continue=to%20ken`,
+    ]);
+    expect([it.picture, it.listed, it.interruptions]).toEqual([['one@1', 'two@2'], [2], []]);
+    expect(versionOf(it.pipe)).toBe('100');
+    it.pipe.error(410);
+    await pass();
+    expect(it.session.requests).toHaveLength(4);
+    expect(it.pipes.filter(isList)).toHaveLength(1);
+  });
+
+  test('that expire in their middle are one list in one answer', async () => {
+    const it = world({
+      ...pages,
+      onRequest: ({ path }) => {
+        if (path.includes('continue')) throw kubeError(410);
+        if (path.includes('limit'))
+          return { metadata: { resourceVersion: '90', continue: 'token' }, items: [thing('gone', 1)] };
+        return { metadata: { resourceVersion: '100' }, items: [thing('one', 1)] };
+      },
+    });
+    await pass();
+    expect(it.session.requests.at(-1)?.path).toBe(`${PATH}?`);
+    expect([it.picture, versionOf(it.pipe), it.interruptions]).toEqual([['one@1'], '100', []]);
+  });
+
+  test('that fail are done anew, and a page alone deletes nothing', async () => {
+    let fails = false;
+    const it = world({
+      ...pages,
+      onRequest: ({ path }) => {
+        if (path.includes('continue')) {
+          if (fails) throw kubeError(500);
+          return { metadata: { resourceVersion: '100' }, items: [thing('two', 2)] };
+        }
+        return { metadata: { continue: 'token' }, items: [thing('one', 1)] };
+      },
+    });
+    await pass();
+    fails = true;
+    it.pipe.error(410);
+    await pass();
+    expect([it.interruptions.at(-1), it.picture]).toEqual(['list: status 500', ['one@1', 'two@2']]);
+    fails = false;
+    await pass(SECOND);
+    expect(it.listed).toEqual([2, 2]);
+  });
+
+  test('may be empty', async () => {
+    const it = world({ ...pages, onRequest: () => ({ metadata: { resourceVersion: '7' }, items: null }) });
+    await pass();
+    expect([it.listed, versionOf(it.pipe)]).toEqual([[0], '7']);
+  });
+});
+
+describe('watching', () => {
+  test('events change the picture, in their order', async () => {
+    const it = await watching([thing('one', 1)]);
+    it.told.length = 0;
+    it.pipe.send(['ADDED', thing('two', 101)], ['MODIFIED', thing('one', 102)], ['DELETED', thing('two', 103)]);
+    await pass();
+    expect(it.told).toEqual(['added two@101', 'updated one@1 to one@102', 'deleted two@101']);
+    expect(it.picture).toEqual(['one@102']);
+  });
+
+  test('what did not change, what is not kept, and what was not there is not told', async () => {
+    const it = await watching([thing('one', 1)]);
+    it.told.length = 0;
+    it.pipe.send(['MODIFIED', thing('one', 1)], ['ADDED', { metadata: {} }], ['DELETED', thing('two', 103)]);
+    await pass();
+    expect(it.told).toEqual([]);
+  });
+
+  test('an end is no interruption: the watch goes on at once from the last version', async () => {
+    const it = await watching();
+    it.pipe.send(['ADDED', thing('one', 101)]).end();
+    await pass();
+    expect([versionOf(it.pipe), it.interruptions]).toEqual(['101', []]);
+  });
+
+  test('bookmarks move the version', async () => {
+    const it = await watching();
+    it.pipe.bookmark(150);
+    await pass(30 * SECOND);
+    it.pipe.end();
+    await pass();
+    expect([it.pipes.length, versionOf(it.pipe), it.told]).toEqual([3, '150', []]);
+  });
+
+  test.each([
+    [0, '30'],
+    [0.999, '38'],
+  ])('the server is asked to end it after 30 to 38 s (random %d)', async (random, seconds) => {
+    const it = await watching([], { random });
+    expect(it.pipe.query.get('timeoutSeconds')).toBe(seconds);
+  });
+
+  test('deleted and created again under one name: both are told', async () => {
+    const it = await watching([thing('one', 1, 'old')]);
+    it.told.length = 0;
+    it.pipe.send(['ADDED', thing('one', 105, 'new')]);
+    await pass();
+    expect(it.told).toEqual(['deleted one@1', 'added one@105']);
+    expect(it.reflector.get('a/one')?.uid).toBe('new');
+  });
+
+  test('deleted and created again while nobody watched: the next list tells both, even at the same version', async () => {
+    const it = await watching([thing('one', 1, 'old')]);
+    it.told.length = 0;
+    it.pipe.error(410);
+    await pass();
+    it.pipe.send(['ADDED', thing('one', 1, 'new')]).complete(200);
+    await pass();
+    expect(it.told).toEqual(['deleted one@1', 'added one@1']);
+  });
+
+  test('an hour later all are listed anew, whatever went well', async () => {
+    const it = await watching([thing('one', 1)], {
+      onStream: (pipe) => void (isList(pipe) ? pipe.send(['ADDED', thing('two', 9)]).complete(200) : 0),
+    });
+    for (let minutes = 0; minutes < 61; minutes++) {
+      await pass(30 * SECOND);
+      it.pipe.end();
+      await pass(30 * SECOND);
+      it.pipe.end();
+      await pass();
+    }
+    expect([it.pipes.filter(isList).length, it.picture, it.interruptions]).toEqual([2, ['two@9'], []]);
+  });
+});
+
+describe('a version that expired', () => {
+  const refused = (): never => {
+    throw kubeError(410);
+  };
+
+  test('as a status: all are listed anew at once', async () => {
+    const it = await watching([thing('one', 1)], { onStream: (_pipe, index) => void (index === 2 && refused()) });
+    it.pipe.bookmark(150).end();
+    await pass();
+    it.pipe.send(['ADDED', thing('one', 7)]).complete(300);
+    await pass();
+    expect(it.pipes.map(isList)).toEqual([true, false, false, true, false]);
+    expect([it.interruptions, it.picture, versionOf(it.pipe)]).toEqual([['expired: status 410'], ['one@7'], '300']);
+  });
+
+  test('in the stream: all are listed anew at once', async () => {
+    const it = await watching([thing('one', 1)]);
+    it.pipe.send(['MODIFIED', thing('one', 101)]).error(410, 'Expired');
+    await pass();
+    expect(it.pipes.map(isList)).toEqual([true, false, true]);
+    expect([it.waits, it.recovered]).toEqual([[0], 0]);
+    it.pipe.send(['ADDED', thing('one', 101)]).complete(300);
+    await pass();
+    expect([it.recovered, it.told]).toEqual([1, ['added one@1', 'updated one@1 to one@101']]);
+  });
+
+  test('again and again is no hot loop', async () => {
+    const it = await watching([], {
+      onStream: (pipe, index) => {
+        if (isList(pipe)) pipe.complete(200);
+        else if (index > 1) pipe.error(410);
+      },
+    });
+    it.pipe.error(410);
+    await pass(MINUTE);
+    expect(it.pipes.length).toBeLessThan(40);
+  });
+});
+
+describe('interruptions', () => {
+  test.each([
+    [
+      'an ERROR event of another code',
+      (pipe: Pipe) => pipe.error(500),
+      'watch: WATCH /apis/example.org/v1/things: the API server answered 500: code 500',
+    ],
+    [
+      'an ERROR event without a code',
+      (pipe: Pipe) => pipe.send(['ERROR', {}]),
+      'watch: WATCH /apis/example.org/v1/things: the API server answered 0',
+    ],
+    ['a reset', (pipe: Pipe) => pipe.fail(new Error('ECONNRESET')), 'watch: ECONNRESET'],
+  ])('%s: the watch goes on from the last version, after a wait', async (_name, trouble, told) => {
+    const it = await watching();
+    it.pipe.send(['ADDED', thing('one', 101)]);
+    trouble(it.pipe);
+    await pass(399);
+    expect(it.pipes).toHaveLength(2);
+    await pass(1);
+    expect([it.pipes.length, versionOf(it.pipe), it.interruptions, it.waits]).toEqual([3, '101', [told], [400]]);
+    expect(it.recovered).toBe(1);
+  });
+
+  test.each(['not JSON\n', '{"type":1}\n', '{"type":"BOOKMARK","object":{}}\n'])(
+    'a line that cannot be read (%j) is one, too',
+    async (text) => {
+      const it = await watching();
+      it.pipe.text(text);
+      await pass(SECOND);
+      expect([it.pipes.length, it.interruptions.length, versionOf(it.pipe)]).toEqual([3, 1, '100']);
+    },
+  );
+
+  test('a line that is cut off by the end is thrown away', async () => {
+    const it = await watching();
+    it.pipe.text('{"type":"ADDED","object":{"meta').fail(new Error('ECONNRESET'));
+    await pass(SECOND);
+    expect([it.interruptions, it.picture]).toEqual([['watch: ECONNRESET'], []]);
+  });
+
+  test('wait longer and longer, up to half a minute and for ever', async () => {
+    const it = await watching([], {
+      onStream: () => {
+        throw kubeError(0);
+      },
+    });
+    it.pipe.fail(kubeError(0));
+    await pass(10 * MINUTE);
+    expect(it.waits.slice(0, 9)).toEqual([400, 800, 1_600, 3_200, 6_400, 12_800, 15_000, 15_000, 15_000]);
+    // Whoever cannot be reached is not asked for everything anew.
+    expect(it.pipes.filter(isList)).toHaveLength(1);
+    expect(it.ended).toBe(false);
+  });
+
+  test('with jitter: between half and all of the wait', async () => {
+    const it = await watching([], { random: 0.5 });
+    it.pipe.fail(new Error('x'));
+    await pass();
+    expect(it.waits).toEqual([600]);
+  });
+
+  test('the third answer in a row that is an error makes the version suspect: all are listed anew', async () => {
+    const it = await watching([], {
+      onStream: (pipe) => {
+        if (!isList(pipe)) throw kubeError(500);
+      },
+    });
+    it.pipe.fail(kubeError(500));
+    await pass(3 * SECOND);
+    expect(it.pipes.map(isList)).toEqual([true, false, false, false, true]);
+  });
+
+  test('a watch that brought something in between begins the count and the wait anew', async () => {
+    const it = await watching();
+    for (let time = 1; time <= 6; time++) {
+      it.pipe.send(['MODIFIED', thing('one', 100 + time)]).fail(kubeError(500));
+      await pass(400);
+    }
+    expect(it.waits).toEqual([400, 400, 400, 400, 400, 400]);
+    expect(it.pipes.filter(isList)).toHaveLength(1);
+  });
+
+  test.each([
+    ['watching', false],
+    ['listing', true],
+  ])('Retry-After is honoured while %s', async (_name, listing) => {
+    const it = await watching([], {
+      onStream: (pipe, index) => {
+        if (index > 2) return;
+        if (isList(pipe) === listing) throw kubeError(429, 7 * SECOND);
+      },
+    });
+    if (listing) it.pipe.error(410);
+    else it.pipe.end();
+    await pass(SECOND);
+    expect(it.waits.at(-1)).toBe(7 * SECOND);
+    const before = it.pipes.length;
+    await pass(7 * SECOND - SECOND - 1);
+    expect(it.pipes).toHaveLength(before);
+    await pass(1_001);
+    expect(it.pipes).toHaveLength(before + 1);
+  });
+
+  test('a watch that ends at once without anything is no hot loop, and one that lasted is no failure', async () => {
+    const it = await watching([], { onStream: (pipe) => void pipe.end() });
+    it.pipe.end();
+    await pass(10 * SECOND);
+    expect(it.pipes.length).toBeLessThan(10);
+    expect(it.interruptions).toEqual([]);
+  });
+
+  test('the end of the trouble is told once', async () => {
+    const it = await watching([], {
+      onStream: (_pipe, index) => {
+        if (index < 5) throw kubeError(0);
+      },
+    });
+    it.pipe.fail(kubeError(0));
+    await pass(10 * SECOND);
+    expect([it.interruptions.length, it.recovered, it.pipes.length]).toEqual([4, 1, 6]);
+    it.pipe.bookmark(120).end();
+    await pass(SECOND);
+    expect([it.pipes.length, it.recovered]).toEqual([7, 1]);
+  });
+
+  test('while the first list fails the picture is not complete', async () => {
+    let down = true;
+    const it = world({
+      onStream: (pipe) => {
+        if (down) throw kubeError(403);
+        pipe.complete(100);
+      },
+    });
+    await pass(MINUTE);
+    expect([it.reflector.hasListed(), new Set(it.interruptions)]).toEqual([false, new Set(['list: status 403'])]);
+    down = false;
+    await pass(MINUTE);
+    expect([it.reflector.hasListed(), it.recovered > 0]).toEqual([true, true]);
+  });
+});
+
+describe('silence', () => {
+  test('after the announced end of a watch: its connection is given up', async () => {
+    const it = await watching();
+    await pass(34 * SECOND - 1);
+    expect(it.interruptions).toEqual([]);
+    await pass(1);
+    expect(it.interruptions).toEqual(['stalled: nothing came for 34 s']);
+    await pass(SECOND);
+    expect([it.pipes.length, versionOf(it.pipe), it.pipes[1]?.closed]).toEqual([3, '100', true]);
+  });
+
+  test('ten seconds after the last byte, where that came later', async () => {
+    const it = await watching();
+    await pass(30 * SECOND);
+    it.pipe.bookmark(120);
+    await pass(10 * SECOND - 1);
+    expect(it.interruptions).toEqual([]);
+    await pass(1);
+    expect(it.interruptions).toEqual(['stalled: nothing came for 10 s']);
+  });
+
+  test('for half a minute in the middle of a list: it is done anew', async () => {
+    const it = world();
+    await pass();
+    it.pipe.send(['ADDED', thing('one', 1)]);
+    await pass(30 * SECOND);
+    expect(it.interruptions).toEqual(['list: nothing came for 30 s']);
+    await pass(SECOND);
+    expect(it.pipes.map(isList)).toEqual([true, true]);
+  });
+});
+
+describe('a handler that throws', () => {
+  test('is reported, changes nothing, and the next change is told', async () => {
+    let throws = true;
+    const it = await watching([thing('one', 1)], {
+      onChange: () => {
+        if (throws) throw new Error('a bug');
+      },
+    });
+    expect([it.interruptions, it.waits, it.picture]).toEqual([['watch: a bug'], [0], ['one@1']]);
+    it.pipe.send(['MODIFIED', thing('one', 101)], ['DELETED', thing('one', 102)]);
+    throws = false;
+    await pass();
+    expect([it.told.slice(1), it.picture, it.pipes.length]).toEqual([
+      ['updated one@1 to one@101', 'deleted one@101'],
+      [],
+      2,
+    ]);
+  });
+});
+
+describe('what a write answered', () => {
+  test('is taken over ahead of its event, which then is no news', async () => {
+    const it = await watching([thing('one', 1)]);
+    it.told.length = 0;
+    it.reflector.learn(kept('one', 105));
+    expect([it.told, it.picture]).toEqual([['updated one@1 to one@105'], ['one@105']]);
+    it.pipe.send(['MODIFIED', thing('one', 105)]);
+    await pass();
+    expect(it.told).toHaveLength(1);
+  });
+
+  test.each([
+    ['older', kept('one', 99)],
+    ['the same', kept('one', 100)],
+    ['older, though longer ago its text would sort later', kept('one', 99)],
+    ['of another object of that name', kept('one', 105, 'new')],
+    ['of an object that nobody knows', kept('two', 105)],
+    ['of a version that is no number', { ...kept('one', 105), resourceVersion: 'x' }],
+  ])('is left alone when it is %s', async (_name, object) => {
+    const it = await watching([thing('one', 100)]);
+    it.told.length = 0;
+    it.reflector.learn(object);
+    expect([it.told, it.picture]).toEqual([[], ['one@100']]);
+  });
+
+  test('is compared as a whole number, however long', async () => {
+    const it = await watching([
+      { ...thing('one', 1), metadata: { name: 'one', uid: 'u', resourceVersion: '9007199254740993' } },
+    ]);
+    it.reflector.learn({ ...kept('one', 0, 'u'), resourceVersion: '9007199254740992' });
+    expect(it.picture).toEqual(['one@9007199254740993']);
+    it.reflector.learn({ ...kept('one', 0, 'u'), resourceVersion: '10000000000000000' });
+    expect(it.picture).toEqual(['one@10000000000000000']);
+  });
+
+  test('is not turned back by an event that lags behind it', async () => {
+    const it = await watching([thing('one', 1)]);
+    it.reflector.learn(kept('one', 105));
+    it.told.length = 0;
+    it.pipe.send(['MODIFIED', thing('one', 104)], ['MODIFIED', thing('one', 105)]);
+    await pass();
+    expect([it.told, it.picture]).toEqual([[], ['one@105']]);
+    it.pipe.send(['MODIFIED', thing('one', 106)]).end();
+    await pass();
+    expect([it.told, versionOf(it.pipe)]).toEqual([['updated one@105 to one@106'], '106']);
+  });
+
+  test('does not hide that the object was deleted or made anew', async () => {
+    const it = await watching([thing('one', 1), thing('two', 2)]);
+    it.reflector.learn(kept('one', 105));
+    it.reflector.learn(kept('two', 106));
+    it.told.length = 0;
+    it.pipe.send(['DELETED', thing('one', 107)], ['ADDED', thing('two', 50, 'new')]);
+    await pass();
+    expect(it.told).toEqual(['deleted one@105', 'deleted two@106', 'added two@50']);
+  });
+
+  test('a list is always right, also when the API server was restored from a backup', async () => {
+    const it = await watching([thing('one', 500)]);
+    it.pipe.error(410);
+    await pass();
+    it.pipe.send(['ADDED', thing('one', 20)]).complete(30);
+    await pass();
+    expect(it.picture).toEqual(['one@20']);
+  });
+});
+
+describe('the stop', () => {
+  const ended = async (it: World): Promise<void> => {
+    it.stop.abort(new Error('the end'));
+    await pass();
+    expect([it.ended, it.interruptions, jest.getTimerCount()]).toEqual([true, [], 0]);
+    const { length } = it.pipes;
+    await pass(MINUTE);
+    expect(it.pipes).toHaveLength(length);
+  };
+
+  test('while a list comes as a stream', async () => {
+    const it = world();
+    await pass();
+    it.pipe.send(['ADDED', thing('one', 1)]);
+    await pass();
+    await ended(it);
+    expect([it.pipe.closed, it.listed]).toEqual([true, []]);
+  });
+
+  test('while a list comes by pages', async () => {
+    const it = world({
+      onStream: () => {
+        throw kubeError(400);
+      },
+      onRequest: ({ signal }) =>
+        new Promise((_resolve, reject) => {
+          signal?.addEventListener('abort', () => reject(new Error('the connection was closed')));
+        }),
+    });
+    await pass();
+    expect(it.session.requests).toHaveLength(1);
+    await ended(it);
+  });
+
+  test('while watching', async () => {
+    const it = await watching();
+    await ended(it);
+    expect(it.pipe.closed).toBe(true);
+  });
+
+  test('while waiting', async () => {
+    const it = await watching();
+    it.pipe.fail(new Error('x'));
+    await pass(100);
+    it.interruptions.length = 0;
+    await ended(it);
+  });
+
+  test('before it began', async () => {
+    const it = world();
+    it.stop.abort();
+    await pass();
+    expect(it.ended).toBe(true);
+    const stopped = new AbortController();
+    stopped.abort();
+    await it.reflector.run(stopped.signal);
+    expect(it.pipes).toHaveLength(1);
+  });
+});
