@@ -2,8 +2,10 @@
  * `npm run demo`: the operator at work on this machine, explained while it happens; it ends by itself with exit code 0,
  * or with 1 and a reason when anything did not come out as expected. `npm run demo -- --keep` leaves all up until Ctrl-C.
  */
+
 import { parseArgs } from 'node:util';
 import { unlessAborted } from '../test/support/control-plane/abort.ts';
+import { catchInterruption } from '../test/support/interruption.ts';
 import { showOwnCluster, showResult, showWhatToTry } from './closing.ts';
 import { findProblems } from './expectations.ts';
 import { watchResources } from './resources.ts';
@@ -14,8 +16,6 @@ import { play, type Story } from './story.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-/** What a shell makes of a process that a signal ended. */
-const EXIT_INTERRUPTED = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 const keep = readArguments();
 process.exit(keep === undefined ? EXIT_USAGE : await main(keep));
@@ -108,22 +108,6 @@ function readArguments(): boolean | undefined {
     console.error('usage: npm run demo [-- --keep]');
     return undefined;
   }
-}
-
-function catchInterruption(): { readonly signal: AbortSignal; readonly exitCode: () => number } {
-  const interruption = new AbortController();
-  let exitCode: number = EXIT_INTERRUPTED.SIGINT;
-  for (const [name, code] of Object.entries(EXIT_INTERRUPTED)) {
-    process.on(name, () => {
-      // Who asks twice is in a hurry: what is left ends with this process.
-      if (interruption.signal.aborted) process.exit(code);
-      exitCode = code;
-      interruption.abort();
-    });
-  }
-  // Nobody reads on, as in `npm run demo | head`.
-  process.stdout.on('error', () => interruption.abort());
-  return { signal: interruption.signal, exitCode: () => exitCode };
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -6,10 +6,12 @@
  *
  * Exit code 1 when a case fails or, with --require-all, cannot be tried on this machine.
  */
+
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { catchInterruption } from '../support/interruption.ts';
 import { apache } from './apache.ts';
 import { curl } from './curl.ts';
 import { httpbin } from './httpbin.ts';
@@ -19,8 +21,6 @@ import { pythonClients } from './python-clients.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-/** What a shell makes of a process that a signal ended. */
-const EXIT_INTERRUPTED = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 const MARKS: Readonly<Record<Row['outcome'], string>> = { passed: 'ok', failed: 'FAILED', 'not run': 'not run' };
 
@@ -85,20 +85,4 @@ function readArguments(): Options | undefined {
     console.error('usage: npm run interop [-- [--no-install] [--require-all]]');
     return undefined;
   }
-}
-
-function catchInterruption(): { readonly signal: AbortSignal; readonly exitCode: () => number } {
-  const interruption = new AbortController();
-  let exitCode: number = EXIT_INTERRUPTED.SIGINT;
-  for (const [name, code] of Object.entries(EXIT_INTERRUPTED)) {
-    process.on(name, () => {
-      // Who asks twice is in a hurry: the watchdog ends what is left.
-      if (interruption.signal.aborted) process.exit(code);
-      exitCode = code;
-      interruption.abort();
-    });
-  }
-  // Nobody reads on, as in `npm run interop | head`.
-  process.stdout.on('error', () => interruption.abort());
-  return { signal: interruption.signal, exitCode: () => exitCode };
 }

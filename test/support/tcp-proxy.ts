@@ -9,9 +9,12 @@ export interface TcpProxy {
   readonly open: () => number;
   /** Connections that were opened since the start. */
   readonly opened: () => number;
-  /** Ends every connection with a TCP reset. */
+  /** Ends every connection with a TCP reset, but for those on which nothing passes. */
   readonly resetAll: () => void;
-  /** From now on nothing passes on the connections that are open, and nobody is told; new ones work. */
+  /**
+   * From now on nothing passes on the connections that are open, and nobody is told, not even when the server ends them;
+   * new ones work.
+   */
   readonly freezeOpen: () => void;
   /** As `freezeOpen`, and new connections are accepted but nothing passes on them either, until `thaw`. */
   readonly blackHole: () => void;
@@ -27,6 +30,8 @@ export interface TcpProxy {
 /** Starts a proxy on a port of the loopback interface to another one there. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
+  /** Pairs on which nothing passes any more, not even the end of the server's side. */
+  const silent = new Set<readonly [Socket, Socket]>();
   let opened = 0;
   let holed = false;
   let pieceBytes = 0;
@@ -39,11 +44,19 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     pairs.add(pair);
     const end = (): void => {
       pairs.delete(pair);
+      silent.delete(pair);
       client.destroy();
       upstream.destroy();
     };
-    for (const socket of pair) socket.on('error', end).on('close', end);
-    if (holed) return;
+    const endUnlessSilent = (): void => {
+      if (!silent.has(pair)) end();
+    };
+    client.on('error', end).on('close', end);
+    upstream.on('error', endUnlessSilent).on('close', endUnlessSilent);
+    if (holed) {
+      silent.add(pair);
+      return;
+    }
     client.pipe(upstream);
     upstream.pipe(cutting(pieceBytes, lifeBytes, () => client.resetAndDestroy())).pipe(client);
   });
@@ -53,7 +66,9 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
 
   const freezeOpen = (): void => {
-    for (const [client, upstream] of pairs) {
+    for (const pair of pairs) {
+      const [client, upstream] = pair;
+      silent.add(pair);
       client.unpipe();
       upstream.unpipe();
       client.pause();
@@ -66,7 +81,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     open: () => pairs.size,
     opened: () => opened,
     resetAll: () => {
-      for (const [client] of pairs) client.resetAndDestroy();
+      for (const pair of pairs) if (!silent.has(pair)) pair[0].resetAndDestroy();
     },
     freezeOpen,
     blackHole: () => {
