@@ -42,7 +42,7 @@ async function meet(
   await bed.create(name, { jobId: job.jobId });
   const met = await bed.until(name, 'it is visited', ({ status }) => status.observedGeneration === 1);
   expect(handle.hits()).toBeGreaterThan(0);
-  return { name, met, remove: handle.remove };
+  return { name, met, remove: () => handle.remove() };
 }
 
 const BODY = youngJob({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() });
