@@ -11,10 +11,7 @@ export interface TcpProxy {
   readonly opened: () => number;
   /** Ends every connection with a TCP reset, but for those on which nothing passes. */
   readonly resetAll: () => void;
-  /**
-   * From now on nothing passes on the connections that are open, and nobody is told, not even when the server ends them;
-   * new ones work.
-   */
+  /** From now on nothing passes on the connections that are open, and nobody is told; new ones work. */
   readonly freezeOpen: () => void;
   /** As `freezeOpen`, and new connections are accepted but nothing passes on them either, until `thaw`. */
   readonly blackHole: () => void;
@@ -30,7 +27,7 @@ export interface TcpProxy {
 /** Starts a proxy on a port of the loopback interface to another one there. */
 export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   const pairs = new Set<readonly [Socket, Socket]>();
-  /** Pairs on which nothing passes any more, not even the end of the server's side. */
+  /** Pairs on which nothing passes any more, not even a reset. */
   const silent = new Set<readonly [Socket, Socket]>();
   let opened = 0;
   let holed = false;
@@ -48,11 +45,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
       client.destroy();
       upstream.destroy();
     };
-    const endUnlessSilent = (): void => {
-      if (!silent.has(pair)) end();
-    };
-    client.on('error', end).on('close', end);
-    upstream.on('error', endUnlessSilent).on('close', endUnlessSilent);
+    for (const socket of pair) socket.on('error', end).on('close', end);
     if (holed) {
       silent.add(pair);
       return;

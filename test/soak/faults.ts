@@ -1,0 +1,264 @@
+/** The one table of what goes wrong during the soak: how each kind begins, how it ends, and how long it lasts. */
+import {
+  failing,
+  invalidUtf8,
+  oversized,
+  rateLimited,
+  truncatedJson,
+  wrongContentLength,
+} from '../support/atlas-simulator/fault-samples.ts';
+import type { Fault, FaultMatch } from '../support/atlas-simulator/faults.ts';
+import type { JsonObject } from '../support/atlas-simulator/json.ts';
+import { eventually } from '../support/eventually.ts';
+import { CREDENTIALS } from './credentials.ts';
+import type { Random } from './random.ts';
+import type { Replica } from './replicas.ts';
+import { MANIFESTS, OPERATOR, type Stage } from './stage.ts';
+
+/** Where it goes wrong. At most one fault of a place lasts at a time, so that the end of one is not the end of another. */
+export const PLACES = ['API server', 'Atlas', 'operator', 'credentials'] as const;
+export type Place = (typeof PLACES)[number];
+
+export interface FaultKind {
+  readonly name: string;
+  readonly place: Place;
+  /** The shortest and the longest time between its beginning and its end, in milliseconds. */
+  readonly lastsMs: readonly [number, number];
+  /** Whether an operator starts anew after it, which visits everything again and hides what other faults have broken. */
+  readonly restarts: boolean;
+  readonly begin: (stage: Stage, random: Random) => Promise<ActiveFault>;
+}
+
+export interface ActiveFault {
+  readonly end: () => Promise<void>;
+}
+
+/** Seconds as a range in milliseconds. */
+const seconds = (from: number, to: number): readonly [number, number] => [from * 1_000, to * 1_000];
+const AT_ONCE = seconds(0, 0);
+
+export const FAULTS: readonly FaultKind[] = [
+  // The API server and the way to it
+  fault('API server killed', 'API server', seconds(0, 3), async ({ controlPlane }) => {
+    await controlPlane.killApiServer('SIGKILL');
+    return () => controlPlane.startApiServer();
+  }),
+  fault('connections reset', 'API server', AT_ONCE, ({ apiProxy }) => {
+    apiProxy.resetAll();
+    return nothing;
+  }),
+  fault('open connections silent for ever', 'API server', AT_ONCE, ({ apiProxy }) => {
+    apiProxy.freezeOpen();
+    return nothing;
+  }),
+  fault('black hole', 'API server', seconds(2, 6), ({ apiProxy }) => {
+    apiProxy.blackHole();
+    return () => apiProxy.thaw();
+  }),
+  // Nobody can renew the lease for longer than 10 s.
+  restarting('black hole until the leader gives up', 'API server', seconds(12, 16), ({ apiProxy }) => {
+    apiProxy.blackHole();
+    return () => apiProxy.thaw();
+  }),
+  fault('answers in tiny pieces', 'API server', seconds(3, 6), ({ apiProxy }, random) => {
+    apiProxy.cutInto(random.int(20, 200));
+    apiProxy.resetAll();
+    return () => {
+      apiProxy.cutInto(0);
+      apiProxy.resetAll();
+    };
+  }),
+  fault('connections die in the middle', 'API server', seconds(3, 8), ({ apiProxy }, random) => {
+    apiProxy.resetAfter(random.int(4, 100) * 1_000);
+    apiProxy.resetAll();
+    return () => apiProxy.resetAfter(undefined);
+  }),
+  fault('rights withdrawn', 'API server', seconds(2, 6), async ({ cluster, controlPlane }) => {
+    const bindings = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings';
+    await cluster.delete(bindings, OPERATOR.name);
+    await cluster.delete(bindings, `${OPERATOR.name}-delivery-secrets`);
+    const files = MANIFESTS.map((file) => `--filename=${file}`);
+    return async () => {
+      await eventually('the rights are given back', () => controlPlane.kubectlRun(['apply', ...files]));
+    };
+  }),
+
+  // Atlas's answers. None of them is a permanent error: those are asked again after up to an hour, by design.
+  answers('5xx', seconds(3, 8), (random) => failing(random.pick([500, 502, 503, 504]), 'UNEXPECTED_ERROR')),
+  answers('429 with Retry-After', seconds(2, 4), (random) => rateLimited(String(random.int(1, 4)))),
+  answers('429 with a wait in its body', seconds(2, 4), (random) => rateLimited(undefined, random.int(1, 4))),
+  answers('503 with Retry-After', seconds(2, 4), (random) => ({
+    kind: 'status',
+    status: 503,
+    headers: { 'Retry-After': String(random.int(1, 4)) },
+  })),
+  answers('stalls', seconds(3, 6), (random) => ({
+    kind: 'stall',
+    phase: random.pick(['accept', 'headers', 'body'] as const),
+  })),
+  answers('resets', seconds(3, 6), (random) => ({
+    kind: 'reset',
+    phase: random.pick(['before-answer', 'mid-body'] as const),
+  })),
+  answers('slow, some of them too slow', seconds(3, 6), (random) => ({ kind: 'delay', ms: random.int(500, 3_000) })),
+  answers('pages of a proxy', seconds(3, 6), (random) =>
+    random.chance(0.5)
+      ? { kind: 'html', status: random.pick([200, 502]) }
+      : { kind: 'redirect', location: 'https://login.example.com/' },
+  ),
+  answers('answers that are no JSON', seconds(3, 6), (random) => random.pick(GARBAGE)),
+  answers('answers with more than is known', seconds(3, 6), () => MORE_THAN_KNOWN),
+  answers('token endpoint fails', seconds(3, 6), (random) => failing(random.pick([500, 503]), 'UNEXPECTED_ERROR'), {
+    kind: 'token',
+  }),
+  fault('rate limit', 'Atlas', seconds(4, 8), ({ atlas }) => {
+    atlas.configure({ rateLimit: { capacity: 20, refill: 20, periodSeconds: 3 } });
+    return () => atlas.configure({ rateLimit: 'off' });
+  }),
+  fault('nonces forgotten', 'Atlas', AT_ONCE, ({ atlas }) => {
+    atlas.expireNonces();
+    return nothing;
+  }),
+  fault('tokens revoked', 'Atlas', AT_ONCE, ({ atlas, credentials }) => {
+    for (const clientId of credentials.clientIds()) atlas.revokeAllTokens(clientId);
+    return nothing;
+  }),
+  fault('connections reset', 'Atlas', AT_ONCE, ({ atlasProxy }) => {
+    atlasProxy.resetAll();
+    return nothing;
+  }),
+  fault('open connections silent for ever', 'Atlas', AT_ONCE, ({ atlasProxy }) => {
+    atlasProxy.freezeOpen();
+    return nothing;
+  }),
+  fault('black hole', 'Atlas', seconds(3, 10), ({ atlasProxy }) => {
+    atlasProxy.blackHole();
+    return () => atlasProxy.thaw();
+  }),
+
+  // The operator's own processes
+  restarting('leader killed', 'operator', AT_ONCE, async (stage) => {
+    const leader = await leaderOf(stage);
+    await leader.kill();
+    return nothing;
+  }),
+  restarting('leader told to stop', 'operator', AT_ONCE, async (stage) => {
+    const leader = await leaderOf(stage);
+    await leader.tellToStop();
+    return nothing;
+  }),
+  restarting('leader frozen for a moment', 'operator', seconds(2, 7), async (stage) => {
+    const leader = await leaderOf(stage);
+    await leader.freeze();
+    return () => leader.thaw();
+  }),
+  // A lease is good for 15 s: the other replica leads when this one wakes up.
+  restarting('leader frozen until another leads', 'operator', seconds(18, 23), async (stage) => {
+    const leader = await leaderOf(stage);
+    await leader.freeze();
+    return () => leader.thaw();
+  }),
+  restarting('standby killed', 'operator', AT_ONCE, async ({ replicas }) => {
+    await replicas.standby()?.kill();
+    return nothing;
+  }),
+  restarting('lease deleted', 'operator', AT_ONCE, async ({ cluster }) => {
+    await cluster.delete(`/apis/coordination.k8s.io/v1/namespaces/${OPERATOR.namespace}/leases`, OPERATOR.name);
+    return nothing;
+  }),
+
+  // The Secrets with the credentials
+  fault('rotated at Atlas first', 'credentials', seconds(1, 5), ({ credentials }, random) => {
+    const { finish } = credentials.rotate(random.pick(CREDENTIALS), random);
+    return finish;
+  }),
+  fault('Secret deleted and created again', 'credentials', seconds(1, 5), async ({ credentials }, random) => {
+    const secret = random.pick(CREDENTIALS);
+    await credentials.deleteSecret(secret);
+    return () => credentials.createSecret(secret);
+  }),
+  fault('Secret without its key', 'credentials', seconds(1, 5), async ({ credentials }, random) => {
+    const secret = random.pick(CREDENTIALS);
+    await credentials.damage(secret);
+    return () => credentials.repair(secret);
+  }),
+];
+
+type End = () => Promise<void> | void;
+
+/** It is over as soon as it has begun, or needs no hand to end. */
+const nothing: End = () => {};
+
+function fault(
+  name: string,
+  place: Place,
+  lastsMs: FaultKind['lastsMs'],
+  begin: (stage: Stage, random: Random) => Promise<End> | End,
+): FaultKind {
+  return {
+    name: `${place}: ${name}`,
+    place,
+    lastsMs,
+    restarts: false,
+    begin: async (stage, random) => {
+      const end = await begin(stage, random);
+      return { end: async () => end() };
+    },
+  };
+}
+
+function restarting(...args: Parameters<typeof fault>): FaultKind {
+  return { ...fault(...args), restarts: true };
+}
+
+/** The simulator answers all requests, or those that match, like this. */
+function answers(
+  name: string,
+  lastsMs: FaultKind['lastsMs'],
+  draw: (random: Random) => Fault,
+  match: FaultMatch = {},
+): FaultKind {
+  return fault(name, 'Atlas', lastsMs, ({ atlas }, random) => {
+    const added = atlas.faults.add({ match, fault: draw(random) });
+    return () => added.remove();
+  });
+}
+
+/** Some job's: were any of it mirrored, that resource would differ from the truth for good. */
+const STRANGE_JOB: JsonObject = { id: '0'.repeat(24), statusName: 'KILLED', delivery: { methodName: 'HTTP' } };
+
+const GARBAGE: readonly Fault[] = [
+  truncatedJson(STRANGE_JOB),
+  invalidUtf8(),
+  // More than is ever read.
+  oversized(STRANGE_JOB, 9 * 1_024 * 1_024),
+  wrongContentLength(STRANGE_JOB, 10),
+  wrongContentLength(STRANGE_JOB, -10),
+  { kind: 'body', body: '' },
+  { kind: 'body', body: 'null' },
+  { kind: 'body', body: '[]' },
+  { kind: 'body', body: '{}' },
+];
+
+/** A later version of the API: members and headers that nobody knows yet. Nothing of it may be mirrored. */
+const MORE_THAN_KNOWN: Fault = {
+  kind: 'transform',
+  transform: (answer) => {
+    if (answer.status !== 200) return answer;
+    const body: unknown = JSON.parse(Buffer.from(answer.body).toString());
+    const more = { ...Object(body), futureState: 'UNHEARD_OF', futureList: [{ a: [null] }] };
+    return { ...answer, body: JSON.stringify(more), headers: { ...answer.headers, Deprecation: '@1893456000' } };
+  },
+};
+
+/** A takeover takes 18 s, and more while the API server is away. */
+const LEADERLESS_MS = 120_000;
+
+function leaderOf({ replicas }: Stage): Promise<Replica> {
+  const find = (): Replica => {
+    const leader = replicas.leader();
+    if (leader === undefined) throw new Error('no replica leads');
+    return leader;
+  };
+  return eventually('a replica leads', find, { timeoutMs: LEADERLESS_MS, intervalMs: 200 });
+}
