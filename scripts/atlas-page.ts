@@ -12,7 +12,7 @@ export function atlasPage(): string {
     'The Atlas endpoint',
     'The operator knows one endpoint of the Atlas Administration API, "Return One Legacy Backup Restore Job" (operation `getLegacyBackupRestoreJob`), and two of its OAuth server:',
     '```\nGET  /api/atlas/v1.0/groups/{groupId}/clusters/{clusterName}/restoreJobs/{jobId}\nPOST /api/oauth/token\nPOST /api/oauth/revoke\n```',
-    'It needs the role Project Read Only and changes nothing at Atlas. This page tells where each part of the endpoint ends up.',
+    'It needs the role Project Read Only and changes nothing at Atlas. They are called at `https://cloud.mongodb.com`, or where the setting `--atlas-base-url` says: `https://cloud.mongodbgov.com` for Atlas for Government. This page tells where each part of the endpoint ends up.',
     '## Parameters',
     table(
       ['parameter', 'in', 'comes from'],
