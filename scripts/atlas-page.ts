@@ -45,7 +45,7 @@ export function atlasPage(): string {
         ['none: refused, reset, not within `--atlas-timeout`', describe('transient', 'AtlasUnavailable')],
       ],
     ),
-    'A permanent error is tried again with a back-off of up to one hour, a transient one with a back-off of up to five minutes; a change of the resource or of its Secret is acted on at once.',
+    'A permanent error is tried again with a back-off of up to one hour, a transient one with a back-off of up to two minutes; a change of the resource or of its Secret is acted on at once.',
     '## Error codes',
     table(
       ['HTTP', 'errorCode', 'reason', 'what to do'],

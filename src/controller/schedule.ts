@@ -19,7 +19,7 @@ const HOUR_MS = 60 * MINUTE_MS;
 const WATCHFUL_MS = 10 * MINUTE_MS;
 const LONGEST_SPREAD_MS = 5 * MINUTE_MS;
 const JITTER = 0.1;
-const TRANSIENT_BACKOFF_MS = { first: 2_000, max: 5 * MINUTE_MS };
+const TRANSIENT_BACKOFF_MS = { first: 2_000, max: 2 * MINUTE_MS };
 const PERMANENT_BACKOFF_MS = { first: 30_000, max: HOUR_MS };
 
 const never: NextVisit = { kind: 'never' };

@@ -25,14 +25,11 @@ test('a short soak: under faults on all sides every resource becomes equal to At
   const faults = FAULTS.filter(({ name }) => KINDS.includes(name));
   expect(faults).toHaveLength(KINDS.length);
   const signal = new AbortController().signal;
-  // A transient back-off may last five minutes; usually all are equal within seconds.
-  const settleMs = 330_000;
   const result: SoakResult = await soak({
     seed: 1,
     disturbMs: 40_000,
     resources: 60,
     faults,
-    settleMs,
     signal,
     say: () => {},
   });

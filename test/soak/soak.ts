@@ -25,7 +25,7 @@ export interface SoakOptions {
   readonly resources: number;
   /** All of them when absent. */
   readonly faults?: readonly FaultKind[];
-  /** How long after the last fault all resources have to be equal, in milliseconds; 150 s when absent. */
+  /** How long after the last fault all resources have to be equal, in milliseconds; 4 minutes when absent. */
   readonly settleMs?: number;
   /** Of the operators' logs; info when absent. */
   readonly logLevel?: string;
@@ -76,7 +76,8 @@ export const describeUnequal = (unequal: readonly Unequal[]): string =>
     .join('\n');
 
 const FILL_MS = 180_000;
-const SETTLE_MS = 150_000;
+/** A transient back-off may last 2 minutes, and a watch that died silently is found after 42 s. */
+const SETTLE_MS = 240_000;
 const PROGRESS_MS = 10_000;
 /** In this part of the time operators are made to start anew; after it nothing hides what they cannot live with. */
 const RESTARTING_PART = 0.5;

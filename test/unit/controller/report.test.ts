@@ -613,7 +613,7 @@ describe('failures', () => {
   test('the back-off grows with the failures in a row and ends with a success', () => {
     const transient = [0, 1, 2, 30].map((failures) => next(visit(resource(), TRANSIENT, { failures })));
     const permanent = [0, 1, 2, 30].map((failures) => next(visit(resource(), PERMANENT, { failures })));
-    expect(transient).toEqual([SECOND, 2 * SECOND, 4 * SECOND, 150 * SECOND]);
+    expect(transient).toEqual([SECOND, 2 * SECOND, 4 * SECOND, 60 * SECOND]);
     expect(permanent).toEqual([27 * SECOND, 54 * SECOND, 108 * SECOND, 54 * MINUTE]);
     expect(visit(resource(), fetched(youngJob(REF)), { failures: 30 }).failures).toBe(0);
   });
