@@ -11,6 +11,9 @@
 package tools
 
 import (
+	_ "github.com/prometheus/prometheus/cmd/promtool"
+	_ "github.com/yannh/kubeconform/cmd/kubeconform"
+	_ "helm.sh/helm/v4/cmd/helm"
 	_ "k8s.io/kubernetes/cmd/kube-apiserver"
 	_ "k8s.io/kubernetes/cmd/kubectl"
 )

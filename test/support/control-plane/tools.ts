@@ -71,6 +71,9 @@ function programs(kubernetes: string) {
     etcd: { package: './etcd' },
     'kube-apiserver': { package: 'k8s.io/kubernetes/cmd/kube-apiserver', ldflags: kubernetesFlags },
     kubectl: { package: 'k8s.io/kubernetes/cmd/kubectl', ldflags: kubernetesFlags },
+    helm: { package: 'helm.sh/helm/v4/cmd/helm' },
+    kubeconform: { package: 'github.com/yannh/kubeconform/cmd/kubeconform' },
+    promtool: { package: 'github.com/prometheus/prometheus/cmd/promtool' },
   } satisfies Record<string, GoProgram>;
 }
 
