@@ -30,10 +30,16 @@ export interface Waiting {
 
 export interface AtlasClient {
   /**
-   * Fetches a restore job, sharing a fetch of the same job with the same credentials that is already under way.
-   * `waiter` names the caller in the budget's line.
+   * Fetches a restore job. `waiter` names the caller in the budget's line. `begun` says whether a fetch of the same job
+   * with the same credentials that is already under way will do: `any` (the default) shares it, `now` begins another
+   * one, for a caller whose answer must not be older than this call. Later callers share the newest.
    */
-  readonly fetch: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string) => Fetch;
+  readonly fetch: (
+    ref: RestoreJobRef,
+    credentials: AtlasCredentials,
+    waiter: string,
+    options?: { readonly begun?: 'any' | 'now' },
+  ) => Fetch;
   /** A place in the line of a budget that Atlas has just paused. */
   readonly wait: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string) => Waiting;
   /** Takes somebody who has gone out of the lines. */
@@ -110,18 +116,22 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     }
   }
 
-  function fetch(ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string): Fetch {
+  const fetch: AtlasClient['fetch'] = (ref, credentials, waiter, { begun = 'any' } = {}) => {
     const key = credentialsKey(credentials);
     const url = restoreJobUrl(options, ref);
-    const shared = inFlight.get(`${key} ${url}`);
-    if (shared !== undefined) return { kind: 'fetching', answer: shared };
+    const what = `${key} ${url}`;
+    const shared = inFlight.get(what);
+    if (shared !== undefined && begun === 'any') return { kind: 'fetching', answer: shared };
     const budget = budgetName(ref, key);
     const admission = budgets.admit(budget, waiter);
     if (!admission.admitted) return { kind: 'waiting', pausedSince: admission.pausedSince };
-    const answer = get(url, credentials, key, budget).finally(() => inFlight.delete(`${key} ${url}`));
-    inFlight.set(`${key} ${url}`, answer);
+    const answer = get(url, credentials, key, budget).finally(() => {
+      // A newer one may have taken its place.
+      if (inFlight.get(what) === answer) inFlight.delete(what);
+    });
+    inFlight.set(what, answer);
     return { kind: 'fetching', answer };
-  }
+  };
 
   function wait(ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string): Waiting {
     const admission = budgets.wait(budgetName(ref, credentialsKey(credentials)), waiter);

@@ -9,6 +9,7 @@ import type { CredentialsReader, CredentialsResult, CredentialsSource } from './
 import type { CredentialsWatch } from './credentials-watch.ts';
 import { writeDeliverySecret } from './delivery-secret.ts';
 import type { Outcome } from './outcome.ts';
+import { isRequested } from './schedule.ts';
 
 export interface ReconcileParts {
   readonly session: KubeSession;
@@ -74,7 +75,8 @@ async function fetchAnswer(
   job: LegacyRestoreJob,
   credentials: AtlasCredentials,
 ): Promise<RestoreJobAnswer | Outcome> {
-  const fetch = atlas.fetch(job.spec, credentials, job.key);
+  // Who asks for a visit has seen something: a fetch that began earlier may not know of it.
+  const fetch = atlas.fetch(job.spec, credentials, job.key, { begun: isRequested(job) ? 'now' : 'any' });
   if (fetch.kind === 'waiting') return fetch;
   try {
     return await fetch.answer;

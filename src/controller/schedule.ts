@@ -37,7 +37,8 @@ export function isUrgent(job: LegacyRestoreJob): boolean {
   return isRequested(job) && job.spec.suspend !== true;
 }
 
-const isRequested = ({ requestedAt, status }: LegacyRestoreJob): boolean =>
+/** Whether the annotation asks for a visit that has not been made yet. */
+export const isRequested = ({ requestedAt, status }: LegacyRestoreJob): boolean =>
   requestedAt !== undefined && requestedAt !== status.lastHandledReconcileAt;
 
 /** The first visit after a start of the operator. Open resources are spread: a restart is no stampede on Atlas. */

@@ -349,6 +349,21 @@ test('resources that name the same job with the same credential share one fetch'
   expect(bed.atlas.requests.ofJob(job.jobId)).toBeLessThanOrEqual(2);
 });
 
+test('a visit that was asked for is not answered by a fetch that began before', async () => {
+  const { job } = await mirror('asked-first', (id) => readyDownload(id, TOMORROW));
+  await bed.create('asked-second', { jobId: job.jobId });
+  await visited('asked-second');
+  const { promise: until, resolve: release } = Promise.withResolvers<void>();
+  const match = { jobId: job.jobId };
+  const held = bed.atlas.faults.add({ match, times: 1, when: 'after-auth', fault: { kind: 'held', until } });
+  const first = bed.visit('asked-first');
+  await eventually('Atlas has answered the first', () => expect(held.hits()).toBe(1));
+  bed.atlas.setBody(job.jobId, fetchedDownload(job, TOMORROW));
+  expect((await bed.visit('asked-second')).status.hashes).toHaveLength(1);
+  release();
+  expect((await first).status.hashes).toEqual([]);
+});
+
 describe('the delivery Secret', () => {
   const secretPath = (name: string): string => `/api/v1/namespaces/${NAMESPACE}/secrets/${name}`;
 

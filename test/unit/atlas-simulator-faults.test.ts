@@ -18,6 +18,7 @@ import { type Fault, replyWithFault } from '../support/atlas-simulator/faults.ts
 import { PUBLISHED_EXAMPLE, PUBLISHED_EXAMPLE_JOB, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { get, getWithKey, jobPath, postForm } from '../support/atlas-simulator/reference-client.ts';
 import { type AtlasSimulator, startAtlasSimulator } from '../support/atlas-simulator/simulator.ts';
+import { eventually } from '../support/eventually.ts';
 
 const JOB = PUBLISHED_EXAMPLE_JOB;
 const OTHER_JOB = { ...JOB, jobId: '6b77893b80eef5354c77ee99' };
@@ -177,6 +178,21 @@ describe('kinds', () => {
     const usual = () => Promise.reject(new Error('answered after the stop'));
     const late = replyWithFault({ kind: 'delay', ms: 3_600_000 }, usual, { stopped: AbortSignal.abort() });
     await expect(late).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  test('held: the usual answer as it was when the request came; a stop does not wait for it', async () => {
+    const { promise: until, resolve: release } = Promise.withResolvers<void>();
+    const handle = atlas.faults.add({ times: 1, when: 'after-auth', fault: { kind: 'held', until } });
+    const answer = ask();
+    await eventually('the request has come', () => expect(handle.hits()).toBe(1));
+    atlas.setBody(JOB.jobId, youngJob(JOB));
+    release();
+    expect(JSON.parse((await answer).text)).toEqual(PUBLISHED_EXAMPLE);
+    atlas.faults.add({ fault: { kind: 'held', until: new Promise(() => {}) } });
+    const cut = expect(askOnce()).rejects.toThrow();
+    await atlas.requests.until((counts) => counts.total === 3);
+    await atlas.stop();
+    await cut;
   });
 
   test('transform: the usual answer, changed', async () => {

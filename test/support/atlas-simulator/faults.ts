@@ -16,6 +16,8 @@ export type Fault =
   | { readonly kind: 'stall'; readonly phase: 'accept' | 'headers' | 'body' }
   /** The usual answer, this many milliseconds late. */
   | { readonly kind: 'delay'; readonly ms: number }
+  /** The usual answer as it is when the request arrives, sent once the promise is fulfilled. */
+  | { readonly kind: 'held'; readonly until: Promise<void> }
   /** The whole HTTP message, byte for byte; then the connection is closed. */
   | { readonly kind: 'raw'; readonly bytes: string | Uint8Array }
   /** 200 and `application/json` with this body: text that need not be JSON. */
@@ -108,6 +110,11 @@ export async function replyWithFault(
     case 'delay':
       await sleep(fault.ms, undefined, { signal: stopped });
       return usual();
+    case 'held': {
+      const reply = await usual();
+      await Promise.race([fault.until, aborted(stopped)]);
+      return reply;
+    }
     case 'transform': {
       const reply = await usual();
       return reply.kind === 'answer' ? answered(fault.transform(reply.answer)) : reply;
@@ -135,6 +142,15 @@ const CUT_SHORT = jsonAnswer(200, {
   statusName: 'IN_PROGRESS',
   delivery: { methodName: 'HTTP' },
 });
+
+/** Rejects when the simulator stops. */
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = (): void => reject(new Error('the simulator was stopped'));
+    if (signal.aborted) abort();
+    else signal.addEventListener('abort', abort, { once: true });
+  });
+}
 
 function answered(answer: Answer): Reply {
   return { kind: 'answer', answer };

@@ -10,6 +10,7 @@ import {
   youngJob,
 } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { type AtlasSimulator, startAtlasSimulator } from '../../support/atlas-simulator/simulator.ts';
+import { eventually } from '../../support/eventually.ts';
 import { type RecordingServer, startRecordingServer } from '../../support/recording-server.ts';
 
 const KEY = { kind: 'apiKey', publicKey: 'publickey', privateKey: 'private-key' } as const;
@@ -221,6 +222,57 @@ describe('a fetch in flight', () => {
     expect(atlas.requests.counts().total).toBe(2);
     await get();
     expect(atlas.requests.counts().total).toBe(3);
+  });
+
+  describe('and somebody who needs to know how it is now', () => {
+    const OLD = youngJob(JOB);
+    const NEW = PUBLISHED_EXAMPLE;
+
+    /** A fetch that Atlas has answered already; the answer arrives with `release`. */
+    async function heldFetch(own: AtlasClient) {
+      atlas.setBody(JOB.jobId, OLD);
+      await fetchJob(own, JOB, KEY);
+      const { promise: until, resolve: release } = Promise.withResolvers<void>();
+      const fault = atlas.faults.add({ times: 1, when: 'after-auth', fault: { kind: 'held', until } });
+      const answer = fetchJob(own, JOB, KEY, 'first');
+      await eventually('Atlas has answered', () => expect(fault.hits()).toBe(1));
+      return { answer, release };
+    }
+
+    test('another one is begun; who comes later shares that', async () => {
+      const { answer: held, release } = await heldFetch(client);
+      atlas.setBody(JOB.jobId, NEW);
+      const fresh = client.fetch(JOB, KEY, 'second', { begun: 'now' });
+      const later = client.fetch(JOB, KEY, 'third');
+      if (fresh.kind === 'waiting' || later.kind === 'waiting') throw new Error('nobody has to wait');
+      expect((await fresh.answer).job).toEqual(NEW);
+      expect(later.answer).toBe(fresh.answer);
+      release();
+      expect((await held).job.statusName).toBe(OLD['statusName']);
+    });
+
+    test('the end of the old one does not make the new one unknown', async () => {
+      const { answer: held, release: releaseOld } = await heldFetch(client);
+      const { promise: until, resolve: releaseNew } = Promise.withResolvers<void>();
+      atlas.faults.add({ times: 1, when: 'after-auth', fault: { kind: 'held', until } });
+      const fresh = client.fetch(JOB, KEY, 'second', { begun: 'now' });
+      releaseOld();
+      await held;
+      const later = client.fetch(JOB, KEY, 'third');
+      releaseNew();
+      if (fresh.kind === 'waiting' || later.kind === 'waiting') throw new Error('nobody has to wait');
+      expect(await later.answer).toBe(await fresh.answer);
+    });
+
+    test('the budget counts it like any other', async () => {
+      // A burst of three: a cold nonce, and two fetches.
+      await using own = clientOf(atlas, { requestsPerMinute: 15 });
+      const { answer: held, release } = await heldFetch(own);
+      expect(own.fetch(JOB, KEY, 'second', { begun: 'now' }).kind).toBe('waiting');
+      expect(own.fetch(JOB, KEY, 'third').kind).toBe('fetching');
+      release();
+      await held;
+    });
   });
 
   test('is not shared by other jobs', async () => {

@@ -43,6 +43,8 @@ interface Visit {
   readonly watched: readonly string[];
   readonly reads: readonly string[];
   readonly line: readonly string[];
+  /** Which fetches would do, of each fetch. */
+  readonly begun: readonly ('any' | 'now' | undefined)[];
 }
 
 interface Given {
@@ -57,6 +59,7 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
   const watched: string[] = [];
   const reads: string[] = [];
   const line: string[] = [];
+  const begun: ('any' | 'now' | undefined)[] = [];
   const results = [...found];
   const take = (how: string): Promise<CredentialsResult> => {
     reads.push(how);
@@ -70,8 +73,9 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
     readAgain: () => take('readAgain'),
   };
   const client: Pick<AtlasClient, 'fetch' | 'wait' | 'forget'> = {
-    fetch: (_ref, given) => {
+    fetch: (_ref, given, _waiter, options) => {
       fetches.push(given);
+      begun.push(options?.begun);
       const fetch = atlas(given);
       return fetch instanceof Error ? { kind: 'fetching', answer: Promise.reject(fetch) } : fetch;
     },
@@ -99,7 +103,7 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
     },
     job,
   );
-  return { outcome, fetches, watched, reads, line };
+  return { outcome, fetches, watched, reads, line, begun };
 }
 
 const fetching = (): Fetch => ({ kind: 'fetching', answer: Promise.resolve(ANSWER) });
@@ -110,6 +114,17 @@ test('an answer is fetched with the credentials, and nobody looks at them any mo
   expect(outcome).toEqual({ kind: 'fetched', answer: ANSWER, delivery: { kind: 'none' } });
   expect(fetches).toEqual([OLD]);
   expect(watched.at(-1)).toBe(`forget ${KEY}`);
+});
+
+test.each([
+  ['was asked for', 'second', 'first', 'now'],
+  ['was asked for for the first time', 'first', undefined, 'now'],
+  ['was asked for and has been made', 'first', 'first', 'any'],
+  ['was never asked for', undefined, undefined, 'any'],
+] as const)('a visit that %s: which fetches will do', async (_, requestedAt, lastHandledReconcileAt, wanted) => {
+  const status = lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt };
+  const { begun } = await visit({ job: resource({ requestedAt, status }), atlas: fetching });
+  expect(begun).toEqual([wanted]);
 });
 
 test('suspended: nobody is asked, and a place in the line is given up', async () => {
