@@ -13,6 +13,7 @@ import { createAtlasClient } from './atlas/client.ts';
 import type { Settings } from './config/settings.ts';
 import { type Controller, createController, type LegacyRestoreJobs } from './controller/controller.ts';
 import { createEventRecorder } from './kube/events.ts';
+import { createSchemaCheck, type SchemaCheck } from './kube/installed-schema.ts';
 import { createInterruptionLog, type InterruptionLog } from './kube/interruption-log.ts';
 import { createLeaderElection, type LeaderElection } from './kube/lease.ts';
 import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob } from './kube/legacy-restore-jobs.ts';
@@ -47,7 +48,8 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   const writing = election === undefined ? session : whileLeading(session, election);
 
   let controller: Controller | undefined;
-  const watches = createWatches(settings, session, log, metrics, (change) => controller?.onChange(change));
+  const schema = createSchemaCheck({ session, log, version });
+  const watches = createWatches(settings, session, log, metrics, schema, (change) => controller?.onChange(change));
   const events = createEventRecorder({
     session: writing,
     instance: identity,
@@ -60,16 +62,18 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
     events,
     log,
     metrics,
+    missingFields: schema.missingFields,
     ...settings,
   });
-  const server = await serve(settings, controller, watches, election, metrics);
+  const server = await serve(settings, controller, watches, schema, election, metrics);
   log.info(
     { atlas: settings.atlasBaseUrl, namespaces: settings.namespaces },
     `legacy-restore-operator ${version} started`,
   );
 
   const watching = watches.run(AbortSignal.any([stop, lifetime.signal]));
-  const leading = work(controller, watches, election, stop, lifetime.signal, log);
+  const checking = schema.run(AbortSignal.any([stop, lifetime.signal]));
+  const leading = work(controller, watches, schema, election, stop, lifetime.signal, log);
   await untilAborted(AbortSignal.any([stop, lifetime.signal]));
   const inOrder = !lifetime.signal.aborted;
   if (inOrder)
@@ -79,7 +83,7 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   await events.drain();
   // Only now may another replica begin: nothing of ours is on its way any more.
   lifetime.abort(new Error('stopped'));
-  await Promise.allSettled([watching, leading]);
+  await Promise.allSettled([watching, checking, leading]);
   clearTimeout(late);
   await session.close();
   server.close();
@@ -104,6 +108,7 @@ function createWatches(
   session: KubeSession,
   log: Logger,
   metrics: Metrics,
+  schema: SchemaCheck,
   onChange: (change: Change<LegacyRestoreJob>) => void,
 ): Watches {
   const { promise: listed, resolve } = Promise.withResolvers<void>();
@@ -133,7 +138,11 @@ function createWatches(
         metrics.watchInterruptions.inc({ cause });
         interruptions.interrupted(cause, error, waitMs);
       },
-      onRecovered: interruptions.recovered,
+      onRecovered: () => {
+        interruptions.recovered();
+        schema.checkSoon();
+      },
+      onEndedEarly: schema.checkSoon,
     });
     watches.set(scope, { reflector, interruptions });
   }
@@ -157,17 +166,18 @@ function createWatches(
   };
 }
 
-/** Begins to visit once the picture is complete and this replica leads. */
+/** Begins to visit once the picture is complete, the installed schema was looked at and this replica leads. */
 async function work(
   controller: Controller,
   { listed, jobs }: Watches,
+  { checked }: SchemaCheck,
   election: LeaderElection | undefined,
   stop: AbortSignal,
   lifetime: AbortSignal,
   log: Logger,
 ): Promise<void> {
   const begin = (): void => {
-    void listed.then(() => {
+    void Promise.all([listed, checked]).then(() => {
       if (stop.aborted || lifetime.aborted) return;
       log.info({ resources: jobs.size() }, 'working');
       controller.start();
@@ -266,6 +276,7 @@ function serve(
   settings: Settings,
   controller: Controller,
   watches: Watches,
+  schema: SchemaCheck,
   election: LeaderElection | undefined,
   metrics: Metrics,
 ): Promise<Server> {
@@ -276,11 +287,13 @@ function serve(
       return hangs ? ['the loop that renews the lease hangs'] : [];
     },
     ready: watches.problems,
+    notes: schema.problems,
     metrics: async () => {
       metrics.queueDepth.set({ name: 'legacyrestorejob' }, controller.queueDepth());
       metrics.activeWorkers.set({ controller: 'legacyrestorejob' }, controller.activeVisits());
       metrics.pausedBudgets.set(controller.pausedBudgets());
       metrics.resources.set(watches.jobs.size());
+      metrics.crdOutdated.set(schema.missingFields().length === 0 ? 0 : 1);
       return { body: await metrics.registry.metrics(), contentType: metrics.registry.contentType };
     },
   });

@@ -73,7 +73,8 @@ const SELECTABLE_FIELDS = [
   '.status.batchId',
 ];
 
-function openApiSchema() {
+/** The schema of the resource, as the CustomResourceDefinition has it. */
+export function openApiSchema() {
   return {
     type: 'object',
     description:

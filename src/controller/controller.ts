@@ -37,6 +37,8 @@ export interface ControllerOptions {
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
+  /** Paths of fields that the installed schema lacks. */
+  readonly missingFields: () => readonly string[];
   readonly defaultCredentialsDir: string;
   readonly defaultCredentialsNamespaces: readonly string[];
 }
@@ -184,6 +186,7 @@ export function createController(options: ControllerOptions): Controller {
       failures,
       defaultInterval: options.defaultInterval,
       deliveryUrlInStatus: options.deliveryUrlInStatus,
+      missingFields: options.missingFields(),
       now: Date.now(),
       random: Math.random,
     });

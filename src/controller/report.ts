@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Condition, Status } from '../api/legacy-restore-job.ts';
 import { REASONS } from '../api/reasons.ts';
 import { RestoreJob } from '../api/restore-job.ts';
+import { withoutFields } from '../api/schema-fields.ts';
 import type { EventContent } from '../kube/events.ts';
 import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { kubeTime } from '../kube/time.ts';
@@ -29,6 +30,8 @@ export interface ReportInput {
   readonly failures: number;
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
+  /** Paths of fields that the installed schema lacks: the API server would drop them, so they are not compared. */
+  readonly missingFields: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly random: Random;
@@ -148,18 +151,20 @@ interface Ending {
 }
 
 function finish(input: ReportInput, content: RestoreJob, verdicts: readonly Verdict[], ending: Ending): Report {
-  const { job, now } = input;
-  const previous = job.status;
-  const changed = !isDeepStrictEqual(content, mirroredContent(previous));
+  const { job, now, missingFields } = input;
+  const previous = withoutFields(job.status, missingFields);
+  const keepable = mirroredContent(withoutFields(content, missingFields));
+  const changed = !isDeepStrictEqual(keepable, mirroredContent(previous));
   const lastChangeTime = changed ? kubeTime(now) : previous.lastChangeTime;
   const lastHandledReconcileAt = ending.requestedAt ?? previous.lastHandledReconcileAt;
-  const status: Status = {
+  const complete: Status = {
     observedGeneration: job.generation,
     conditions: verdicts.map((verdict) => dated(verdict, previous, job.generation, now)),
     ...(lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt }),
     ...(lastChangeTime === undefined ? {} : { lastChangeTime }),
-    ...content,
+    ...keepable,
   };
+  const status = withoutFields(complete, missingFields);
   const written = isDeepStrictEqual(status, previous);
   return {
     status: written ? undefined : status,

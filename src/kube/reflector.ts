@@ -46,6 +46,8 @@ export interface ReflectorOptions<T extends Kept> {
   readonly onInterrupted: (cause: WatchCause, error: unknown, waitMs: number) => void;
   /** Told once listing or watching works again after an interruption. */
   readonly onRecovered: () => void;
+  /** Told when the server ended a watch before its time, as it does when it stops and when the CRD changes. */
+  readonly onEndedEarly: () => void;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
 }
@@ -93,7 +95,17 @@ type Ending =
   | { readonly kind: 'failed'; readonly error: unknown; readonly cause: WatchCause };
 
 export function createReflector<T extends Kept>(options: ReflectorOptions<T>): Reflector<T> {
-  const { session, path, keep, onChange, onListed, onInterrupted, onRecovered, random = Math.random } = options;
+  const {
+    session,
+    path,
+    keep,
+    onChange,
+    onListed,
+    onInterrupted,
+    onRecovered,
+    onEndedEarly,
+    random = Math.random,
+  } = options;
   const objects = new Map<string, T>();
   let listed = false;
   /** Undefined: the next thing to do is a list. */
@@ -232,10 +244,12 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
       resourceVersion: resourceVersion ?? '',
     });
     const stall = startStallTimer(seconds * 1_000 + STALL_MS.afterEnd, signal, STALL_MS.between);
+    const startedAt = performance.now();
     try {
       const stream = await session.stream(`${path}?${query.toString()}`, stall.signal);
       recovered();
       await readEvents(stream, stall);
+      if (performance.now() - startedAt < (seconds - 1) * 1_000) onEndedEarly();
       return { kind: 'ended' };
     } catch (error) {
       return stall.stalled() ? failed(stall.signal.reason, 'stalled') : failed(error, 'watch');

@@ -8,17 +8,19 @@ export interface HttpServerOptions {
   readonly address: { readonly host: string; readonly port: number };
   readonly live: Probe;
   readonly ready: Probe;
+  /** What needs attention without keeping the operator from being ready, one sentence each. */
+  readonly notes: () => readonly string[];
   /** Text in Prometheus's exposition format, and its content type. */
   readonly metrics: () => Promise<{ readonly body: string; readonly contentType: string }>;
 }
 
 /** Listens; rejects when the address cannot be had. */
-export async function startHttpServer({ address, live, ready, metrics }: HttpServerOptions): Promise<Server> {
+export async function startHttpServer({ address, live, ready, notes, metrics }: HttpServerOptions): Promise<Server> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'method not allowed\n');
-    else if (path === '/livez') answerProbe(response, live());
-    else if (path === '/readyz') answerProbe(response, ready());
+    else if (path === '/livez') answerProbe(response, live(), []);
+    else if (path === '/readyz') answerProbe(response, ready(), notes());
     else if (path === '/metrics') {
       metrics().then(
         ({ body, contentType }) => answer(response, 200, body, contentType),
@@ -35,10 +37,12 @@ export async function startHttpServer({ address, live, ready, metrics }: HttpSer
   return server;
 }
 
-function answerProbe(response: ServerResponse, problems: readonly string[]): void {
-  if (problems.length === 0) answer(response, 200, 'ok\n');
-  else answer(response, 503, problems.map((problem) => `${problem}\n`).join(''));
+function answerProbe(response: ServerResponse, problems: readonly string[], notes: readonly string[]): void {
+  if (problems.length === 0) answer(response, 200, lines(['ok', ...notes]));
+  else answer(response, 503, lines([...problems, ...notes]));
 }
+
+const lines = (sentences: readonly string[]): string => sentences.map((sentence) => `${sentence}\n`).join('');
 
 function answer(
   response: ServerResponse,

@@ -49,6 +49,10 @@ export function createMetrics(version: string) {
       'Interruptions of list and watch, by cause.',
       ['cause'],
     ),
+    crdOutdated: gauge(
+      'legacy_restore_crd_outdated',
+      '1 while the installed CustomResourceDefinition lacks fields that this version needs, else 0.',
+    ),
     statusWrites: counter('legacy_restore_status_writes_total', 'Status writes, by result.', ['result']),
     leader: gauge('leader_election_master_status', '1 while this replica leads, else 0.', ['name']),
     deprecated: gauge(

@@ -82,6 +82,7 @@ function watchAll({ kubeconfig, change, wrap = (session) => session }: WatchOpti
     onListed: () => undefined,
     onInterrupted: (cause, error) => interruptions.push({ cause, error }),
     onRecovered: () => undefined,
+    onEndedEarly: () => undefined,
   });
   const stop = new AbortController();
   const ended = reflector.run(stop.signal);

@@ -53,6 +53,7 @@ class World {
   /** Keys that asked Atlas, in order. */
   readonly fetches: string[] = [];
   readonly leftLine: string[] = [];
+  missingFields: readonly string[] = [];
   readonly waited: string[] = [];
   atlasClosed = false;
   /** What happens to the next status writes: undefined lets one pass. */
@@ -104,6 +105,7 @@ class World {
       concurrency: 4,
       defaultInterval: MINUTE,
       deliveryUrlInStatus: true,
+      missingFields: () => this.missingFields,
       defaultCredentialsDir: '',
       defaultCredentialsNamespaces: [],
     });
@@ -303,6 +305,20 @@ describe('a visit', () => {
     await pass(MINUTE);
     expect([world.fetches.length, world.attempts]).toEqual([2, 1]);
     expect(world.events).toHaveLength(1);
+  });
+
+  test('writes nothing for fields that the installed schema lacks, until it has them', async () => {
+    const world = new World();
+    world.missingFields = ['status.snapshotId'];
+    world.controller.start();
+    world.apply(resource());
+    await pass(MINUTE);
+    expect([world.fetches.length, world.attempts]).toEqual([2, 1]);
+    expect(world.job.status).not.toHaveProperty('snapshotId');
+    world.missingFields = [];
+    await pass(MINUTE);
+    expect([world.fetches.length, world.attempts]).toEqual([3, 2]);
+    expect(world.job.status).toHaveProperty('snapshotId');
   });
 
   test('events follow a written status', async () => {

@@ -79,6 +79,7 @@ function visit(job: LegacyRestoreJob, outcome: Outcome, more: Partial<ReportInpu
     failures: 0,
     defaultInterval: MINUTE,
     deliveryUrlInStatus: true,
+    missingFields: [],
     now: NOW,
     random: () => 0.5,
     ...more,
@@ -912,6 +913,48 @@ describe('the URL kept out of status', () => {
       expect(again).toMatchObject({ status: undefined, events: [], failures: 3, log: { level: 'debug' } });
     },
   );
+});
+
+describe('fields that the installed schema lacks', () => {
+  const missingFields = ['spec.suspend', 'status.hashes', 'status.delivery.url', 'status.snapshotId'];
+  const body = fetchedDownload(REF, atlasDate(NOW + HOUR));
+
+  test('are left out of status, and the rest is written', () => {
+    const { hashes: _hashes, snapshotId: _snapshot, delivery: told, ...rest } = answerOf(body).job;
+    const { url: _url, ...kept } = told ?? {};
+    const status = statusOf(visit(resource(), fetched(body), { missingFields }));
+    expect(RestoreJob.parse(status)).toEqual({ ...rest, delivery: kept });
+    expect(shown(status)).toContain('DownloadAvailable=True/DownloadReady');
+  });
+
+  test('cause no write, no event and no new time of change at the next visit', () => {
+    const job = after([fetched(body)], resource(), { missingFields });
+    const again = visit(job, fetched(body), { missingFields, now: NOW + MINUTE });
+    expect([again.status, again.events, next(again)]).toEqual([undefined, [], 10 * MINUTE]);
+    const asked = statusOf(visit({ ...job, requestedAt: 'now' }, fetched(body), { missingFields, now: NOW + MINUTE }));
+    expect(asked).toEqual({ ...job.status, lastHandledReconcileAt: 'now' });
+  });
+
+  test('cause no write while the local picture is of the time before a downgrade', () => {
+    const job = after([fetched(body)]);
+    const failing = statusOf(visit(job, TRANSIENT, { missingFields, now: NOW + MINUTE }));
+    expect(failing.lastChangeTime).toBe(job.status.lastChangeTime);
+    expect(visit(job, fetched(body), { missingFields, now: NOW + MINUTE }).status).toBeUndefined();
+  });
+
+  test('are filled by the next visit once the schema is current', () => {
+    const job = after([fetched(body)], resource(), { missingFields });
+    const filled = statusOf(visit(job, fetched(body), { now: NOW + MINUTE }));
+    expect(RestoreJob.parse(filled)).toEqual(answerOf(body).job);
+    expect(filled.lastChangeTime).toBe('2030-01-01T00:01:00Z');
+  });
+
+  test('also where one of them is the operator’s own', () => {
+    const own = ['status.lastChangeTime', 'status.lastHandledReconcileAt'];
+    const job = after([fetched(body)], resource({ requestedAt: 'now' }), { missingFields: own });
+    expect(job.status).not.toHaveProperty('lastChangeTime');
+    expect(visit(job, fetched(body), { missingFields: own, now: NOW + MINUTE }).status).toBeUndefined();
+  });
 });
 
 describe('whatever happens', () => {

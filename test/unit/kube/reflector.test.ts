@@ -130,6 +130,7 @@ interface World {
   readonly interruptions: string[];
   readonly waits: number[];
   recovered: number;
+  endedEarly: number;
   readonly stop: AbortController;
   ended: boolean;
   /** What the picture holds: `name@resourceVersion`. */
@@ -169,6 +170,7 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
     interruptions: [],
     waits: [],
     recovered: 0,
+    endedEarly: 0,
     stop: new AbortController(),
     ended: false,
     get picture() {
@@ -201,6 +203,9 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
     },
     onRecovered: () => {
       it.recovered += 1;
+    },
+    onEndedEarly: () => {
+      it.endedEarly += 1;
     },
     random: () => random,
   });
@@ -385,6 +390,22 @@ describe('watching', () => {
     it.pipe.send(['ADDED', thing('one', 101)]).end();
     await pass();
     expect([versionOf(it.pipe), it.interruptions]).toEqual(['101', []]);
+  });
+
+  test('an end before the announced one is told: the CRD may have changed', async () => {
+    const it = await watching();
+    const seconds = Number(it.pipe.query.get('timeoutSeconds'));
+    await pass(9 * SECOND);
+    it.pipe.bookmark(101).end();
+    await pass();
+    expect([it.endedEarly, it.interruptions]).toEqual([1, []]);
+    for (let elapsed = 0; elapsed < seconds; elapsed += 5) {
+      it.pipe.bookmark(102);
+      await pass(5 * SECOND);
+    }
+    it.pipe.end();
+    await pass();
+    expect(it.endedEarly).toBe(1);
   });
 
   test('bookmarks move the version', async () => {

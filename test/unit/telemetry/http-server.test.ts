@@ -21,6 +21,7 @@ async function serving(options: Partial<HttpServerOptions> = {}): Promise<number
     address: LOOPBACK,
     live: () => [],
     ready: () => [],
+    notes: () => [],
     metrics: () => Promise.resolve({ body: 'a 1\n', contentType: 'text/plain; version=0.0.4' }),
     ...options,
   });
@@ -68,6 +69,15 @@ describe('the probes', () => {
     expect(await ask(port, '/readyz')).toMatchObject({ status: 200 });
   });
 
+  test('what needs attention stands in the body of /readyz and changes no status', async () => {
+    const ready: string[] = [];
+    const port = await serving({ ready: () => ready, notes: () => ['look here'] });
+    expect(await ask(port, '/readyz')).toMatchObject({ status: 200, body: 'ok\nlook here\n' });
+    expect(await ask(port, '/livez')).toMatchObject({ status: 200, body: 'ok\n' });
+    ready.push('not yet');
+    expect(await ask(port, '/readyz')).toMatchObject({ status: 503, body: 'not yet\nlook here\n' });
+  });
+
   test('HEAD is answered without a body', async () => {
     const port = await serving({ live: () => ['x'] });
     expect(await ask(port, '/readyz', 'HEAD')).toMatchObject({ status: 200, body: '' });
@@ -106,6 +116,7 @@ test('an address that is taken is an error at the start', async () => {
       address: { ...LOOPBACK, port },
       live: () => [],
       ready: () => [],
+      notes: () => [],
       metrics: () => Promise.reject(new Error('x')),
     }),
   ).rejects.toMatchObject({
