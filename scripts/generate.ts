@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { dump } from 'js-yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { atlasPage } from './atlas-page.ts';
-import { conditionsPage, getPage, settingsPage } from './pages.ts';
+import { conditionsPage, getPage, metricsPage, settingsPage } from './pages.ts';
 
 const root = new URL('../', import.meta.url);
 const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => string }> = [
@@ -19,6 +19,7 @@ const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => 
   { file: 'docs/settings.md', content: settingsPage },
   { file: 'docs/conditions.md', content: conditionsPage },
   { file: 'docs/get.md', content: getPage },
+  { file: 'docs/metrics.md', content: metricsPage },
 ];
 
 const check = process.argv.includes('--check');

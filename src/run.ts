@@ -21,7 +21,8 @@ import { type Change, createReflector, type Reflector } from './kube/reflector.t
 import { createSession, type KubeSession } from './kube/session.ts';
 import { startHttpServer } from './telemetry/http-server.ts';
 import { errorFields, type Logger } from './telemetry/log.ts';
-import { createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { codeClass, createMetrics, type Metrics } from './telemetry/metrics.ts';
+import { collectNodeMetrics } from './telemetry/node-metrics.ts';
 
 /** How long a stop waits for visits under way, in milliseconds: within the 30 s that Kubernetes gives a pod. */
 const STOP_MS = 20_000;
@@ -38,7 +39,11 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   const identity = `${hostname()}_${randomUUID()}`;
   const session = createSession({
     userAgent: `legacy-restore-operator/${version}`,
-    onRequest: (method, status) => metrics.kubeRequests.inc({ method, code: String(status) }),
+    onRequest: ({ method, status, durationMs }) => {
+      // client-go's word for a request without an answer.
+      metrics.kubeRequests.inc({ method, code: status === 0 ? '<error>' : String(status) });
+      metrics.kubeSeconds.observe({ verb: method }, durationMs / 1_000);
+    },
   });
   // Ends everything that talks, at once. A stop ends most of it in order instead.
   const lifetime = new AbortController();
@@ -53,7 +58,11 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   const events = createEventRecorder({
     session: writing,
     instance: identity,
-    onFailed: (error) => log.debug(errorFields(error), 'an event could not be written'),
+    onWritten: () => metrics.events.inc({ result: 'written' }),
+    onFailed: (error) => {
+      metrics.events.inc({ result: 'failed' });
+      log.debug(errorFields(error), 'an event could not be written');
+    },
   });
   controller = createController({
     session: writing,
@@ -113,6 +122,7 @@ function createWatches(
 ): Watches {
   const { promise: listed, resolve } = Promise.withResolvers<void>();
   const scopes = namespaces.length === 0 ? [undefined] : namespaces;
+  const listSizes = new Map<string | undefined, number>();
   const watches = new Map<
     string | undefined,
     { reflector: Reflector<LegacyRestoreJob>; interruptions: InterruptionLog }
@@ -130,7 +140,10 @@ function createWatches(
           ),
         ),
       onChange,
-      onListed: (resources) => {
+      onListed: (resources, kind) => {
+        metrics.watchLists.inc({ kind });
+        listSizes.set(scope, resources);
+        metrics.watchListObjects.set([...listSizes.values()].reduce((sum, size) => sum + size, 0));
         log.debug({ resources, ...(scope === undefined ? {} : { watchedNamespace: scope }) }, 'listed');
         if ([...watches.values()].every((watch) => watch.reflector.hasListed())) resolve();
       },
@@ -151,7 +164,9 @@ function createWatches(
   return {
     jobs: {
       get: (key) => reflectorOf(key)?.get(key),
-      all: () => [...watches.values()].flatMap(({ reflector }) => [...reflector.all()]),
+      all: function* () {
+        for (const { reflector } of watches.values()) yield* reflector.all();
+      },
       learn: (job) => reflectorOf(job.key)?.learn(job),
       size: () => [...watches.values()].reduce((sum, { reflector }) => sum + reflector.size(), 0),
     },
@@ -261,12 +276,14 @@ function createAtlas(
     version: packageJson.version,
     signal,
     onTurn,
-    onRequest: ({ endpoint, status, durationMs }) => {
-      metrics.atlasRequests.inc({ endpoint, code: String(status) });
-      metrics.atlasSeconds.observe({ endpoint }, durationMs / 1_000);
+    onRequest: ({ endpoint, auth, status, durationMs }) => {
+      metrics.atlasRequests.inc({ endpoint, auth, code: codeClass(status) });
+      metrics.atlasSeconds.observe({ endpoint, auth }, durationMs / 1_000);
     },
+    onToken: (result) => metrics.tokens.inc({ result }),
+    onPause: () => metrics.budgetPauses.inc(),
     onDeprecation: (notice) => {
-      metrics.deprecated.set(1);
+      metrics.apiDeprecated.set(1);
       log.warn(notice, 'Atlas marks this version of its API as deprecated');
     },
   });
@@ -280,6 +297,7 @@ function serve(
   election: LeaderElection | undefined,
   metrics: Metrics,
 ): Promise<Server> {
+  const updateNodeMetrics = collectNodeMetrics(metrics.registry);
   return startHttpServer({
     address: settings.httpBindAddress,
     live: () => {
@@ -289,11 +307,9 @@ function serve(
     ready: watches.problems,
     notes: schema.problems,
     metrics: async () => {
-      metrics.queueDepth.set({ name: 'legacyrestorejob' }, controller.queueDepth());
-      metrics.activeWorkers.set({ controller: 'legacyrestorejob' }, controller.activeVisits());
-      metrics.pausedBudgets.set(controller.pausedBudgets());
-      metrics.resources.set(watches.jobs.size());
       metrics.crdOutdated.set(schema.missingFields().length === 0 ? 0 : 1);
+      controller.updateGauges();
+      await updateNodeMetrics();
       return { body: await metrics.registry.metrics(), contentType: metrics.registry.contentType };
     },
   });

@@ -146,6 +146,12 @@ export const REASONS = {
   },
 } as const satisfies Readonly<Record<string, ReasonEntry>>;
 
+/** The reasons that are a condition's own, in the order of the table. */
+export const reasonsOf = (condition: ReasonEntry['condition']): readonly string[] =>
+  Object.entries(REASONS)
+    .filter(([, entry]) => entry.condition === condition)
+    .map(([reason]) => reason);
+
 export type Reason = keyof typeof REASONS;
 type ReasonOf<C extends ReasonEntry['condition']> = {
   [R in Reason]: (typeof REASONS)[R]['condition'] extends C ? R : never;

@@ -6,6 +6,20 @@
  */
 import { z } from 'zod';
 
+/** The states of a job that Atlas documents. */
+export const JOB_STATUS_NAMES = ['IN_PROGRESS', 'FINISHED', 'BROKEN', 'KILLED'] as const;
+/** The states of a delivery that Atlas documents. */
+export const DELIVERY_STATUS_NAMES = [
+  'NOT_STARTED',
+  'PENDING',
+  'IN_PROGRESS',
+  'READY',
+  'EXPIRED',
+  'MAX_DOWNLOADS_EXCEEDED',
+  'FAILED',
+  'INTERRUPTED',
+] as const;
+
 const text = (description: string) => z.string().meta({ description }).exactOptional();
 const flag = (description: string) => z.boolean().meta({ description }).exactOptional();
 const integer = (description: string) => z.int().meta({ description, format: 'int64' }).exactOptional();

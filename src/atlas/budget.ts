@@ -24,9 +24,18 @@ export interface Budgets {
   readonly succeeded: (budget: string, remaining: number | undefined) => void;
   /** Removes somebody who has gone from every line. */
   readonly forget: (waiter: string) => void;
-  /** How many budgets Atlas has paused. */
-  readonly paused: () => number;
+  readonly usage: () => BudgetUsage;
   readonly close: () => void;
+}
+
+/** All budgets together, at one instant. */
+export interface BudgetUsage {
+  /** Budgets that Atlas has paused. */
+  readonly paused: number;
+  /** Who stands in a line. */
+  readonly waiting: number;
+  /** Requests that the budget with the least left grants now; undefined without a limit of ours. */
+  readonly remaining: number | undefined;
 }
 
 export interface BudgetOptions {
@@ -34,6 +43,8 @@ export interface BudgetOptions {
   readonly requestsPerMinute: number;
   /** Called when it is a waiter's turn; its next `admit` will be granted. */
   readonly onTurn: (waiter: string) => void;
+  /** Called for each pause that Atlas asks for. */
+  readonly onPause?: () => void;
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
   /** Uniform in [0, 1). */
@@ -58,7 +69,7 @@ const LONGEST_PAUSE_MS = 3_600_000;
 const IDLE_MS = 10 * MINUTE_MS;
 
 export function createBudgets(options: BudgetOptions): Budgets {
-  const { requestsPerMinute, onTurn, now = Date.now, random = Math.random } = options;
+  const { requestsPerMinute, onTurn, onPause, now = Date.now, random = Math.random } = options;
   // A burst and the refill of one minute together never exceed the limit, whatever minute is looked at.
   const burst = Math.max(1, Math.floor(requestsPerMinute / 5));
   const refillPerMs = Math.max(requestsPerMinute - burst, requestsPerMinute / 2) / MINUTE_MS;
@@ -94,10 +105,12 @@ export function createBudgets(options: BudgetOptions): Budgets {
     }
   }
 
+  const tokensNow = ({ tokens, refilledAt, pausedUntil }: Budget): number =>
+    Math.min(burst, tokens + Math.max(0, now() - Math.max(refilledAt, pausedUntil)) * refillPerMs);
+
   function refill(budget: Budget): void {
-    const from = Math.max(budget.refilledAt, budget.pausedUntil);
-    if (now() <= from) return;
-    budget.tokens = Math.min(burst, budget.tokens + (now() - from) * refillPerMs);
+    if (now() <= Math.max(budget.refilledAt, budget.pausedUntil)) return;
+    budget.tokens = tokensNow(budget);
     budget.refilledAt = now();
   }
 
@@ -154,7 +167,10 @@ export function createBudgets(options: BudgetOptions): Budgets {
     if (now() - budget.pausedUntil > MINUTE_MS) budget.pausesInARow = 0;
     if (budget.pausesInARow === 0) budget.pausedSince = now();
     // Requests that were under way together are all told the same: that is one pause.
-    if (budget.pausedUntil <= now()) budget.pausesInARow += 1;
+    if (budget.pausedUntil <= now()) {
+      budget.pausesInARow += 1;
+      onPause?.();
+    }
     const untold = Math.min(MINUTE_MS, 500 * 2 ** budget.pausesInARow) * (0.5 + random() / 2);
     // No time at all, or a date that has passed by our clock, is as good as none: it would be asked again without end.
     const wanted = retryAfterMs === undefined || retryAfterMs === 0 ? untold : retryAfterMs;
@@ -175,6 +191,18 @@ export function createBudgets(options: BudgetOptions): Budgets {
     if (remaining !== undefined && limited) budget.tokens = Math.min(budget.tokens, remaining);
   }
 
+  /** Looks without a refill, which would make a budget seem in use. */
+  function usage(): BudgetUsage {
+    let [paused, waiting, remaining] = [0, 0, burst];
+    for (const budget of budgets.values()) {
+      const isPaused = budget.pausedUntil > now();
+      if (isPaused) paused += 1;
+      waiting += budget.line.size;
+      remaining = Math.min(remaining, isPaused ? 0 : Math.max(0, Math.floor(tokensNow(budget))));
+    }
+    return { paused, waiting, remaining: limited ? remaining : undefined };
+  }
+
   return {
     admit,
     wait,
@@ -189,7 +217,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
         if (budget.called.delete(waiter)) budget.tokens = Math.min(burst, budget.tokens + 1);
       }
     },
-    paused: () => [...budgets.values()].filter((budget) => budget.pausedUntil > now()).length,
+    usage,
     close: () => {
       for (const budget of budgets.values()) clearTimeout(budget.timer);
       budgets.clear();

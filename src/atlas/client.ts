@@ -3,12 +3,12 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
 import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { type RestoreJobAnswer, readAnswer } from './answer.ts';
-import { createBudgets } from './budget.ts';
+import { type BudgetUsage, createBudgets } from './budget.ts';
 import { type AtlasCredentials, credentialsKey } from './credentials.ts';
 import { createDigestAuthentication } from './digest-authentication.ts';
 import { AtlasError } from './errors.ts';
 import { createSend, type HttpRequest, retryAfterMs, type Send } from './http.ts';
-import { createOAuthAuthentication } from './oauth.ts';
+import { createOAuthAuthentication, type TokenResult } from './oauth.ts';
 
 /** What names a restore job at Atlas. */
 export interface RestoreJobRef {
@@ -44,15 +44,19 @@ export interface AtlasClient {
   readonly wait: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string) => Waiting;
   /** Takes somebody who has gone out of the lines. */
   readonly forget: (waiter: string) => void;
-  /** How many budgets Atlas has paused. */
-  readonly pausedBudgets: () => number;
+  /** How the request budgets stand, for metrics. */
+  readonly budgets: () => BudgetUsage;
   /** Gives tokens back and closes the connections. */
   readonly close: () => Promise<void>;
 }
 
+/** How a request is authenticated: with an API key or with what belongs to a service account. */
+export type AuthKind = 'digest' | 'serviceAccount';
+
 /** One request to Atlas, for metrics. `status` 0: no answer came. */
 export interface AtlasRequestRecord {
   readonly endpoint: 'restoreJob' | 'token' | 'revoke';
+  readonly auth: AuthKind;
   readonly status: number;
   readonly durationMs: number;
 }
@@ -71,6 +75,10 @@ export interface AtlasClientOptions {
   readonly signal: AbortSignal;
   readonly onTurn: (waiter: string) => void;
   readonly onRequest?: (record: AtlasRequestRecord) => void;
+  /** Called for each access token that was asked for. */
+  readonly onToken?: (result: TokenResult) => void;
+  /** Called when Atlas asks a budget to wait. */
+  readonly onPause?: () => void;
   /** Atlas marks this API version as deprecated; called once. */
   readonly onDeprecation?: (notice: {
     readonly deprecation: string | undefined;
@@ -84,10 +92,18 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   // Honours HTTPS_PROXY and NO_PROXY.
   const dispatcher = options.dispatcher ?? new EnvHttpProxyAgent({ keepAliveTimeout: KEEP_ALIVE_MS });
   const userAgent = `legacy-restore-operator/${options.version} (${platform()};${arch()})`;
-  const send = observed(createSend({ dispatcher, timeoutMs: options.timeoutMs, signal, userAgent }), options.onRequest);
-  const budgets = createBudgets({ requestsPerMinute: options.requestsPerMinute, onTurn: options.onTurn });
+  const send = createSend({ dispatcher, timeoutMs: options.timeoutMs, signal, userAgent });
+  const sendWith: Readonly<Record<AuthKind, Send>> = {
+    digest: observed(send, 'digest', options.onRequest),
+    serviceAccount: observed(send, 'serviceAccount', options.onRequest),
+  };
+  const budgets = createBudgets({
+    requestsPerMinute: options.requestsPerMinute,
+    onTurn: options.onTurn,
+    ...(options.onPause === undefined ? {} : { onPause: options.onPause }),
+  });
   const digest = createDigestAuthentication();
-  const oauth = createOAuthAuthentication(baseUrl, send);
+  const oauth = createOAuthAuthentication(baseUrl, sendWith.serviceAccount, Date.now, options.onToken);
   const noticeDeprecation = once(options.onDeprecation);
   const inFlight = new Map<string, Promise<RestoreJobAnswer>>();
 
@@ -98,12 +114,12 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     budget: string,
   ): Promise<RestoreJobAnswer> {
     const request: HttpRequest = { method: 'GET', url, headers: {} };
-    const counted = afterFirst(send, () => budgets.spend(budget));
+    const counted = (auth: AuthKind): Send => afterFirst(sendWith[auth], () => budgets.spend(budget));
     try {
       const answer =
         credentials.kind === 'apiKey'
-          ? await digest.exchange(counted, request, credentials, key)
-          : await oauth.exchange(counted, request, credentials, key);
+          ? await digest.exchange(counted('digest'), request, credentials, key)
+          : await oauth.exchange(counted('serviceAccount'), request, credentials, key);
       noticeDeprecation(answer.headers);
       const result = readAnswer(answer.status, answer.body, retryAfterMs(answer.headers, Date.now()));
       if (result instanceof AtlasError) throw result;
@@ -144,7 +160,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     await dispatcher.close();
   }
 
-  return { fetch, wait, forget: budgets.forget, pausedBudgets: budgets.paused, close };
+  return { fetch, wait, forget: budgets.forget, budgets: budgets.usage, close };
 }
 
 /** Idle connections outlive the gap between two visits at the shortest interval. */
@@ -178,12 +194,12 @@ function afterFirst(send: Send, onFurther: () => void): Send {
   };
 }
 
-function observed(send: Send, onRequest: AtlasClientOptions['onRequest']): Send {
+function observed(send: Send, auth: AuthKind, onRequest: AtlasClientOptions['onRequest']): Send {
   if (onRequest === undefined) return send;
   return async (request) => {
     const start = performance.now();
     const record = (status: number) =>
-      onRequest({ endpoint: endpointOf(request.url), status, durationMs: performance.now() - start });
+      onRequest({ endpoint: endpointOf(request.url), auth, status, durationMs: performance.now() - start });
     try {
       const answer = await send(request);
       record(answer.status);

@@ -43,11 +43,15 @@ const USELESS_MS = 300_000;
 const HOLD_MS = { permanent: 60_000, rateLimited: 60_000, transient: 6_000 } as const;
 const LONGEST_HOLD_MS = 3_600_000;
 
-/** `sendToken` carries the requests to the token endpoint. */
+/** What became of a request for a token: granted; Atlas said no, or to wait; or there was no usable answer. */
+export type TokenResult = 'granted' | 'refused' | 'failed';
+
+/** `sendToken` carries the requests to the token endpoint; `onToken` is told how each request for a token ended. */
 export function createOAuthAuthentication(
   baseUrl: string,
   sendToken: Send,
   now: () => number = Date.now,
+  onToken: (result: TokenResult) => void = () => {},
 ): OAuthAuthentication {
   const tokens = new Map<string, Token>();
   const pending = new Map<string, Promise<Token>>();
@@ -104,9 +108,11 @@ export function createOAuthAuthentication(
       const token = await requestToken(credentials);
       failures.delete(key);
       bounded(tokens, key, token);
+      onToken('granted');
       return token;
     } catch (error) {
       if (error instanceof AtlasError) {
+        onToken(error.kind === 'transient' ? 'failed' : 'refused');
         bounded(failures, key, {
           error,
           until: now() + Math.min(error.retryAfterMs ?? HOLD_MS[error.kind], LONGEST_HOLD_MS),

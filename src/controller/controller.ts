@@ -9,13 +9,14 @@ import { getLegacyRestoreJob, type LegacyRestoreJob, writeStatus } from '../kube
 import type { Change } from '../kube/reflector.ts';
 import type { KubeSession } from '../kube/session.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
-import type { Metrics } from '../telemetry/metrics.ts';
+import { CONTROLLER, type Metrics } from '../telemetry/metrics.ts';
 import { type CredentialsReader, createCredentialsReader } from './credentials.ts';
 import { type CredentialsWatch, createCredentialsWatch } from './credentials-watch.ts';
 import type { Outcome } from './outcome.ts';
 import { createQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
 import { type Report, report } from './report.ts';
+import { countResources, setResourceMetrics } from './resource-metrics.ts';
 import { firstVisit, isUrgent, transientBackoff } from './schedule.ts';
 
 /** The local picture of all resources; the reflectors keep it. */
@@ -50,9 +51,9 @@ export interface Controller {
   readonly start: () => void;
   /** Begins no further visit, lets those under way end, and closes the Atlas client. */
   readonly stop: () => Promise<void>;
-  readonly queueDepth: () => number;
   readonly activeVisits: () => number;
-  readonly pausedBudgets: () => number;
+  /** Brings the gauges up to date, before a scrape. */
+  readonly updateGauges: () => void;
 }
 
 /** What is known of a key beyond the resource itself. */
@@ -62,6 +63,8 @@ interface Memory {
   failures: number;
   /** An outcome whose status could not be written yet: it is written before Atlas is asked again. */
   unwritten: Visit | undefined;
+  /** Monotonic time of the last successful fetch, or since when it is waited for. */
+  fetchedAt: number;
 }
 
 interface Visit {
@@ -72,21 +75,30 @@ interface Visit {
 
 /** A status that keeps changing under our hands is left to the next visit after so many conflicts. */
 const MAX_CONFLICTS = 5;
-const CONTROLLER = 'legacyrestorejob';
+/** The labels of the metrics that have no other. */
+const VISITS = { controller: CONTROLLER } as const;
+const QUEUE = { name: CONTROLLER } as const;
 
 export function createController(options: ControllerOptions): Controller {
   const { session, jobs, events, log, metrics } = options;
   const memories = new Map<string, Memory>();
-  let started = false;
+  /** Monotonic time since when this replica works; undefined before. */
+  let startedAt: number | undefined;
 
   const queue = createQueue({
     concurrency: options.concurrency,
     visit,
     onFailed: (key, error) => {
       log.error({ key, ...errorFields(error) }, 'a visit ended with an unexpected error');
-      queue.addAfter(key, transientBackoff(countFailure(key), Math.random));
+      retryAfter(key, transientBackoff(countFailure(key), Math.random));
+    },
+    observer: {
+      added: () => metrics.queueAdds.inc(QUEUE),
+      taken: (waitedMs) => metrics.queueSeconds.observe(QUEUE, waitedMs / 1_000),
+      ended: (workedMs) => metrics.workSeconds.observe(QUEUE, workedMs / 1_000),
     },
   });
+  metrics.maxConcurrentReconciles.set(VISITS, options.concurrency);
   const atlas = options.atlas((key) => queue.add(key, 'due'));
   const credentials: CredentialsReader = createCredentialsReader({
     session,
@@ -108,8 +120,11 @@ export function createController(options: ControllerOptions): Controller {
       forget(change.previous.key);
       return;
     }
-    if (!started || !isUrgent(change.object)) {
-      if (started && change.type === 'added') schedule(change.object);
+    if (startedAt === undefined) return;
+    // From now on it is waited for anew, however long ago it was fetched.
+    if (change.type === 'added' || isResumed(change)) memoryOf(change.object).fetchedAt = performance.now();
+    if (!isUrgent(change.object)) {
+      if (change.type === 'added') schedule(change.object);
       return;
     }
     const asked =
@@ -135,21 +150,27 @@ export function createController(options: ControllerOptions): Controller {
   async function visit(key: string): Promise<void> {
     const job = jobs.get(key);
     if (job === undefined) return forget(key);
-    const memory = memoryOf(job);
-    const startedAt = performance.now();
-    const pending = memory.unwritten;
-    memory.unwritten = undefined;
-    const found: Visit =
-      pending !== undefined && isStillTrue(pending, job)
-        ? pending
-        : {
-            job,
-            outcome: await reconcile({ session, atlas, credentials, credentialsWatch }, job),
-            atlasMs: performance.now() - startedAt,
-          };
-    const result = await publish(found, memory);
-    metrics.reconciles.inc({ controller: CONTROLLER, result });
-    metrics.reconcileSeconds.observe({ controller: CONTROLLER }, (performance.now() - startedAt) / 1_000);
+    const begunAt = performance.now();
+    let result: Report['result'] = 'error';
+    try {
+      const memory = memoryOf(job);
+      const pending = memory.unwritten;
+      memory.unwritten = undefined;
+      const repeat = pending !== undefined && isStillTrue(pending, job);
+      result = await publish(repeat ? pending : await find(job, memory), memory);
+    } finally {
+      metrics.reconciles.inc({ controller: CONTROLLER, result });
+      if (result === 'error') metrics.reconcileErrors.inc(VISITS);
+      metrics.reconcileSeconds.observe({ controller: CONTROLLER, result }, (performance.now() - begunAt) / 1_000);
+    }
+  }
+
+  async function find(job: LegacyRestoreJob, memory: Memory): Promise<Visit> {
+    const begunAt = performance.now();
+    const outcome = await reconcile({ session, atlas, credentials, credentialsWatch }, job);
+    const endedAt = performance.now();
+    if (outcome.kind === 'fetched') memory.fetchedAt = endedAt;
+    return { job, outcome, atlasMs: endedAt - begunAt };
   }
 
   /** Publishes what a visit found, on the resource as it is now; returns the metric's label. */
@@ -166,6 +187,7 @@ export function createController(options: ControllerOptions): Controller {
       const result = reportOn(found, job, memory);
       try {
         if (result.status !== undefined) await write(job, result.status);
+        else if (isCompared(found.outcome)) metrics.statusWritesSkipped.inc();
         announce(found, job, result, memory);
         return result.result;
       } catch (error) {
@@ -220,7 +242,14 @@ export function createController(options: ControllerOptions): Controller {
     }
     if (outcome.kind === 'interrupted')
       log.debug({ ...identity(job), ...errorFields(outcome.error) }, 'the visit was interrupted');
-    if (result.next.kind === 'after') queue.addAfter(job.key, result.next.ms);
+    if (result.next.kind === 'never') return;
+    if (result.result === 'error') retryAfter(job.key, result.next.ms);
+    else queue.addAfter(job.key, result.next.ms);
+  }
+
+  function retryAfter(key: string, ms: number): void {
+    metrics.retries.inc(QUEUE);
+    queue.addAfter(key, ms);
   }
 
   /** A status write that failed is made up for, without asking Atlas again. */
@@ -231,13 +260,18 @@ export function createController(options: ControllerOptions): Controller {
     const told = error instanceof KubeError ? error.retryAfterMs : undefined;
     const ms = told ?? transientBackoff(countFailure(found.job.key), Math.random);
     log.warn({ ...identity(found.job), ...errorFields(error) }, 'the status could not be written, it is tried again');
-    queue.addAfter(found.job.key, ms);
+    retryAfter(found.job.key, ms);
   }
 
   function memoryOf(job: LegacyRestoreJob): Memory {
     const known = memories.get(job.key);
     if (known?.uid === job.uid) return known;
-    const fresh: Memory = { uid: job.uid, failures: 0, unwritten: undefined };
+    const fresh: Memory = {
+      uid: job.uid,
+      failures: 0,
+      unwritten: undefined,
+      fetchedAt: startedAt ?? performance.now(),
+    };
     memories.set(job.key, fresh);
     return fresh;
   }
@@ -249,10 +283,27 @@ export function createController(options: ControllerOptions): Controller {
     return memory.failures;
   }
 
+  /** How long ago a resource was fetched, in milliseconds; 0 on a standby, which fetches nothing. */
+  function ageMs({ key }: LegacyRestoreJob): number {
+    return startedAt === undefined ? 0 : performance.now() - (memories.get(key)?.fetchedAt ?? startedAt);
+  }
+
+  function updateGauges(): void {
+    metrics.queueDepth.set(QUEUE, queue.depth());
+    metrics.activeWorkers.set(VISITS, queue.active());
+    metrics.longestRunning.set(QUEUE, queue.longestMs() / 1_000);
+    const { paused, waiting, remaining } = atlas.budgets();
+    metrics.budgetsPaused.set(paused);
+    metrics.budgetWaiting.set(waiting);
+    if (remaining === undefined) metrics.budgetRemaining.remove();
+    else metrics.budgetRemaining.set(remaining);
+    setResourceMetrics(metrics, countResources(jobs.all(), ageMs, Date.now()));
+  }
+
   return {
     onChange,
     start: () => {
-      started = true;
+      startedAt = performance.now();
       for (const job of jobs.all()) schedule(job);
       queue.start();
     },
@@ -261,14 +312,19 @@ export function createController(options: ControllerOptions): Controller {
       await queue.stop();
       await atlas.close();
     },
-    queueDepth: queue.depth,
     activeVisits: queue.active,
-    pausedBudgets: atlas.pausedBudgets,
+    updateGauges,
   };
 }
 
 /** Whether an outcome that waits for its status write still answers what the resource asks for. */
 const isStillTrue = ({ job }: Visit, now: LegacyRestoreJob): boolean =>
   job.uid === now.uid && job.generation === now.generation && job.requestedAt === now.requestedAt;
+
+const isResumed = (change: Exclude<Change<LegacyRestoreJob>, { type: 'deleted' }>): boolean =>
+  change.type === 'updated' && change.previous.spec.suspend === true && change.object.spec.suspend !== true;
+
+/** Whether a status was computed of an outcome: who waits and who was interrupted has none. */
+const isCompared = ({ kind }: Outcome): boolean => kind === 'fetched' || kind === 'failed' || kind === 'suspended';
 
 const identity = ({ namespace, name, uid, spec }: LegacyRestoreJob) => ({ namespace, name, uid, jobId: spec.jobId });

@@ -1,19 +1,24 @@
 /** What mirrored content means: the only place that knows Atlas's status names. */
-import { type RestoreDelivery, RestoreJob } from '../api/restore-job.ts';
+import {
+  type DELIVERY_STATUS_NAMES,
+  type JOB_STATUS_NAMES,
+  type RestoreDelivery,
+  RestoreJob,
+} from '../api/restore-job.ts';
 
 /** `unknown`: no status, or one that this version does not know. */
 export type JobState = 'running' | 'finished' | 'broken' | 'killed' | 'unknown';
 
 export type DeliveryState = 'absent' | 'pending' | 'ready' | 'expired' | 'exhausted' | 'failed' | 'unknown';
 
-const JOB_STATES: Readonly<Record<string, JobState>> = {
+const JOB_STATES: Readonly<Record<(typeof JOB_STATUS_NAMES)[number], JobState>> = {
   IN_PROGRESS: 'running',
   FINISHED: 'finished',
   BROKEN: 'broken',
   KILLED: 'killed',
 };
 
-const DELIVERY_STATES: Readonly<Record<string, DeliveryState>> = {
+const DELIVERY_STATES: Readonly<Record<(typeof DELIVERY_STATUS_NAMES)[number], DeliveryState>> = {
   NOT_STARTED: 'pending',
   PENDING: 'pending',
   IN_PROGRESS: 'pending',
@@ -55,6 +60,9 @@ export function isDownload(delivery: RestoreDelivery | undefined, hasUrl: boolea
   if (delivery === undefined || isAutomatedRestore(delivery, hasUrl)) return false;
   return hasUrl || !PUSHED_METHODS.includes(delivery.methodName ?? '');
 }
+
+/** Whether somebody has fetched the file: Atlas tells its hashes then. */
+export const isFetched = ({ hashes }: RestoreJob): boolean => (hashes?.length ?? 0) > 0;
 
 /** When the download expires, in milliseconds since the epoch; undefined when Atlas does not say or not readably. */
 export const expiresAt = ({ expires = '' }: RestoreDelivery): number | undefined => timeOf(expires);

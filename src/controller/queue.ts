@@ -12,6 +12,17 @@ export interface QueueOptions {
   /** Visits one key. What it throws is given to `onFailed`. */
   readonly visit: (key: string) => Promise<void>;
   readonly onFailed: (key: string, error: unknown) => void;
+  /** Told of the ways of the keys, for metrics. */
+  readonly observer?: QueueObserver;
+}
+
+export interface QueueObserver {
+  /** A key became ready that was not. */
+  readonly added: () => void;
+  /** A worker took a key that had been ready for so many milliseconds. */
+  readonly taken: (waitedMs: number) => void;
+  /** A visit ended after so many milliseconds. */
+  readonly ended: (workedMs: number) => void;
 }
 
 export interface Queue {
@@ -29,30 +40,45 @@ export interface Queue {
   readonly depth: () => number;
   /** Visits under way. */
   readonly active: () => number;
+  /** Milliseconds since the oldest visit under way began; 0 where there is none. */
+  readonly longestMs: () => number;
 }
 
 /** setTimeout fires at once for more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-export function createQueue({ concurrency, visit, onFailed }: QueueOptions): Queue {
+interface Run {
+  readonly startedAt: number;
+  /** What came for the key meanwhile. */
+  again: Priority | undefined;
+}
+
+export function createQueue({ concurrency, visit, onFailed, observer }: QueueOptions): Queue {
   const timers = new Map<string, NodeJS.Timeout>();
   const lanes = { fresh: createLane(), due: createLane() } as const;
-  /** What came for a key while it was running. */
-  const running = new Map<string, Priority | undefined>();
+  const running = new Map<string, Run>();
   let state: 'gathering' | 'working' | 'stopped' = 'gathering';
   const idle = Promise.withResolvers<void>();
 
   function add(key: string, priority: Priority): void {
     if (state === 'stopped') return;
     wake(key);
-    if (running.has(key)) {
-      running.set(key, running.get(key) === 'fresh' ? 'fresh' : priority);
+    const run = running.get(key);
+    if (run !== undefined) {
+      if (run.again !== 'fresh') run.again = priority;
       return;
     }
-    if (priority === 'fresh') lanes.due.remove(key);
-    else if (lanes.fresh.has(key)) return;
-    lanes[priority].put(key);
+    makeReady(key, priority);
     work();
+  }
+
+  function makeReady(key: string, priority: Priority): void {
+    if (lanes.fresh.has(key)) return;
+    if (priority === 'due' && lanes.due.has(key)) return;
+    // Promoted, it keeps the time since when it waits.
+    const readySince = lanes.due.remove(key);
+    lanes[priority].put(key, readySince ?? performance.now());
+    if (readySince === undefined) observer?.added();
   }
 
   function addAfter(key: string, ms: number): void {
@@ -77,27 +103,31 @@ export function createQueue({ concurrency, visit, onFailed }: QueueOptions): Que
     wake(key);
     lanes.fresh.remove(key);
     lanes.due.remove(key);
-    if (running.has(key)) running.set(key, undefined);
+    const run = running.get(key);
+    if (run !== undefined) run.again = undefined;
   }
 
   function work(): void {
     while (state === 'working' && running.size < concurrency) {
-      const key = lanes.fresh.take() ?? lanes.due.take();
-      if (key === undefined) return;
-      running.set(key, undefined);
-      void run(key);
+      const taken = lanes.fresh.take() ?? lanes.due.take();
+      if (taken === undefined) return;
+      const [key, readySince] = taken;
+      const run: Run = { startedAt: performance.now(), again: undefined };
+      running.set(key, run);
+      observer?.taken(run.startedAt - readySince);
+      void perform(key, run);
     }
   }
 
-  async function run(key: string): Promise<void> {
+  async function perform(key: string, run: Run): Promise<void> {
     try {
       await visit(key);
     } catch (error) {
       onFailed(key, error);
     }
-    const again = running.get(key);
     running.delete(key);
-    if (again !== undefined) add(key, again);
+    observer?.ended(performance.now() - run.startedAt);
+    if (run.again !== undefined) add(key, run.again);
     if (state === 'stopped' && running.size === 0) idle.resolve();
     work();
   }
@@ -124,40 +154,50 @@ export function createQueue({ concurrency, visit, onFailed }: QueueOptions): Que
     stop,
     depth: () => lanes.fresh.size() + lanes.due.size(),
     active: () => running.size,
+    longestMs: () => {
+      // The order of a Map is that of its insertions: the oldest comes first.
+      for (const { startedAt } of running.values()) return performance.now() - startedAt;
+      return 0;
+    },
   };
 }
 
 /** Ready keys of one priority: first come first served within a namespace, the namespaces in turn. */
 function createLane() {
-  const namespaces = new Map<string, Set<string>>();
+  /** Keys of each namespace, with the monotonic time since when each is ready. */
+  const namespaces = new Map<string, Map<string, number>>();
   let size = 0;
   const namespaceOf = (key: string): string => key.slice(0, Math.max(0, key.indexOf('/')));
 
-  function remove(key: string): void {
+  /** Since when it was ready; undefined when it was not in the lane. */
+  function remove(key: string): number | undefined {
     const namespace = namespaceOf(key);
     const keys = namespaces.get(namespace);
-    if (!keys?.delete(key)) return;
+    const readySince = keys?.get(key);
+    if (keys === undefined || readySince === undefined) return undefined;
+    keys.delete(key);
     size -= 1;
     if (keys.size === 0) namespaces.delete(namespace);
+    return readySince;
   }
 
   return {
-    put: (key: string): void => {
+    put: (key: string, readySince: number): void => {
       const namespace = namespaceOf(key);
-      const keys = namespaces.get(namespace) ?? new Set();
+      const keys = namespaces.get(namespace) ?? new Map<string, number>();
       if (!keys.has(key)) size += 1;
-      namespaces.set(namespace, keys.add(key));
+      namespaces.set(namespace, keys.set(key, readySince));
     },
-    take: (): string | undefined => {
+    take: (): readonly [key: string, readySince: number] | undefined => {
       const [entry] = namespaces;
       if (entry === undefined) return undefined;
       const [namespace, keys] = entry;
-      const [key] = keys;
-      if (key === undefined) return undefined;
-      remove(key);
+      const [first] = keys;
+      if (first === undefined) return undefined;
+      remove(first[0]);
       // To the end of the line: ten thousand resources of one namespace must not hold up one of another.
       if (namespaces.delete(namespace)) namespaces.set(namespace, keys);
-      return key;
+      return first;
     },
     has: (key: string): boolean => namespaces.get(namespaceOf(key))?.has(key) ?? false,
     remove,

@@ -45,10 +45,13 @@ export const isRequested = ({ requestedAt, status }: LegacyRestoreJob): boolean 
 export function firstVisit(job: LegacyRestoreJob, defaultInterval: number, now: number, random: Random): NextVisit {
   if (isUrgent(job)) return after(0);
   if (job.spec.suspend === true) return never;
-  const interval = intervalOf(job.spec, defaultInterval);
-  if (visitForContent(job.status, urlExists(job.status), interval, now, random).kind === 'never') return never;
-  return after(random() * Math.min(interval, LONGEST_SPREAD_MS));
+  if (!canChange(job.status, now)) return never;
+  return after(random() * Math.min(intervalOf(job.spec, defaultInterval), LONGEST_SPREAD_MS));
 }
+
+/** Whether anything can still change at Atlas, as far as this status tells. */
+export const canChange = (status: Status, now: number): boolean =>
+  visitForContent(status, urlExists(status), MINUTE_MS, now, () => 0).kind !== 'never';
 
 /** The next visit after Atlas answered with this content. `answerHasUrl`: also where it is kept out of status. */
 export function visitAfterAnswer(
@@ -71,7 +74,7 @@ export function visitAfterFailure(
 ): NextVisit {
   if (kind === 'transient') return after(transientBackoff(failures, random));
   // Nothing can change any more, and what was asked for has been answered.
-  if (visitForContent(status, urlExists(status), MINUTE_MS, now, random).kind === 'never') return never;
+  if (!canChange(status, now)) return never;
   const ceiling = backoff(PERMANENT_BACKOFF_MS, failures);
   return after(ceiling * (1 - random() * 2 * JITTER));
 }

@@ -22,6 +22,7 @@ export interface EventRecorderOptions {
   readonly session: KubeSession;
   /** Name of this process among its replicas. */
   readonly instance: string;
+  readonly onWritten?: () => void;
   readonly onFailed: (error: unknown) => void;
   readonly now?: () => number;
 }
@@ -43,6 +44,7 @@ interface Series {
 export function createEventRecorder({
   session,
   instance,
+  onWritten,
   onFailed,
   now = Date.now,
 }: EventRecorderOptions): EventRecorder {
@@ -103,7 +105,7 @@ export function createEventRecorder({
   return {
     record: (about, event) => {
       const done: Promise<void> = write(about, event)
-        .catch(onFailed)
+        .then(onWritten, onFailed)
         .finally(() => writing.delete(done));
       writing.add(done);
     },

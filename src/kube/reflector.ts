@@ -30,6 +30,9 @@ export type Change<T extends Kept> =
   | { readonly type: 'updated'; readonly object: T; readonly previous: T }
   | { readonly type: 'deleted'; readonly previous: T };
 
+/** `watch_list`: streamed by a watch; `paged`: in pages. */
+export type ListKind = 'watch_list' | 'paged';
+
 export type WatchCause = 'list' | 'watch' | 'expired' | 'stalled';
 
 export interface ReflectorOptions<T extends Kept> {
@@ -40,8 +43,8 @@ export interface ReflectorOptions<T extends Kept> {
   readonly keep: (object: unknown) => T | undefined;
   /** Told of every difference, in order. What it throws is reported and changes nothing. */
   readonly onChange: (change: Change<T>) => void;
-  /** Told once for each list that is complete. */
-  readonly onListed: (count: number) => void;
+  /** Told once for each list that is complete: of how many objects, and how it was read. */
+  readonly onListed: (count: number, kind: ListKind) => void;
   /** Told of everything that interrupted listing or watching, with the wait that follows in milliseconds. */
   readonly onInterrupted: (cause: WatchCause, error: unknown, waitMs: number) => void;
   /** Told once listing or watching works again after an interruption. */
@@ -164,7 +167,8 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
       }
       listed = true;
       recovered();
-      onListed(objects.size);
+      // A server that refuses to stream has been asked for pages.
+      onListed(objects.size, streamingLists ? 'watch_list' : 'paged');
       return { kind: 'ended' };
     } catch (error) {
       return failed(error, 'list');

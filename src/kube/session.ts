@@ -33,12 +33,21 @@ export interface KubeSession {
   readonly close: () => Promise<void>;
 }
 
+/** One request to the API server, for metrics. */
+export interface KubeRequestRecord {
+  /** The HTTP method, or WATCH. */
+  readonly method: KubeRequest['method'] | 'WATCH';
+  /** HTTP status; 0 when no answer came. */
+  readonly status: number;
+  readonly durationMs: number;
+}
+
 export interface SessionOptions {
   /** Loads the configuration; called again when the API server no longer accepts what was loaded. */
   readonly load?: () => KubeConfig;
   readonly userAgent: string;
-  /** Called with each finished request, for metrics. Status 0: no answer came. */
-  readonly onRequest?: (method: string, status: number) => void;
+  /** Called with each finished request, for metrics; with a watch once its answer begins. */
+  readonly onRequest?: (record: KubeRequestRecord) => void;
 }
 
 /** There is no kubeconfig and this is no pod, or the kubeconfig cannot be used. The message says what to do. */
@@ -116,6 +125,7 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     const current = await currentAccess();
     const deadline = AbortSignal.timeout(kubeRequest.timeoutMs ?? DEFAULT_TIMEOUT_MS);
     const signal = kubeRequest.signal === undefined ? deadline : AbortSignal.any([kubeRequest.signal, deadline]);
+    const startedAt = performance.now();
     let status = 0;
     try {
       const answer = await request(current.server + kubeRequest.path, {
@@ -140,13 +150,16 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
       if (deadline.aborted) abandonConnections(current);
       throw errorFromNetwork(what, cause);
     } finally {
-      onRequest?.(kubeRequest.method, status);
+      onRequest?.({ method: kubeRequest.method, status, durationMs: performance.now() - startedAt });
     }
   }
 
   async function openStream(path: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const what = `WATCH ${path.split('?')[0]}`;
     const current = await currentAccess();
+    const startedAt = performance.now();
+    const record = (status: number): void =>
+      onRequest?.({ method: 'WATCH', status, durationMs: performance.now() - startedAt });
     try {
       const answer = await request(current.server + path, {
         method: 'GET',
@@ -156,14 +169,14 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
         headersTimeout: MAX_HEADERS_MS,
         bodyTimeout: 0,
       });
-      onRequest?.('WATCH', answer.statusCode);
+      record(answer.statusCode);
       if (answer.statusCode < 400) return answer.body;
       const body = parseJson(await answer.body.text());
       throw errorFromStatus(what, answer.statusCode, body, answer.headers['retry-after']?.toString());
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof KubeError) throw cause;
-      onRequest?.('WATCH', 0);
+      record(0);
       throw errorFromNetwork(what, cause);
     }
   }

@@ -1,64 +1,344 @@
-/** All metrics, in one place. Names follow controller-runtime's and client-go's where the thing is the same. */
+/**
+ * The table of metrics, and the registry that is made from it. Names are those of controller-runtime and client-go where
+ * the thing is the same. The page in docs/ is generated from the table, and tests compare it with a real scrape.
+ */
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { reasonsOf } from '../api/reasons.ts';
+import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../api/restore-job.ts';
+
+export interface Label<L extends string = string> {
+  readonly name: L;
+  /** Every value that it can have; absent where those are not the operator's own, such as versions. */
+  readonly values?: readonly string[];
+}
+
+export interface MetricEntry<L extends string = string> {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly Label<L>[];
+  /** What it tells: one sentence or more. */
+  readonly help: string;
+  /** Values of labels that never come together. */
+  readonly impossible?: readonly (readonly string[])[];
+}
+
+/** The value of the labels `controller` and `name`. */
+export const CONTROLLER = 'legacyrestorejob';
+
+/** The values of Synced's reason that stand for no reason at all and for one of another version. */
+export const NO_REASON = 'none';
+export const OTHER_REASON = 'other';
+
+const controller = { name: 'controller', values: [CONTROLLER] } as const;
+const queueName = { name: 'name', values: [CONTROLLER] } as const;
+const visitResult = { name: 'result', values: ['success', 'error', 'requeue', 'suspended'] } as const;
+const endpoint = { name: 'endpoint', values: ['restoreJob', 'token', 'revoke'] } as const;
+const auth = { name: 'auth', values: ['digest', 'serviceAccount'] } as const;
+/** Tokens belong to service accounts alone. */
+const NO_DIGEST_TOKENS = [
+  ['token', 'digest'],
+  ['revoke', 'digest'],
+] as const;
+
+/** Every metric of the operator's own, in the order of the documentation. Those of Node.js are in node-metrics.ts. */
+export const METRICS = {
+  buildInfo: {
+    name: 'legacy_restore_build_info',
+    type: 'gauge',
+    labels: [{ name: 'version' }, { name: 'node_version' }],
+    help: 'Always 1; the labels tell the versions of the operator and of Node.js.',
+  },
+  resources: {
+    name: 'legacy_restore_resources',
+    type: 'gauge',
+    labels: [{ name: 'status', values: [...JOB_STATUS_NAMES, 'other', 'none'] }],
+    help: 'LegacyRestoreJobs by the status of their job at Atlas. none: nothing is mirrored yet.',
+  },
+  resourcesByDelivery: {
+    name: 'legacy_restore_resources_by_delivery',
+    type: 'gauge',
+    labels: [{ name: 'delivery', values: [...DELIVERY_STATUS_NAMES, 'other', 'none'] }],
+    help: 'LegacyRestoreJobs by the status of their delivery. none: Atlas has told of no delivery yet.',
+  },
+  resourcesBySynced: {
+    name: 'legacy_restore_resources_by_synced',
+    type: 'gauge',
+    labels: [
+      { name: 'status', values: ['True', 'False', 'Unknown'] },
+      { name: 'reason', values: [...reasonsOf('Synced'), NO_REASON, OTHER_REASON] },
+    ],
+    help: 'LegacyRestoreJobs by their condition Synced. Every reason is reported, also with 0. none: not visited yet.',
+  },
+  mirrorAge: {
+    name: 'legacy_restore_mirror_age_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'Seconds since the last successful fetch, of the resource for which that is longest ago among those that can still change and are not suspended. Counted from when this replica began to work or to know the resource where it has fetched nothing since. 0 where there is none, and on a standby.',
+  },
+  downloadsExpiringSoon: {
+    name: 'legacy_restore_downloads_expiring_soon',
+    type: 'gauge',
+    labels: [{ name: 'fetched', values: ['true', 'false'] }],
+    help: 'Downloads that are READY and expire within 6 hours, by whether somebody has fetched the file: then Atlas tells its hashes.',
+  },
+  reconciles: {
+    name: 'controller_runtime_reconcile_total',
+    type: 'counter',
+    labels: [controller, visitResult],
+    help: 'Visits of resources by result. requeue: it waits for the budget of its project, or it changed meanwhile.',
+  },
+  reconcileErrors: {
+    name: 'controller_runtime_reconcile_errors_total',
+    type: 'counter',
+    labels: [controller],
+    help: 'Visits that ended with an error.',
+  },
+  reconcileSeconds: {
+    name: 'controller_runtime_reconcile_time_seconds',
+    type: 'histogram',
+    labels: [controller, visitResult],
+    help: 'Duration of visits in seconds, by result.',
+  },
+  activeWorkers: {
+    name: 'controller_runtime_active_workers',
+    type: 'gauge',
+    labels: [controller],
+    help: 'Visits that are under way.',
+  },
+  maxConcurrentReconciles: {
+    name: 'controller_runtime_max_concurrent_reconciles',
+    type: 'gauge',
+    labels: [controller],
+    help: 'Most visits at the same time: the setting concurrency.',
+  },
+  queueDepth: {
+    name: 'workqueue_depth',
+    type: 'gauge',
+    labels: [queueName],
+    help: 'Resources that are due and wait for a worker.',
+  },
+  queueAdds: {
+    name: 'workqueue_adds_total',
+    type: 'counter',
+    labels: [queueName],
+    help: 'How often a resource became due.',
+  },
+  queueSeconds: {
+    name: 'workqueue_queue_duration_seconds',
+    type: 'histogram',
+    labels: [queueName],
+    help: 'Seconds that resources were due before a worker took them.',
+  },
+  workSeconds: {
+    name: 'workqueue_work_duration_seconds',
+    type: 'histogram',
+    labels: [queueName],
+    help: 'Seconds that workers were busy with one resource.',
+  },
+  longestRunning: {
+    name: 'workqueue_longest_running_processor_seconds',
+    type: 'gauge',
+    labels: [queueName],
+    help: 'Seconds since the oldest visit that is still under way began; 0 where there is none.',
+  },
+  retries: {
+    name: 'workqueue_retries_total',
+    type: 'counter',
+    labels: [queueName],
+    help: 'Visits that were planned again because one had failed.',
+  },
+  atlasRequests: {
+    name: 'legacy_restore_atlas_requests_total',
+    type: 'counter',
+    labels: [endpoint, auth, { name: 'code', values: ['2xx', '3xx', '4xx', '429', '5xx', 'none'] }],
+    help: 'Requests to Atlas by endpoint, kind of credentials and class of the HTTP status. 4xx is without 429, and has the 401 with which Atlas hands out a Digest nonce. none: no answer came.',
+    impossible: NO_DIGEST_TOKENS,
+  },
+  atlasSeconds: {
+    name: 'legacy_restore_atlas_request_duration_seconds',
+    type: 'histogram',
+    labels: [endpoint, auth],
+    help: 'Duration of requests to Atlas in seconds, to the last byte or to the failure.',
+  },
+  budgetsPaused: {
+    name: 'legacy_restore_atlas_budgets_paused',
+    type: 'gauge',
+    labels: [],
+    help: 'Pairs of project and credential that Atlas has asked to wait.',
+  },
+  budgetPauses: {
+    name: 'legacy_restore_atlas_budget_pauses_total',
+    type: 'counter',
+    labels: [],
+    help: 'How often Atlas asked a pair of project and credential to wait.',
+  },
+  budgetRemaining: {
+    name: 'legacy_restore_atlas_budget_remaining_requests',
+    type: 'gauge',
+    labels: [],
+    help: 'Requests that may be sent right now, of the pair of project and credential that has least left. Without a sample where there is no client-side limit.',
+  },
+  budgetWaiting: {
+    name: 'legacy_restore_atlas_budget_waiting',
+    type: 'gauge',
+    labels: [],
+    help: 'Resources that wait for a request of the budget of their project and credential.',
+  },
+  tokens: {
+    name: 'legacy_restore_atlas_tokens_total',
+    type: 'counter',
+    labels: [{ name: 'result', values: ['granted', 'refused', 'failed'] }],
+    help: 'Access tokens asked of Atlas. refused: Atlas said no, or to wait. failed: no usable answer.',
+  },
+  apiDeprecated: {
+    name: 'legacy_restore_atlas_api_deprecated',
+    type: 'gauge',
+    labels: [],
+    help: '1 once Atlas has marked the version of its API that is in use as deprecated.',
+  },
+  statusWrites: {
+    name: 'legacy_restore_status_writes_total',
+    type: 'counter',
+    labels: [{ name: 'result', values: ['success', 'conflict', 'error'] }],
+    help: 'Status writes by result. A conflict is recomputed and written again.',
+  },
+  statusWritesSkipped: {
+    name: 'legacy_restore_status_writes_skipped_total',
+    type: 'counter',
+    labels: [],
+    help: 'Visits that found the status already equal and wrote nothing.',
+  },
+  events: {
+    name: 'legacy_restore_events_total',
+    type: 'counter',
+    labels: [{ name: 'result', values: ['written', 'failed'] }],
+    help: 'Kubernetes events, new ones and those counted in a series, by result.',
+  },
+  crdOutdated: {
+    name: 'legacy_restore_crd_outdated',
+    type: 'gauge',
+    labels: [],
+    help: '1 while the installed CustomResourceDefinition lacks fields that this version writes.',
+  },
+  watchInterruptions: {
+    name: 'legacy_restore_watch_interruptions_total',
+    type: 'counter',
+    labels: [{ name: 'cause', values: ['list', 'watch', 'expired', 'stalled'] }],
+    help: 'Interruptions of listing and watching the resources, by cause.',
+  },
+  watchLists: {
+    name: 'legacy_restore_watch_lists_total',
+    type: 'counter',
+    labels: [{ name: 'kind', values: ['watch_list', 'paged'] }],
+    help: 'Complete lists of the resources, by how they were read.',
+  },
+  watchListObjects: {
+    name: 'legacy_restore_watch_list_objects',
+    type: 'gauge',
+    labels: [],
+    help: 'Resources in the newest complete list, of all namespaces together.',
+  },
+  leader: {
+    name: 'leader_election_master_status',
+    type: 'gauge',
+    labels: [{ name: 'name' }],
+    help: '1 while this replica leads, else 0; the label is the name of the Lease. Without a sample where no leader is elected.',
+  },
+  kubeRequests: {
+    name: 'rest_client_requests_total',
+    type: 'counter',
+    labels: [{ name: 'method', values: ['GET', 'POST', 'PUT', 'PATCH', 'WATCH'] }, { name: 'code' }],
+    help: 'Requests to the API server by method and HTTP status. <error>: no answer came.',
+  },
+  kubeSeconds: {
+    name: 'rest_client_request_duration_seconds',
+    type: 'histogram',
+    labels: [{ name: 'verb', values: ['GET', 'POST', 'PUT', 'PATCH', 'WATCH'] }],
+    help: 'Duration of requests to the API server in seconds; of a WATCH until its answer begins.',
+  },
+} as const satisfies Readonly<Record<string, MetricEntry>>;
 
 /** Seconds, from a local answer to the longest time-out. */
-const LATENCY_BUCKETS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const LATENCY_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 
-/** Registers every metric on a registry of its own. */
+/** Registers every metric of the table on a registry of its own. Counters whose labels are known begin at 0. */
 export function createMetrics(version: string) {
   const registry = new Registry();
-  const registers = [registry];
-  const counter = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
-    new Counter({ name, help, labelNames, registers });
-  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Gauge({ name, help, labelNames, registers });
-  const histogram = <L extends string>(name: string, help: string, labelNames: readonly L[]) =>
-    new Histogram({ name, help, labelNames, buckets: LATENCY_BUCKETS, registers });
+  const gauge = <L extends string>(entry: MetricEntry<L> & { readonly type: 'gauge' }) =>
+    new Gauge({ ...described(entry), registers: [registry] });
+  const counter = <L extends string>(entry: MetricEntry<L> & { readonly type: 'counter' }) => {
+    const created = new Counter({ ...described(entry), registers: [registry] });
+    // A series that begins with 1 has no increase: the first failure of a kind would be in no rate.
+    for (const values of combinations(entry)) created.labels(...values).inc(0);
+    return created;
+  };
+  const histogram = <L extends string>(entry: MetricEntry<L> & { readonly type: 'histogram' }) =>
+    new Histogram({ ...described(entry), buckets: LATENCY_BUCKETS, registers: [registry] });
 
-  gauge('legacy_restore_build_info', 'Always 1; the label tells the version.', ['version']).set({ version }, 1);
+  const buildInfo = gauge(METRICS.buildInfo);
+  buildInfo.set({ version, node_version: process.version }, 1);
   return {
     registry,
-    reconciles: counter('controller_runtime_reconcile_total', 'Visits of resources, by outcome.', [
-      'controller',
-      'result',
-    ]),
-    reconcileSeconds: histogram('controller_runtime_reconcile_time_seconds', 'Time that visits took, in seconds.', [
-      'controller',
-    ]),
-    queueDepth: gauge('workqueue_depth', 'Resources that are due and wait for a worker.', ['name']),
-    activeWorkers: gauge('controller_runtime_active_workers', 'Resources that are being visited.', ['controller']),
-    resources: gauge('legacy_restore_resources', 'LegacyRestoreJobs that the operator knows.'),
-    atlasRequests: counter(
-      'legacy_restore_atlas_requests_total',
-      'Requests to Atlas, by endpoint and HTTP status (0: no answer).',
-      ['endpoint', 'code'],
-    ),
-    atlasSeconds: histogram(
-      'legacy_restore_atlas_request_duration_seconds',
-      'Time that requests to Atlas took, in seconds.',
-      ['endpoint'],
-    ),
-    pausedBudgets: gauge('legacy_restore_budgets_paused', 'Pairs of project and credential that Atlas asked to wait.'),
-    kubeRequests: counter(
-      'rest_client_requests_total',
-      'Requests to the API server, by method and HTTP status (0: no answer).',
-      ['method', 'code'],
-    ),
-    watchInterruptions: counter(
-      'legacy_restore_watch_interruptions_total',
-      'Interruptions of list and watch, by cause.',
-      ['cause'],
-    ),
-    crdOutdated: gauge(
-      'legacy_restore_crd_outdated',
-      '1 while the installed CustomResourceDefinition lacks fields that this version needs, else 0.',
-    ),
-    statusWrites: counter('legacy_restore_status_writes_total', 'Status writes, by result.', ['result']),
-    leader: gauge('leader_election_master_status', '1 while this replica leads, else 0.', ['name']),
-    deprecated: gauge(
-      'legacy_restore_atlas_api_deprecated',
-      '1 once Atlas has marked the API version in use as deprecated.',
-    ),
+    resources: gauge(METRICS.resources),
+    resourcesByDelivery: gauge(METRICS.resourcesByDelivery),
+    resourcesBySynced: gauge(METRICS.resourcesBySynced),
+    mirrorAge: gauge(METRICS.mirrorAge),
+    downloadsExpiringSoon: gauge(METRICS.downloadsExpiringSoon),
+    reconciles: counter(METRICS.reconciles),
+    reconcileErrors: counter(METRICS.reconcileErrors),
+    reconcileSeconds: histogram(METRICS.reconcileSeconds),
+    activeWorkers: gauge(METRICS.activeWorkers),
+    maxConcurrentReconciles: gauge(METRICS.maxConcurrentReconciles),
+    queueDepth: gauge(METRICS.queueDepth),
+    queueAdds: counter(METRICS.queueAdds),
+    queueSeconds: histogram(METRICS.queueSeconds),
+    workSeconds: histogram(METRICS.workSeconds),
+    longestRunning: gauge(METRICS.longestRunning),
+    retries: counter(METRICS.retries),
+    atlasRequests: counter(METRICS.atlasRequests),
+    atlasSeconds: histogram(METRICS.atlasSeconds),
+    budgetsPaused: gauge(METRICS.budgetsPaused),
+    budgetPauses: counter(METRICS.budgetPauses),
+    budgetRemaining: gauge(METRICS.budgetRemaining),
+    budgetWaiting: gauge(METRICS.budgetWaiting),
+    tokens: counter(METRICS.tokens),
+    apiDeprecated: gauge(METRICS.apiDeprecated),
+    statusWrites: counter(METRICS.statusWrites),
+    statusWritesSkipped: counter(METRICS.statusWritesSkipped),
+    events: counter(METRICS.events),
+    crdOutdated: gauge(METRICS.crdOutdated),
+    watchInterruptions: counter(METRICS.watchInterruptions),
+    watchLists: counter(METRICS.watchLists),
+    watchListObjects: gauge(METRICS.watchListObjects),
+    leader: gauge(METRICS.leader),
+    kubeRequests: counter(METRICS.kubeRequests),
+    kubeSeconds: histogram(METRICS.kubeSeconds),
   };
 }
 export type Metrics = ReturnType<typeof createMetrics>;
+
+/** The label `code` of a request to Atlas: the class of the HTTP status; 0 means that no answer came. */
+export function codeClass(status: number): '2xx' | '3xx' | '4xx' | '429' | '5xx' | 'none' {
+  if (status === 0) return 'none';
+  if (status === 429) return '429';
+  if (status >= 200 && status < 300) return '2xx';
+  if (status >= 300 && status < 400) return '3xx';
+  // RFC 9110 section 15: a status that is no status counts as 5xx.
+  return status >= 400 && status < 500 ? '4xx' : '5xx';
+}
+
+const described = <L extends string>({ name, help, labels }: MetricEntry<L>) => ({
+  name,
+  help,
+  labelNames: labels.map((label) => label.name),
+});
+
+/** Every series that the labels can make, as values in the order of the labels; none where some are not known. */
+function combinations({ labels, impossible = [] }: MetricEntry): string[][] {
+  if (labels.length === 0) return [];
+  const all = labels.reduce<string[][]>(
+    (sets, { values = [] }) => sets.flatMap((set) => values.map((value) => [...set, value])),
+    [[]],
+  );
+  return all.filter((set) => !impossible.some((pair) => pair.every((value) => set.includes(value))));
+}

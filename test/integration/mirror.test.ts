@@ -441,7 +441,7 @@ async function createRateLimited(): Promise<void> {
   const spec = { groupId: job.groupId, jobId: job.jobId, credentialsSecretRef: { name: 'limited' }, interval: '10s' };
   for (const name of ['limited-0', 'limited-1']) await bed.create(name, spec);
   await eventually('the pause shows in the metrics', async () =>
-    expect(await (await fetch(`${operator.url}/metrics`)).text()).toContain('legacy_restore_budgets_paused 1'),
+    expect(await (await fetch(`${operator.url}/metrics`)).text()).toContain('legacy_restore_atlas_budgets_paused 1'),
   );
   expect((await bed.get('limited-0')).status.observedGeneration).toBe(-1);
 }
@@ -461,5 +461,5 @@ test('probes and metrics answer', async () => {
   for (const path of ['livez', 'readyz']) expect((await fetch(`${operator.url}/${path}`)).status).toBe(200);
   const metrics = await (await fetch(`${operator.url}/metrics`)).text();
   expect(metrics).toMatch(/controller_runtime_reconcile_total\{controller="legacyrestorejob",result="success"\} \d+/);
-  expect(metrics).toMatch(/legacy_restore_atlas_requests_total\{endpoint="restoreJob",code="200"\} \d+/);
+  expect(metrics).toMatch(/legacy_restore_atlas_requests_total\{endpoint="restoreJob",auth="digest",code="2xx"\} \d+/);
 });

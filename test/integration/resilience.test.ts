@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { atlasDate, endedDownload, fetchedDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { metricValue, samplesOf, scrapeText } from '../support/scrape.ts';
 import {
   CLUSTER_NAME,
   conditionOf,
@@ -154,7 +155,11 @@ describe('leader election', () => {
     await eventually('the standby is ready', async () => expect(await isReady(standby.url)).toBe(true));
     const job = await createRunning('led');
     await mirrored('led', 'IN_PROGRESS');
-    expect(await (await fetch(`${standby.url}/metrics`)).text()).not.toMatch(/legacy_restore_atlas_requests_total\{/);
+    const samples = samplesOf(await scrapeText(standby.url));
+    expect(metricValue(samples, 'legacy_restore_atlas_requests_total')).toBe(0);
+    expect(metricValue(samples, 'leader_election_master_status')).toBe(0);
+    expect(metricValue(samples, 'legacy_restore_resources', { status: 'IN_PROGRESS' })).toBeGreaterThan(0);
+    expect(metricValue(samples, 'legacy_restore_mirror_age_seconds')).toBe(0);
     expect(await leader.stop()).toBe(0);
     await standby.waitForLog(({ msg }) => msg === 'this replica leads', 10_000);
     bed.atlas.setBody(job.jobId, fetchedDownload(job, TOMORROW));

@@ -47,6 +47,46 @@ function untilTurn(budgets: { readonly turns: readonly unknown[] }): number {
   return Date.now() - start;
 }
 
+describe('the usage', () => {
+  test('tells the least that is left, and who waits', () => {
+    const budgets = recording({ requestsPerMinute: 60 });
+    expect(budgets.usage()).toEqual({ paused: 0, waiting: 0, remaining: 12 });
+    drain(budgets, 'spent');
+    admitted(budgets, 'spent', 'a');
+    admitted(budgets, 'other', 'b');
+    expect(budgets.usage()).toEqual({ paused: 0, waiting: 1, remaining: 0 });
+    jest.advanceTimersByTime(10 * MINUTE);
+    // The one that was called has taken one of them.
+    expect(budgets.usage()).toEqual({ paused: 0, waiting: 0, remaining: 12 });
+    budgets.close();
+  });
+
+  test('never tells less than nothing', () => {
+    const budgets = recording({ requestsPerMinute: 60 });
+    drain(budgets);
+    for (let count = 0; count < 5; count += 1) budgets.spend('b');
+    expect(budgets.usage().remaining).toBe(0);
+  });
+
+  test('of a paused budget nothing is left; each pause is told once', () => {
+    const onPause = jest.fn();
+    const budgets = recording({ onPause });
+    budgets.pause('b', 30_000);
+    budgets.pause('b', 31_000);
+    expect(budgets.usage()).toEqual({ paused: 1, waiting: 0, remaining: 0 });
+    expect(onPause).toHaveBeenCalledTimes(1);
+    jest.advanceTimersByTime(32_000);
+    budgets.pause('b', 30_000);
+    expect(onPause).toHaveBeenCalledTimes(2);
+  });
+
+  test('knows no remainder where there is no limit', () => {
+    const budgets = recording({ requestsPerMinute: 0 });
+    expect(admitted(budgets, 'b', 'a')).toBe(true);
+    expect(budgets.usage()).toEqual({ paused: 0, waiting: 0, remaining: undefined });
+  });
+});
+
 describe('the rate', () => {
   test.each([
     [60, 12],
@@ -246,9 +286,9 @@ describe('a pause', () => {
     jest.advanceTimersByTime(10_000);
     expect(budgets.wait('b', 'b')).toEqual({ admitted: false, pausedSince: START });
     jest.advanceTimersByTime(19_999);
-    expect([budgets.turns, budgets.paused()]).toEqual([[], 1]);
+    expect([budgets.turns, budgets.usage().paused]).toEqual([[], 1]);
     jest.advanceTimersByTime(1);
-    expect([budgets.turns, budgets.paused()]).toEqual([[[30_000, 'a']], 0]);
+    expect([budgets.turns, budgets.usage().paused]).toEqual([[[30_000, 'a']], 0]);
     expect(admitted(budgets, 'b', 'a')).toBe(true);
   });
 
@@ -408,9 +448,9 @@ describe('two budgets', () => {
     expect(drain(budgets, 'a')).toBe(12);
     budgets.pause('b', 30_000);
     expect(drain(budgets, 'c')).toBe(12);
-    expect(budgets.paused()).toBe(1);
+    expect(budgets.usage().paused).toBe(1);
     budgets.pause('d', 30_000);
-    expect(budgets.paused()).toBe(2);
+    expect(budgets.usage().paused).toBe(2);
     // The same name can stand in two lines.
     budgets.admit('a', 'w');
     budgets.admit('b', 'w');
@@ -443,7 +483,7 @@ describe('timers', () => {
     }
     expect(jest.getTimerCount()).toBe(3);
     budgets.close();
-    expect([jest.getTimerCount(), budgets.paused()]).toEqual([0, 0]);
+    expect([jest.getTimerCount(), budgets.usage().paused]).toEqual([0, 0]);
     jest.advanceTimersByTime(MINUTE);
     expect(called(budgets)).toEqual([]);
   });

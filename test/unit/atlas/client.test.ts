@@ -207,7 +207,7 @@ describe('envelope and pretty', () => {
     await using own = clientOf(atlas, { envelope: true });
     atlas.faults.add({ when: 'after-auth', times: 1, fault: rateLimited('30') });
     expect(await atlasErrorOf(fetchJob(own, JOB, KEY))).toMatchObject({ kind: 'rateLimited', retryAfterMs: 30_000 });
-    expect(own.pausedBudgets()).toBe(1);
+    expect(own.budgets().paused).toBe(1);
   });
 });
 
@@ -342,7 +342,7 @@ describe('the budget', () => {
     atlas.faults.add({ times: 1, when: 'after-auth', fault: rateLimited('0.2') });
     const error = await atlasErrorOf(fetchJob(own, JOB, KEY));
     expect(error).toMatchObject({ kind: 'rateLimited', reason: 'RateLimited', retryAfterMs: 200 });
-    expect(own.pausedBudgets()).toBe(1);
+    expect(own.budgets().paused).toBe(1);
     expect(own.wait(JOB, KEY, 'first')).toEqual({ kind: 'waiting', pausedSince: expect.any(Number) });
     expect(own.fetch(JOB, KEY, 'second')).toEqual({ kind: 'waiting', pausedSince: expect.any(Number) });
     // Other credentials and other projects are not concerned.
@@ -352,38 +352,38 @@ describe('the budget', () => {
     });
     expect(calls).toEqual([]);
     await nextCall();
-    expect([calls, own.pausedBudgets()]).toEqual([['first', 'second'], 0]);
+    expect([calls, own.budgets().paused]).toEqual([['first', 'second'], 0]);
     expect((await fetchJob(own, JOB, KEY, 'first')).job.id).toBe(JOB.jobId);
   });
 
   test('is paused by the wait that the body of a 429 tells', async () => {
     atlas.faults.add({ times: 1, fault: rateLimited(undefined, 55) });
     expect(await atlasErrorOf(get())).toMatchObject({ kind: 'rateLimited', retryAfterMs: 55_000 });
-    expect(client.pausedBudgets()).toBe(1);
+    expect(client.budgets().paused).toBe(1);
   });
 
   test('is paused by a 429 that tells nothing', async () => {
     atlas.faults.add({ times: 1, fault: { kind: 'status', status: 429 } });
     expect(await atlasErrorOf(get())).toMatchObject({ kind: 'rateLimited', retryAfterMs: undefined });
-    expect([client.pausedBudgets(), client.fetch(JOB, KEY, 'w').kind]).toEqual([1, 'waiting']);
+    expect([client.budgets().paused, client.fetch(JOB, KEY, 'w').kind]).toEqual([1, 'waiting']);
   });
 
   test('is paused by a 503 that says for how long', async () => {
     atlas.faults.add({ times: 1, fault: { kind: 'html', headers: { 'Retry-After': '30' } } });
     expect(await atlasErrorOf(get())).toMatchObject({ kind: 'transient', retryAfterMs: 30_000 });
-    expect([client.pausedBudgets(), client.fetch(JOB, KEY, 'w').kind]).toEqual([1, 'waiting']);
+    expect([client.budgets().paused, client.fetch(JOB, KEY, 'w').kind]).toEqual([1, 'waiting']);
   });
 
   test('is not paused by a 503 that does not', async () => {
     atlas.faults.add({ times: 1, fault: { kind: 'html' } });
     expect(await atlasErrorOf(get())).toMatchObject({ kind: 'transient', retryAfterMs: undefined });
-    expect([client.pausedBudgets(), (await get()).job.id]).toEqual([0, JOB.jobId]);
+    expect([client.budgets().paused, (await get()).job.id]).toEqual([0, JOB.jobId]);
   });
 
   test('is paused by a 429 of the token endpoint', async () => {
     atlas.configure({ tokenRequestsPerMinute: 0 });
     expect(await atlasErrorOf(get(ACCOUNT))).toMatchObject({ kind: 'rateLimited', retryAfterMs: 60_000 });
-    expect([client.pausedBudgets(), client.fetch(JOB, ACCOUNT, 'w').kind]).toEqual([1, 'waiting']);
+    expect([client.budgets().paused, client.fetch(JOB, ACCOUNT, 'w').kind]).toEqual([1, 'waiting']);
     expect((await get(KEY)).job.id).toBe(JOB.jobId);
   });
 
@@ -417,9 +417,9 @@ describe('the budget', () => {
       atlas.faults.add({ times: 1, fault: rateLimited('1800') });
       await atlasErrorOf(fetchJob(own, JOB, KEY));
       jest.setSystemTime(Date.now() + 1_799_999);
-      expect(own.pausedBudgets()).toBe(1);
+      expect(own.budgets().paused).toBe(1);
       jest.setSystemTime(Date.now() + 1);
-      expect([own.pausedBudgets(), (await fetchJob(own, JOB, KEY)).job.id]).toEqual([0, JOB.jobId]);
+      expect([own.budgets().paused, (await fetchJob(own, JOB, KEY)).job.id]).toEqual([0, JOB.jobId]);
     } finally {
       jest.useRealTimers();
     }
@@ -455,7 +455,7 @@ const NOT_THE_CLOCK = [
 ];
 
 describe('what is told of requests', () => {
-  test('every request, its endpoint and its status', async () => {
+  test('every request: its endpoint, its kind of credentials and its status', async () => {
     const records: AtlasRequestRecord[] = [];
     const own = clientOf(atlas, { onRequest: (record) => void records.push(record) });
     await fetchJob(own, JOB, KEY);
@@ -463,13 +463,13 @@ describe('what is told of requests', () => {
     atlas.faults.add({ times: 1, fault: { kind: 'reset', phase: 'before-answer' } });
     await atlasErrorOf(fetchJob(own, JOB, KEY));
     await own.close();
-    expect(records.map(({ endpoint, status }) => [endpoint, status])).toEqual([
-      ['restoreJob', 401],
-      ['restoreJob', 200],
-      ['token', 200],
-      ['restoreJob', 200],
-      ['restoreJob', 0],
-      ['revoke', 200],
+    expect(records.map(({ endpoint, auth, status }) => [endpoint, auth, status])).toEqual([
+      ['restoreJob', 'digest', 401],
+      ['restoreJob', 'digest', 200],
+      ['token', 'serviceAccount', 200],
+      ['restoreJob', 'serviceAccount', 200],
+      ['restoreJob', 'digest', 0],
+      ['revoke', 'serviceAccount', 200],
     ]);
     for (const { durationMs } of records) expect(durationMs).toBeGreaterThanOrEqual(0);
   });

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type AtlasCredentials, credentialsKey } from '../../../src/atlas/credentials.ts';
 import type { HttpAnswer, Send } from '../../../src/atlas/http.ts';
-import { createOAuthAuthentication, type OAuthAuthentication } from '../../../src/atlas/oauth.ts';
+import { createOAuthAuthentication, type OAuthAuthentication, type TokenResult } from '../../../src/atlas/oauth.ts';
 import { atlasErrorOf, testSend } from '../../support/atlas-client.ts';
 import { failing } from '../../support/atlas-simulator/fault-samples.ts';
 import type { Fault, FaultHandle } from '../../support/atlas-simulator/faults.ts';
@@ -50,6 +50,29 @@ const tokenRequests = () => atlas.requests.counts().byKind.token;
 const jobRequests = () => atlas.requests.counts().byKind.job;
 const failToken = (fault: Fault, times?: number): FaultHandle =>
   atlas.faults.add({ match: { kind: 'token' }, fault, ...(times === undefined ? {} : { times }) });
+
+test('how each request for a token ended is told', async () => {
+  const results: TokenResult[] = [];
+  const own = createOAuthAuthentication(
+    atlas.url,
+    http.send,
+    () => clock,
+    (result) => results.push(result),
+  );
+  const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
+  const askOwn = (credentials: typeof ACCOUNT) =>
+    own.exchange(http.send, request, credentials, credentialsKey(credentials)).catch(() => undefined);
+  await Promise.all([askOwn(ACCOUNT), askOwn(ACCOUNT)]);
+  await askOwn({ ...ACCOUNT, clientSecret: 'wrong' });
+  expect(results).toEqual(['granted', 'refused']);
+  failToken({ kind: 'status', status: 429 }, 1);
+  await askOwn({ ...ACCOUNT, clientSecret: 'another' });
+  failToken({ kind: 'html' }, 1);
+  await askOwn({ ...ACCOUNT, clientSecret: 'a third' });
+  failToken({ kind: 'reset', phase: 'before-answer' }, 1);
+  await askOwn({ ...ACCOUNT, clientSecret: 'a fourth' });
+  expect(results.slice(2)).toEqual(['refused', 'failed', 'failed']);
+});
 
 describe('a token', () => {
   test('serves many jobs, one after the other and at once', async () => {

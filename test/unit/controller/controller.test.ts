@@ -18,12 +18,14 @@ import {
   readyDownload,
   youngJob,
 } from '../../support/atlas-simulator/recorded-bodies.ts';
+import { metricValue, samplesOf } from '../../support/scrape.ts';
 import { fakeSession } from '../support/fake-session.ts';
 import { answerOf, conditionOf, resource, SPEC } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
 const KEY = 'payments/cluster0-friday';
 const SECRET_PATH = '/api/v1/namespaces/payments/secrets/atlas-key';
 
@@ -207,7 +209,7 @@ class World {
         return { kind: 'waiting', pausedSince: NOW };
       },
       forget: (waiter) => this.leftLine.push(waiter),
-      pausedBudgets: () => 3,
+      budgets: () => ({ paused: 3, waiting: 2, remaining: 1 }),
       close: () => {
         this.atlasClosed = true;
         return Promise.resolve();
@@ -251,6 +253,60 @@ const unauthorized = () =>
 const kubeError = (status: number, retryAfterMs?: number) =>
   new KubeError(`the API server answered ${status}`, { status, retryAfterMs });
 
+/** What a scrape would tell of a gauge now. */
+async function gauge(world: World, name: string): Promise<number | undefined> {
+  world.controller.updateGauges();
+  return metricValue(samplesOf(await world.metrics.registry.metrics()), name);
+}
+
+describe('the mirror age', () => {
+  const age = (world: World) => gauge(world, 'legacy_restore_mirror_age_seconds');
+
+  test('grows from fetch to fetch, and through failures', async () => {
+    const world = working(RUNNING, unauthorized());
+    await pass();
+    expect(await age(world)).toBe(0);
+    await pass(59 * SECOND);
+    expect(await age(world)).toBe(59);
+    await pass(30 * SECOND);
+    expect(await age(world)).toBe(89);
+  });
+
+  test('is counted from the start, or since the resource is known, where nothing was fetched', async () => {
+    const world = new World();
+    world.atlas = [unauthorized()];
+    world.apply(resource());
+    await pass(HOUR);
+    expect(await age(world)).toBe(0);
+    world.controller.start();
+    await pass(40 * SECOND);
+    expect(await age(world)).toBe(40);
+    world.delete();
+    expect(await age(world)).toBe(0);
+    world.apply(resource({ uid: 'uid-2' }));
+    await pass(5 * SECOND);
+    expect(await age(world)).toBe(5);
+  });
+
+  test('of a resource that was suspended is counted from its resume', async () => {
+    const world = working(RUNNING, unauthorized());
+    await pass();
+    world.apply(suspended(world.job));
+    await pass(HOUR);
+    expect(await age(world)).toBe(0);
+    const { suspend: _, ...spec } = world.job.spec;
+    world.apply({ ...world.job, generation: world.job.generation + 1, spec });
+    await pass(3 * SECOND);
+    expect(await age(world)).toBe(3);
+  });
+
+  test('of a job that has ended is none', async () => {
+    const world = working(BROKEN);
+    await pass(HOUR);
+    expect(await age(world)).toBe(0);
+  });
+});
+
 describe('the start', () => {
   test('nothing is visited before it, whatever changes', async () => {
     const world = new World();
@@ -258,7 +314,8 @@ describe('the start', () => {
     world.apply({ ...world.job, generation: 2 });
     await pass(10 * MINUTE);
     expect([world.fetches, world.attempts, world.secretReads, jest.getTimerCount()]).toEqual([[], 0, 0, 0]);
-    expect(world.controller.queueDepth()).toBe(0);
+    expect(await gauge(world, 'workqueue_depth')).toBe(0);
+    expect(await gauge(world, 'legacy_restore_mirror_age_seconds')).toBe(0);
   });
 
   test('what is urgent is visited now, what is open is spread, what has ended is left alone', async () => {
@@ -341,12 +398,47 @@ describe('a visit', () => {
     const world = working(RUNNING, unauthorized());
     await pass();
     await pass(MINUTE);
-    const text = await world.metrics.registry.metrics();
-    expect(text).toContain('controller_runtime_reconcile_total{controller="legacyrestorejob",result="success"} 1');
-    expect(text).toContain('controller_runtime_reconcile_total{controller="legacyrestorejob",result="error"} 1');
-    expect(text).toContain('controller_runtime_reconcile_time_seconds_count{controller="legacyrestorejob"} 2');
-    expect(text).toContain('legacy_restore_status_writes_total{result="success"} 2');
-    expect(world.controller.pausedBudgets()).toBe(3);
+    const samples = samplesOf(await world.metrics.registry.metrics());
+    expect(metricValue(samples, 'controller_runtime_reconcile_total', { result: 'success' })).toBe(1);
+    expect(metricValue(samples, 'controller_runtime_reconcile_total', { result: 'error' })).toBe(1);
+    expect(metricValue(samples, 'controller_runtime_reconcile_errors_total')).toBe(1);
+    expect(metricValue(samples, 'controller_runtime_reconcile_time_seconds_count', { result: 'error' })).toBe(1);
+    expect(metricValue(samples, 'legacy_restore_status_writes_total', { result: 'success' })).toBe(2);
+    expect(metricValue(samples, 'legacy_restore_status_writes_skipped_total')).toBe(0);
+    expect(metricValue(samples, 'workqueue_adds_total')).toBe(2);
+    expect(metricValue(samples, 'workqueue_queue_duration_seconds_count')).toBe(2);
+    expect(metricValue(samples, 'workqueue_work_duration_seconds_count')).toBe(2);
+    expect(metricValue(samples, 'workqueue_retries_total')).toBe(1);
+    await pass(HOUR);
+    const later = samplesOf(await world.metrics.registry.metrics());
+    expect(metricValue(later, 'legacy_restore_status_writes_skipped_total')).toBeGreaterThan(0);
+  });
+
+  test('that ends with an unexpected error is counted as an error, and made again', async () => {
+    const world = working(RUNNING);
+    world.onWrite = () => {
+      throw new TypeError('a bug');
+    };
+    await pass();
+    const samples = samplesOf(await world.metrics.registry.metrics());
+    expect(metricValue(samples, 'controller_runtime_reconcile_errors_total')).toBe(1);
+    expect(metricValue(samples, 'workqueue_retries_total')).toBe(1);
+  });
+
+  test('while it is under way the gauges tell', async () => {
+    const pending = Promise.withResolvers<RestoreJobAnswer>();
+    const world = working(pending.promise);
+    await pass(7 * SECOND);
+    expect(await gauge(world, 'controller_runtime_active_workers')).toBe(1);
+    expect(await gauge(world, 'workqueue_longest_running_processor_seconds')).toBe(7);
+    expect(await gauge(world, 'legacy_restore_atlas_budgets_paused')).toBe(3);
+    expect(await gauge(world, 'legacy_restore_atlas_budget_waiting')).toBe(2);
+    expect(await gauge(world, 'legacy_restore_atlas_budget_remaining_requests')).toBe(1);
+    expect(await gauge(world, 'controller_runtime_max_concurrent_reconciles')).toBe(4);
+    pending.resolve(RUNNING);
+    await pass();
+    expect(await gauge(world, 'controller_runtime_active_workers')).toBe(0);
+    expect(await gauge(world, 'workqueue_longest_running_processor_seconds')).toBe(0);
   });
 
   test('of a suspended resource asks nobody and writes once', async () => {
@@ -759,7 +851,7 @@ describe('the stop', () => {
     });
     world.apply(resource({ name: 'late' }));
     await pass(MINUTE);
-    expect([stopped, world.atlasClosed, world.controller.queueDepth()]).toEqual([false, false, 0]);
+    expect([stopped, world.atlasClosed, await gauge(world, 'workqueue_depth')]).toEqual([false, false, 0]);
     pending.resolve(answerOf(endedDownload(SPEC, 'EXPIRED', atlasDate(NOW))));
     await pass();
     await stopping;

@@ -93,7 +93,11 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
   const outcome = await reconcile(
     {
       session,
-      atlas: { ...client, pausedBudgets: () => 0, close: () => Promise.resolve() },
+      atlas: {
+        ...client,
+        budgets: () => ({ paused: 0, waiting: 0, remaining: undefined }),
+        close: () => Promise.resolve(),
+      },
       credentials,
       credentialsWatch: {
         await: (key, source, version) => watched.push(`await ${key} ${source.id} ${version}`),

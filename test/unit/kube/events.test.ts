@@ -14,6 +14,8 @@ interface Setup {
   readonly recorder: EventRecorder;
   readonly requests: readonly KubeRequest[];
   readonly failures: unknown[];
+  /** How many writes went well. */
+  written: number;
   /** Records an event and waits until it is written. */
   readonly record: (event?: EventContent, about?: ReturnType<typeof resource>) => Promise<void>;
   now: number;
@@ -25,6 +27,9 @@ function setup(answer: (request: KubeRequest) => unknown = () => ({}), instance 
   const recorder = createEventRecorder({
     session,
     instance,
+    onWritten: () => {
+      world.written += 1;
+    },
     onFailed: (error) => failures.push(error),
     now: () => world.now,
   });
@@ -32,6 +37,7 @@ function setup(answer: (request: KubeRequest) => unknown = () => ({}), instance 
     recorder,
     requests: session.requests,
     failures,
+    written: 0,
     record: async (event = WARNING, about = resource()) => {
       recorder.record(about, event);
       await recorder.drain();
@@ -183,6 +189,8 @@ describe('the same event again', () => {
     expect(methods(world)).toBe('POST PATCH POST PATCH');
     expect(bodyOf(world.requests[3])).toMatchObject({ series: { count: 2 } });
     expect(world.failures).toEqual([]);
+    // The record that had to be made anew is one.
+    expect(world.written).toBe(3);
   });
 
   test('is remembered for the last 2,000 events', async () => {
@@ -237,5 +245,6 @@ describe('an event that cannot be written', () => {
     answers[1]?.reject(new KubeError('x', { status: 0 }));
     await draining;
     expect(world.failures).toHaveLength(1);
+    expect(world.written).toBe(1);
   });
 });

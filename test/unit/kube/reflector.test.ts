@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { z } from 'zod';
 import { KubeError } from '../../../src/kube/errors.ts';
-import type { Kept } from '../../../src/kube/reflector.ts';
+import type { Kept, ListKind } from '../../../src/kube/reflector.ts';
 import type { KubeRequest } from '../../../src/kube/session.ts';
 import { type FakeSession, fakeSession } from '../support/fake-session.ts';
 import { fakeTimersPromises } from '../support/fake-sleep.ts';
@@ -127,6 +127,7 @@ interface World {
   readonly pipe: Pipe;
   readonly told: string[];
   readonly listed: number[];
+  readonly listKinds: ListKind[];
   readonly interruptions: string[];
   readonly waits: number[];
   recovered: number;
@@ -167,6 +168,7 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
     },
     told: [],
     listed: [],
+    listKinds: [],
     interruptions: [],
     waits: [],
     recovered: 0,
@@ -196,7 +198,10 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
       if (change.type === 'deleted') it.told.push(`deleted ${shown(change.previous)}`);
       onChange?.();
     },
-    onListed: (count) => it.listed.push(count),
+    onListed: (count, kind) => {
+      it.listed.push(count);
+      it.listKinds.push(kind);
+    },
     onInterrupted: (cause, error, waitMs) => {
       it.interruptions.push(`${cause}: ${error instanceof Error ? error.message : String(error)}`);
       it.waits.push(waitMs);
@@ -278,7 +283,7 @@ describe('the first list', () => {
     it.pipe.send(['ADDED', thing('one', 1)]).end();
     await pass(SECOND);
     expect(it.interruptions.at(-1)).toBe('list: the stream of the list ended before the list was complete');
-    expect([it.picture, it.listed]).toEqual([['one@1', 'two@2'], [2]]);
+    expect([it.picture, it.listed, it.listKinds]).toEqual([['one@1', 'two@2'], [2], ['watch_list']]);
     it.pipe.send(['ADDED', thing('two', 2)]).complete(200);
     await pass();
     expect([it.picture, it.told.at(-1)]).toEqual([['two@2'], 'deleted one@1']);
@@ -315,7 +320,7 @@ describe('lists by page', () => {
       `GET ${PATH}?limit=500`,
       `GET ${PATH}?limit=500&continue=to%20ken`,
     ]);
-    expect([it.picture, it.listed, it.interruptions]).toEqual([['one@1', 'two@2'], [2], []]);
+    expect([it.picture, it.listed, it.listKinds, it.interruptions]).toEqual([['one@1', 'two@2'], [2], ['paged'], []]);
     expect(versionOf(it.pipe)).toBe('100');
     it.pipe.error(410);
     await pass();

@@ -1,38 +1,96 @@
-import { expect, test } from '@jest/globals';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { describe, expect, test } from '@jest/globals';
+import { Registry } from 'prom-client';
+import { codeClass, createMetrics, METRICS, type MetricEntry } from '../../../src/telemetry/metrics.ts';
+import { collectNodeMetrics, NODE_METRICS } from '../../../src/telemetry/node-metrics.ts';
+import { metricValue, samplesOf } from '../../support/scrape.ts';
 
-test('every metric is explained and named as Prometheus wants it', async () => {
-  const { registry } = createMetrics('1.2.3');
-  const metrics = await registry.getMetricsAsJSON();
-  expect(metrics.length).toBeGreaterThan(10);
-  for (const { name, help } of metrics) {
+const OWN: readonly MetricEntry[] = Object.values(METRICS);
+
+describe('the table', () => {
+  test('and the registry hold the same metrics', async () => {
+    const { registry } = createMetrics('1.2.3');
+    const registered = (await registry.getMetricsAsJSON()).map(({ name, type, help }) => ({ name, type, help }));
+    const listed = OWN.map(({ name, type, help }) => ({ name, type, help }));
+    const byName = (left: { name: string }, right: { name: string }) => left.name.localeCompare(right.name);
+    expect(registered.toSorted(byName)).toEqual(listed.toSorted(byName));
+  });
+
+  test.each([...OWN, ...NODE_METRICS])('$name is named, typed and explained as Prometheus wants it', (entry) => {
+    const { name, type, labels, help } = entry;
     expect(name).toMatch(/^[a-z][a-z0-9_]*$/);
+    expect(name.endsWith('_total')).toBe(type === 'counter');
+    if (type === 'histogram') expect(name).toMatch(/_seconds$/);
     expect(help).toMatch(/^\S.*\.$/);
-  }
+    for (const label of labels) expect(label.name).toMatch(/^[a-z][a-z_]*$/);
+  });
+
+  test('no label names something of which there can be any number', () => {
+    const open = OWN.flatMap(({ name, labels }) =>
+      labels.filter(({ values }) => values === undefined).map((label) => `${name} ${label.name}`),
+    );
+    expect(open).toEqual([
+      'legacy_restore_build_info version',
+      'legacy_restore_build_info node_version',
+      'leader_election_master_status name',
+      'rest_client_requests_total code',
+    ]);
+  });
 });
 
-test('names that dashboards and alerts of Kubernetes know are theirs', async () => {
-  const { registry } = createMetrics('1.2.3');
-  const names = (await registry.getMetricsAsJSON()).map(({ name }) => name);
-  expect(names).toEqual(
-    expect.arrayContaining([
-      'controller_runtime_reconcile_total',
-      'controller_runtime_reconcile_time_seconds',
-      'controller_runtime_active_workers',
-      'workqueue_depth',
-      'rest_client_requests_total',
-      'leader_election_master_status',
-    ]),
-  );
-});
-
-test('the version is told', async () => {
+test('the versions are told', async () => {
   const text = await createMetrics('1.2.3').registry.metrics();
-  expect(text).toContain('legacy_restore_build_info{version="1.2.3"} 1');
+  expect(text).toContain(`legacy_restore_build_info{version="1.2.3",node_version="${process.version}"} 1`);
 });
 
 test('two operators in one process do not share their counts', async () => {
   const [one, two] = [createMetrics('1'), createMetrics('2')];
   one.statusWrites.inc({ result: 'success' });
-  expect(await two.registry.metrics()).not.toContain('legacy_restore_status_writes_total{');
+  const samples = samplesOf(await two.registry.metrics());
+  expect(metricValue(samples, 'legacy_restore_status_writes_total', { result: 'success' })).toBe(0);
+});
+
+test('counters begin at 0, but for series that cannot be', async () => {
+  const samples = samplesOf(await createMetrics('1').registry.metrics());
+  const requests = samples.filter(({ name }) => name === 'legacy_restore_atlas_requests_total');
+  expect(requests).toHaveLength(4 * 6);
+  expect(requests.filter(({ labels }) => labels['endpoint'] !== 'restoreJob' && labels['auth'] === 'digest')).toEqual(
+    [],
+  );
+  for (const { name, type } of OWN) {
+    if (type !== 'counter' || name === 'rest_client_requests_total') continue;
+    expect([name, metricValue(samples, name)]).toEqual([name, 0]);
+  }
+});
+
+test.each([
+  [0, 'none'],
+  [200, '2xx'],
+  [204, '2xx'],
+  [302, '3xx'],
+  [400, '4xx'],
+  [401, '4xx'],
+  [429, '429'],
+  [499, '4xx'],
+  [500, '5xx'],
+  [503, '5xx'],
+  [999, '5xx'],
+])('the class of the status %p is %p', (status, expected) => {
+  expect(codeClass(status)).toBe(expected);
+});
+
+test('of Node.js what the table lists is there, with these labels, and nothing else', async () => {
+  const registry = new Registry();
+  const update = collectNodeMetrics(registry);
+  await update();
+  const found = await registry.getMetricsAsJSON();
+  const onLinux = process.platform === 'linux';
+  const expected = NODE_METRICS.filter(({ name }) => onLinux || !name.endsWith('_fds'));
+  expect(found.map(({ name, type }) => `${name} ${type}`).toSorted()).toEqual(
+    expected.map(({ name, type }) => `${name} ${type}`).toSorted(),
+  );
+  const samples = samplesOf(await registry.metrics());
+  // What prom-client sets from within metrics that are not kept.
+  expect(metricValue(samples, 'process_cpu_seconds_total')).toBeGreaterThan(0);
+  expect(metricValue(samples, 'nodejs_heap_size_used_bytes')).toBeGreaterThan(1_000_000);
+  expect(metricValue(samples, 'nodejs_eventloop_lag_p99_seconds')).toBeGreaterThanOrEqual(0);
 });

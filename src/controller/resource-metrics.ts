@@ -1,0 +1,120 @@
+/** The gauges over all resources: one pass over the picture for each scrape. */
+import type { Condition } from '../api/legacy-restore-job.ts';
+import { reasonsOf } from '../api/reasons.ts';
+import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../api/restore-job.ts';
+import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
+import { type Metrics, NO_REASON, OTHER_REASON } from '../telemetry/metrics.ts';
+import { deliveryState, expiresAt, isDownload, isFetched, isMirrored } from './job-state.ts';
+import { canChange, urlExists } from './schedule.ts';
+
+/** What is told of all resources together. */
+export interface ResourceFigures {
+  /** How many there are of each job status. */
+  readonly byStatus: Readonly<Record<string, number>>;
+  readonly byDelivery: Readonly<Record<string, number>>;
+  /** Of each reason of Synced and each of its statuses. */
+  readonly bySynced: Readonly<Record<string, SyncedCounts>>;
+  /** Downloads that expire within EXPIRING_SOON_MS. */
+  readonly expiringSoon: { readonly fetched: number; readonly unfetched: number };
+  /** The greatest age among the open, unsuspended resources, in milliseconds; 0 where there is none. */
+  readonly mirrorAgeMs: number;
+}
+
+type SyncedCounts = Readonly<Partial<Record<Condition['status'], number>>>;
+
+export const EXPIRING_SOON_MS = 6 * 3_600_000;
+
+/**
+ * Counts. `ageMs` tells how many milliseconds ago a resource was fetched; `now` is in milliseconds since the epoch. What
+ * others have written into a status makes no new label: names that nobody knows count together.
+ */
+export function countResources(
+  jobs: Iterable<LegacyRestoreJob>,
+  ageMs: (job: LegacyRestoreJob) => number,
+  now: number,
+): ResourceFigures {
+  const byStatus = zeros([...JOB_STATUS_NAMES, OTHER, NONE]);
+  const byDelivery = zeros([...DELIVERY_STATUS_NAMES, OTHER, NONE]);
+  const bySynced = syncedZeros();
+  const expiringSoon = { fetched: 0, unfetched: 0 };
+  let mirrorAgeMs = 0;
+  for (const job of jobs) {
+    const { status, spec } = job;
+    count(byStatus, isMirrored(status) ? known(byStatus, status.statusName) : NONE);
+    count(byDelivery, status.delivery === undefined ? NONE : known(byDelivery, status.delivery.statusName));
+    countSynced(bySynced, status.conditions);
+    if (expiresSoon(job, now)) expiringSoon[isFetched(status) ? 'fetched' : 'unfetched'] += 1;
+    if (spec.suspend !== true && canChange(status, now)) mirrorAgeMs = Math.max(mirrorAgeMs, ageMs(job));
+  }
+  return { byStatus, byDelivery, bySynced, expiringSoon, mirrorAgeMs };
+}
+
+/** Brings the gauges up to date. */
+export function setResourceMetrics(metrics: Metrics, figures: ResourceFigures): void {
+  for (const [status, value] of Object.entries(figures.byStatus)) metrics.resources.set({ status }, value);
+  for (const [delivery, value] of Object.entries(figures.byDelivery))
+    metrics.resourcesByDelivery.set({ delivery }, value);
+  // A pair that is not usual must not stay once nobody is in it.
+  metrics.resourcesBySynced.reset();
+  for (const [reason, counts] of Object.entries(figures.bySynced)) {
+    for (const [status, value] of Object.entries(counts)) metrics.resourcesBySynced.set({ status, reason }, value);
+  }
+  metrics.downloadsExpiringSoon.set({ fetched: 'true' }, figures.expiringSoon.fetched);
+  metrics.downloadsExpiringSoon.set({ fetched: 'false' }, figures.expiringSoon.unfetched);
+  metrics.mirrorAge.set(figures.mirrorAgeMs / 1_000);
+}
+
+const OTHER = 'other';
+const NONE = 'none';
+
+const zeros = (names: readonly string[]): Record<string, number> => Object.fromEntries(names.map((name) => [name, 0]));
+
+/** Reasons that come with Unknown; JobFetched comes with True, and all others with False. */
+const UNKNOWN_REASONS: ReadonlySet<string> = new Set([
+  'RateLimited',
+  'AtlasUnavailable',
+  'InvalidResponse',
+  'Suspended',
+  NO_REASON,
+]);
+
+/** Every reason with the status that it comes with. */
+const SYNCED_PAIRS: ReadonlyArray<readonly [reason: string, status: Condition['status']]> = [
+  ...reasonsOf('Synced'),
+  NO_REASON,
+].map((reason) => [reason, usualStatus(reason)]);
+
+function usualStatus(reason: string): Condition['status'] {
+  if (reason === 'JobFetched') return 'True';
+  return UNKNOWN_REASONS.has(reason) ? 'Unknown' : 'False';
+}
+
+function syncedZeros(): Record<string, Partial<Record<Condition['status'], number>>> {
+  const zero: Record<string, Partial<Record<Condition['status'], number>>> = {};
+  for (const [reason, status] of SYNCED_PAIRS) zero[reason] = { [status]: 0 };
+  return zero;
+}
+
+function countSynced(
+  counts: Record<string, Partial<Record<Condition['status'], number>>>,
+  conditions: readonly Condition[] | undefined,
+): void {
+  const synced = conditions?.find(({ type }) => type === 'Synced');
+  const { status, reason } = synced ?? { status: 'Unknown', reason: NO_REASON };
+  const ofReason = (counts[Object.hasOwn(counts, reason) ? reason : OTHER_REASON] ??= {});
+  ofReason[status] = (ofReason[status] ?? 0) + 1;
+}
+
+function count(counts: Record<string, number>, name: string): void {
+  counts[name] = (counts[name] ?? 0) + 1;
+}
+
+const known = (counts: Readonly<Record<string, number>>, name = OTHER): string =>
+  Object.hasOwn(counts, name) && name !== NONE ? name : OTHER;
+
+function expiresSoon({ status }: LegacyRestoreJob, now: number): boolean {
+  const { delivery } = status;
+  if (deliveryState(delivery) !== 'ready' || !isDownload(delivery, urlExists(status))) return false;
+  const expires = expiresAt(delivery);
+  return expires !== undefined && expires > now && expires - now <= EXPIRING_SOON_MS;
+}
