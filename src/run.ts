@@ -309,7 +309,7 @@ function serve(
     metrics: async () => {
       metrics.crdOutdated.set(schema.missingFields().length === 0 ? 0 : 1);
       controller.updateGauges();
-      await updateNodeMetrics();
+      updateNodeMetrics();
       return { body: await metrics.registry.metrics(), contentType: metrics.registry.contentType };
     },
   });

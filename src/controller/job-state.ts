@@ -32,11 +32,12 @@ const DELIVERY_STATES: Readonly<Record<(typeof DELIVERY_STATUS_NAMES)[number], D
 /** Methods that bring the data to its place themselves: there is nothing to download. */
 const PUSHED_METHODS: readonly string[] = ['AUTOMATED_RESTORE', 'SCP', 'CLIENT_PIT_SCP', 'THIRD_PARTY_COPY'];
 
+const FIELDS = Object.keys(RestoreJob.shape);
+
 export const jobState = ({ statusName }: RestoreJob): JobState => known(JOB_STATES, statusName ?? '') ?? 'unknown';
 
 /** Whether a status holds anything from Atlas; Atlas can leave out any field, statusName too. */
-export const isMirrored = (status: RestoreJob): boolean =>
-  Object.keys(RestoreJob.shape).some((field) => Object.hasOwn(status, field));
+export const isMirrored = (status: RestoreJob): boolean => FIELDS.some((field) => Object.hasOwn(status, field));
 
 export function deliveryState(delivery: RestoreDelivery | undefined): DeliveryState {
   if (delivery === undefined) return 'absent';

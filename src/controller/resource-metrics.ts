@@ -101,8 +101,10 @@ function countSynced(
 ): void {
   const synced = conditions?.find(({ type }) => type === 'Synced');
   const { status, reason } = synced ?? { status: 'Unknown', reason: NO_REASON };
-  const ofReason = (counts[Object.hasOwn(counts, reason) ? reason : OTHER_REASON] ??= {});
+  const name = Object.hasOwn(counts, reason) ? reason : OTHER_REASON;
+  const ofReason = counts[name] ?? {};
   ofReason[status] = (ofReason[status] ?? 0) + 1;
+  counts[name] = ofReason;
 }
 
 function count(counts: Record<string, number>, name: string): void {

@@ -2,25 +2,10 @@
  * The table of metrics, and the registry that is made from it. Names are those of controller-runtime and client-go where
  * the thing is the same. The page in docs/ is generated from the table, and tests compare it with a real scrape.
  */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { Registry } from 'prom-client';
 import { reasonsOf } from '../api/reasons.ts';
 import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../api/restore-job.ts';
-
-export interface Label<L extends string = string> {
-  readonly name: L;
-  /** Every value that it can have; absent where those are not the operator's own, such as versions. */
-  readonly values?: readonly string[];
-}
-
-export interface MetricEntry<L extends string = string> {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge' | 'histogram';
-  readonly labels: readonly Label<L>[];
-  /** What it tells: one sentence or more. */
-  readonly help: string;
-  /** Values of labels that never come together. */
-  readonly impossible?: readonly (readonly string[])[];
-}
+import { createInstruments, type MetricEntry } from './instruments.ts';
 
 /** The value of the labels `controller` and `name`. */
 export const CONTROLLER = 'legacyrestorejob';
@@ -258,25 +243,11 @@ export const METRICS = {
   },
 } as const satisfies Readonly<Record<string, MetricEntry>>;
 
-/** Seconds, from a local answer to the longest time-out. */
-const LATENCY_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-
-/** Registers every metric of the table on a registry of its own. Counters whose labels are known begin at 0. */
+/** Registers every metric of the table on a registry of its own. */
 export function createMetrics(version: string) {
   const registry = new Registry();
-  const gauge = <L extends string>(entry: MetricEntry<L> & { readonly type: 'gauge' }) =>
-    new Gauge({ ...described(entry), registers: [registry] });
-  const counter = <L extends string>(entry: MetricEntry<L> & { readonly type: 'counter' }) => {
-    const created = new Counter({ ...described(entry), registers: [registry] });
-    // A series that begins with 1 has no increase: the first failure of a kind would be in no rate.
-    for (const values of combinations(entry)) created.labels(...values).inc(0);
-    return created;
-  };
-  const histogram = <L extends string>(entry: MetricEntry<L> & { readonly type: 'histogram' }) =>
-    new Histogram({ ...described(entry), buckets: LATENCY_BUCKETS, registers: [registry] });
-
-  const buildInfo = gauge(METRICS.buildInfo);
-  buildInfo.set({ version, node_version: process.version }, 1);
+  const { gauge, counter, histogram } = createInstruments(registry);
+  gauge(METRICS.buildInfo).set({ version, node_version: process.version }, 1);
   return {
     registry,
     resources: gauge(METRICS.resources),
@@ -325,20 +296,4 @@ export function codeClass(status: number): '2xx' | '3xx' | '4xx' | '429' | '5xx'
   if (status >= 300 && status < 400) return '3xx';
   // RFC 9110 section 15: a status that is no status counts as 5xx.
   return status >= 400 && status < 500 ? '4xx' : '5xx';
-}
-
-const described = <L extends string>({ name, help, labels }: MetricEntry<L>) => ({
-  name,
-  help,
-  labelNames: labels.map((label) => label.name),
-});
-
-/** Every series that the labels can make, as values in the order of the labels; none where some are not known. */
-function combinations({ labels, impossible = [] }: MetricEntry): string[][] {
-  if (labels.length === 0) return [];
-  const all = labels.reduce<string[][]>(
-    (sets, { values = [] }) => sets.flatMap((set) => values.map((value) => [...set, value])),
-    [[]],
-  );
-  return all.filter((set) => !impossible.some((pair) => pair.every((value) => set.includes(value))));
 }
