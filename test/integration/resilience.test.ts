@@ -155,10 +155,13 @@ describe('leader election', () => {
     await eventually('the standby is ready', async () => expect(await isReady(standby.url)).toBe(true));
     const job = await createRunning('led');
     await mirrored('led', 'IN_PROGRESS');
-    const samples = samplesOf(await scrapeText(standby.url));
+    const samples = await eventually('the standby knows of the resource too', async () => {
+      const found = samplesOf(await scrapeText(standby.url));
+      expect(metricValue(found, 'legacy_restore_resources', { status: 'IN_PROGRESS' })).toBeGreaterThan(0);
+      return found;
+    });
     expect(metricValue(samples, 'legacy_restore_atlas_requests_total')).toBe(0);
     expect(metricValue(samples, 'leader_election_master_status')).toBe(0);
-    expect(metricValue(samples, 'legacy_restore_resources', { status: 'IN_PROGRESS' })).toBeGreaterThan(0);
     expect(metricValue(samples, 'legacy_restore_mirror_age_seconds')).toBe(0);
     expect(await leader.stop()).toBe(0);
     await standby.waitForLog(({ msg }) => msg === 'this replica leads', 10_000);
