@@ -3,10 +3,11 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import type { ObtainOptions } from './tool-cache.ts';
 
-/** A program of a Go module: its main package as `go build` takes it, and linker flags without the common `-s -w`. */
+/** A program of a Go module: its main package as `go build` takes it, linker flags without the common `-s -w`, and build tags. */
 export interface GoProgram {
   readonly package: string;
   readonly ldflags?: readonly string[];
+  readonly tags?: readonly string[];
 }
 
 /** Builds programs of the Go module in `moduleDir` into `folder`, each named as Go names it: see {@link executableOf}. */
@@ -20,7 +21,8 @@ export async function goBuild(
   const packages = programs.map((program) => program.package);
   // One command for all: they share most packages. A `-X` of a package that a program does not contain does nothing.
   const ldflags = [...new Set(['-s', '-w', ...programs.flatMap((program) => program.ldflags ?? [])])].join(' ');
-  const flags = ['-mod=readonly', '-buildvcs=false', '-trimpath', `-ldflags=${ldflags}`];
+  const tags = [...new Set(programs.flatMap((program) => program.tags ?? []))].join(',');
+  const flags = ['-mod=readonly', '-buildvcs=false', '-trimpath', `-ldflags=${ldflags}`, `-tags=${tags}`];
   const env = {
     ...process.env,
     CGO_ENABLED: '0',
