@@ -1,0 +1,163 @@
+{{/* Name of the chart in labels. */}}
+{{- define "legacy-restore-operator.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/* Name of the objects. Shorter than the 63 characters of a label, to leave room for suffixes. */}}
+{{- define "legacy-restore-operator.fullname" -}}
+{{- $name := include "legacy-restore-operator.name" . }}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- .Values.fullnameOverride | default $full | trunc 45 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "legacy-restore-operator.serviceAccountName" -}}
+{{- .Values.serviceAccount.name | default (ternary (include "legacy-restore-operator.fullname" .) "default" .Values.serviceAccount.create) }}
+{{- end }}
+
+{{/* What selects objects of the release; never changes, because a Deployment's selector cannot. */}}
+{{- define "legacy-restore-operator.instanceLabels" -}}
+app.kubernetes.io/name: {{ include "legacy-restore-operator.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* What selects the operator's pods; without the component the Service would find the pod of `helm test`, too. */}}
+{{- define "legacy-restore-operator.selectorLabels" -}}
+{{ include "legacy-restore-operator.instanceLabels" . }}
+app.kubernetes.io/component: operator
+{{- end }}
+
+{{- define "legacy-restore-operator.labels" -}}
+{{ include "legacy-restore-operator.instanceLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "legacy-restore-operator.image" -}}
+{{- with .Values.image }}
+{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{- end }}
+{{- end }}
+
+{{- define "legacy-restore-operator.leaseName" -}}
+{{- .Values.leaderElection.leaseName | default (include "legacy-restore-operator.fullname" .) }}
+{{- end }}
+
+{{- define "legacy-restore-operator.leaseNamespace" -}}
+{{- .Values.leaderElection.leaseNamespace | default .Release.Namespace }}
+{{- end }}
+
+{{/* An environment variable; a large number would become 1e+06 without int64. */}}
+{{- define "legacy-restore-operator.variable" -}}
+- name: {{ .name }}
+  value: {{ ternary (int64 .value | toString) (.value | toString) (kindIs "float64" .value) | quote }}
+{{- end }}
+
+{{/* What the operator may do in each namespace that it works in. */}}
+{{- define "legacy-restore-operator.rules" -}}
+- apiGroups: [atlasrestore.dev]
+  resources: [legacyrestorejobs]
+  verbs: [get, list, watch]
+- apiGroups: [atlasrestore.dev]
+  resources: [legacyrestorejobs/status]
+  verbs: [patch]
+# The Secrets that resources name, each by its name.
+- apiGroups: [""]
+  resources: [secrets]
+  {{- with .Values.rbac.secretNames }}
+  resourceNames:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  verbs: [get]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+{{- end }}
+
+{{/* What spec.deliverySecretName needs on top. Kubernetes cannot restrict `create` to names. */}}
+{{- define "legacy-restore-operator.deliverySecretsRules" -}}
+{{- if .Values.rbac.secretNames -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create]
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames:
+    {{- toYaml .Values.rbac.secretNames | nindent 4 }}
+  verbs: [patch]
+{{- else -}}
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [create, patch]
+{{- end }}
+{{- end }}
+
+{{/* The service account as the subject of a binding. */}}
+{{- define "legacy-restore-operator.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "legacy-restore-operator.serviceAccountName" . | quote }}
+  namespace: {{ .Release.Namespace }}
+{{- end }}
+
+{{/*
+Rules and their binding: for all namespaces, or a Role in each of those that are given.
+  root, name, rules (YAML), namespaces (a list)
+*/}}
+{{- define "legacy-restore-operator.grant" -}}
+{{- $grant := . }}
+{{- range $namespace := .namespaces | default (list "") }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ ternary "Role" "ClusterRole" (ne $namespace "") }}
+metadata:
+  name: {{ $grant.name }}
+  {{- with $namespace }}
+  namespace: {{ . | quote }}
+  {{- end }}
+  labels:
+    {{- include "legacy-restore-operator.labels" $grant.root | nindent 4 }}
+rules:
+  {{- $grant.rules | nindent 2 }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ ternary "RoleBinding" "ClusterRoleBinding" (ne $namespace "") }}
+metadata:
+  name: {{ $grant.name }}
+  {{- with $namespace }}
+  namespace: {{ . | quote }}
+  {{- end }}
+  labels:
+    {{- include "legacy-restore-operator.labels" $grant.root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ ternary "Role" "ClusterRole" (ne $namespace "") }}
+  name: {{ $grant.name }}
+subjects:
+  {{- include "legacy-restore-operator.subjects" $grant.root | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Values that are each right but not together. */}}
+{{- define "legacy-restore-operator.contradictions" -}}
+{{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
+{{- fail "replicaCount is more than 1, which needs leaderElection.enabled: without it all replicas would work at the same time" }}
+{{- end }}
+{{- with .Values.defaultCredentials }}
+{{- if and .secretName (not .namespaces) }}
+{{- fail "defaultCredentials.secretName needs defaultCredentials.namespaces: who may use them" }}
+{{- end }}
+{{- if and .namespaces (not .secretName) }}
+{{- fail "defaultCredentials.namespaces needs defaultCredentials.secretName: what they may use" }}
+{{- end }}
+{{- end }}
+{{- if .Values.namespaces }}
+{{- range .Values.deliverySecrets.namespaces }}
+{{- if not (has . $.Values.namespaces) }}
+{{- fail (printf "deliverySecrets.namespaces names %s, which is not among namespaces: the operator does not work there" .) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
