@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
-import { request } from 'undici';
 import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob } from '../../src/kube/legacy-restore-jobs.ts';
 import { type Change, createReflector, type Reflector, type WatchCause } from '../../src/kube/reflector.ts';
 import { createSession, type KubeSession } from '../../src/kube/session.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
+import { createEtcdClient } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 
@@ -203,22 +203,6 @@ test('deleted and created again under one name while nobody could watch: told as
   expect(told.map(({ type }) => type)).toEqual(['added', 'deleted', 'added']);
 });
 
-/** Makes every resourceVersion before now too old, as etcd's regular compaction does. */
-async function compact(): Promise<void> {
-  const { statusCode, body } = await request(`${controlPlane.etcdUrl}/v3/kv/range`, {
-    method: 'POST',
-    body: JSON.stringify({ key: Buffer.from('x').toString('base64') }),
-  });
-  expect(statusCode).toBe(200);
-  const { header } = Object(await body.json());
-  const answer = await request(`${controlPlane.etcdUrl}/v3/kv/compaction`, {
-    method: 'POST',
-    body: JSON.stringify({ revision: header.revision, physical: true }),
-  });
-  expect(answer.statusCode).toBe(200);
-  await answer.body.dump();
-}
-
 /** A session in which the API server refuses to stream lists, with the status of one that cannot. */
 const withoutWatchList = (session: KubeSession): KubeSession => ({
   ...session,
@@ -246,7 +230,7 @@ describe('lists by pages', () => {
             if (call.path.includes('continue=') && !compacted) {
               compacted = true;
               await create();
-              await compact();
+              await createEtcdClient(controlPlane.etcdUrl).compact();
             }
             return paged.request(call);
           },

@@ -1,0 +1,213 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { z } from 'zod';
+import type { JobIdentity } from '../support/atlas-simulator/jobs.ts';
+import type { JsonObject } from '../support/atlas-simulator/json.ts';
+import {
+  atlasDate,
+  automatedRestore,
+  automatedRestoreInto,
+  brokenJob,
+  endedDownload,
+  fetchedDownload,
+  killedJob,
+  openJob,
+  pendingDownload,
+  readyDownload,
+  urlV2Download,
+  youngJob,
+} from '../support/atlas-simulator/recorded-bodies.ts';
+import { createEtcdClient, type EtcdClient } from '../support/etcd.ts';
+import { eventually } from '../support/eventually.ts';
+import { CLUSTER_NAME, GROUP_ID, NAMESPACE, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
+
+const RESOURCES = 10_000;
+const OPEN = 1_000;
+/** Of every resource, and so the window over which first visits are spread. */
+const INTERVAL_SECONDS = 20;
+
+const HOUR_MS = 3_600_000;
+const TOMORROW = atlasDate(Date.now() + 24 * HOUR_MS);
+const LONG_AGO = atlasDate(Date.now() - 2 * HOUR_MS);
+
+/** One kind of resource. */
+interface Kind {
+  /** What Atlas says of its job; nothing, where it does not know the job. */
+  readonly body?: (job: JobIdentity) => JsonObject;
+  /** What is not usual in its spec. */
+  readonly spec?: Readonly<Record<string, unknown>>;
+  /** Its download goes into a Secret. */
+  readonly inSecret?: boolean;
+}
+
+/** Nothing can happen to these any more, or nobody wants to know. */
+const QUIET: Readonly<Record<string, Kind>> = {
+  broken: { body: brokenJob },
+  killed: { body: killedJob },
+  expired: { body: (job) => endedDownload(job, 'EXPIRED', LONG_AGO) },
+  'used-up': { body: (job) => endedDownload(job, 'MAX_DOWNLOADS_EXCEEDED', TOMORROW) },
+  failed: { body: (job) => endedDownload(job, 'FAILED', TOMORROW) },
+  interrupted: { body: (job) => endedDownload(job, 'INTERRUPTED', TOMORROW) },
+  'still-ready-long-after': { body: (job) => fetchedDownload(job, LONG_AGO) },
+  automated: { body: automatedRestore },
+  'automated-into': {
+    body: (job) =>
+      automatedRestoreInto(job, { groupId: GROUP_ID, clusterId: '5'.repeat(24), clusterName: CLUSTER_NAME }),
+  },
+  'expired-in-secret': { body: (job) => endedDownload(job, 'EXPIRED', LONG_AGO), inSecret: true },
+  suspended: { body: youngJob, spec: { suspend: true } },
+};
+
+const OPEN_KINDS: Readonly<Record<string, Kind>> = {
+  running: { body: youngJob },
+  'of-unknown-status': { body: openJob },
+  pending: { body: pendingDownload },
+  ready: { body: (job) => readyDownload(job, TOMORROW) },
+  fetched: { body: (job) => fetchedDownload(job, TOMORROW) },
+  'ready-in-secret': { body: (job) => urlV2Download(job, TOMORROW), inSecret: true },
+  'without-delivery': { body: withoutDelivery },
+  'not-found': {},
+};
+
+function withoutDelivery(job: JobIdentity): JsonObject {
+  const { delivery: _, ...body } = pendingDownload(job);
+  return body;
+}
+
+/** A resource that an operator has mirrored, as etcd has it. */
+interface Template {
+  readonly name: string;
+  readonly jobId: string;
+  readonly uid: string;
+  readonly kind: Kind;
+  readonly stored: string;
+}
+
+let bed: TestBed;
+let etcd: EtcdClient;
+beforeAll(async () => {
+  bed = await startTestBed();
+  etcd = createEtcdClient(bed.controlPlane.etcdUrl);
+});
+afterAll(() => bed?.stop());
+
+test(`${RESOURCES} resources: a restart fetches what is open, spread over the window, and writes nothing`, async () => {
+  const [quiet, open] = await mirrorOneOfEach();
+  const quietJobs = await multiply(quiet, RESOURCES - OPEN);
+  const openJobs = await multiply(open, OPEN);
+  const before = await etcd.revisions(PREFIX);
+  expect(before.size).toBe(RESOURCES);
+  bed.atlas.requests.reset();
+
+  const operator = await bed.startOperator();
+  const working = await operator.waitForLog(({ msg }) => msg === 'working');
+  const startedAt = performance.now();
+  expect(working['resources']).toBe(RESOURCES);
+  const visits = new Map<string, number>();
+  await eventually(
+    'each open one has been fetched',
+    () => {
+      const at = performance.now() - startedAt;
+      for (const jobId of openJobs) {
+        if (!visits.has(jobId) && bed.atlas.requests.ofJob(jobId) > 0) visits.set(jobId, at);
+      }
+      expect(visits.size).toBe(openJobs.length);
+    },
+    { timeoutMs: 60_000, intervalMs: 100 },
+  );
+  // Visits under way are finished, with what they write.
+  expect(await operator.stop()).toBe(0);
+
+  expect(quietJobs.filter((jobId) => bed.atlas.requests.ofJob(jobId) > 0)).toEqual([]);
+  const fifths = [0, 0, 0, 0, 0];
+  for (const at of visits.values()) {
+    const fifth = Math.min(4, Math.floor(at / (INTERVAL_SECONDS * 200)));
+    fifths[fifth] = (fifths[fifth] ?? 0) + 1;
+  }
+  expect(Math.max(...fifths)).toBeLessThan(OPEN / 3);
+  expect(await etcd.revisions(PREFIX)).toEqual(before);
+  expect(operator.log.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
+});
+
+const PREFIX = `/registry/atlasrestore.dev/legacyrestorejobs/${NAMESPACE}/`;
+
+/** Lets an operator mirror one job of each kind, and stops it. */
+async function mirrorOneOfEach(): Promise<readonly [readonly Template[], readonly Template[]]> {
+  const operator = await bed.startOperator();
+  const templates = await Promise.all(
+    [QUIET, OPEN_KINDS].map((kinds) =>
+      Promise.all(Object.entries(kinds).map(([name, kind]) => mirror(`template-${name}`, kind))),
+    ),
+  );
+  expect(await operator.stop()).toBe(0);
+  const [quiet = [], open = []] = templates;
+  return [quiet, open];
+}
+
+async function mirror(name: string, kind: Kind): Promise<Template> {
+  const jobId = newJobId();
+  putJob(jobId, kind);
+  const { metadata } = await bed.create(name, {
+    jobId,
+    interval: `${INTERVAL_SECONDS}s`,
+    ...kind.spec,
+    ...(kind.inSecret === true ? { deliverySecretName: downloadOf(name) } : {}),
+  });
+  await bed.until(name, 'it is mirrored', ({ status }) => status.observedGeneration === metadata.generation);
+  return { name, jobId, uid: metadata.uid, kind, stored: await etcd.get(PREFIX + name) };
+}
+
+function putJob(jobId: string, { body }: Kind): void {
+  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId };
+  if (body !== undefined) bed.atlas.putJob(job, { kind: 'fixed', body: body(job) });
+}
+
+const downloadOf = (name: string): string => `${name}-download`;
+
+/** Makes so many resources of the templates, those included, each with a job of its own; returns the ids of all jobs. */
+async function multiply(templates: readonly Template[], count: number): Promise<readonly string[]> {
+  const jobIds = templates.map(({ jobId }) => jobId);
+  const stored = new Map<string, string>();
+  while (jobIds.length < count) {
+    const template = templates[jobIds.length % templates.length];
+    if (template === undefined) throw new Error('nothing to multiply');
+    const copy = { name: `${template.name}-${jobIds.length}`, jobId: newJobId(), uid: randomUUID() };
+    const translate = (text: string): string => translated(text, template, copy);
+    putJob(copy.jobId, template.kind);
+    stored.set(PREFIX + copy.name, translate(template.stored));
+    if (template.kind.inSecret === true) await copySecret(downloadOf(template.name), translate);
+    jobIds.push(copy.jobId);
+  }
+  await etcd.putAll(stored);
+  return jobIds;
+}
+
+type Names = Pick<Template, 'name' | 'jobId' | 'uid'>;
+
+/** A text with everything that names one resource replaced by what names another. */
+function translated(text: string, from: Names, to: Names): string {
+  const keyOf = ({ jobId }: Names): string => Buffer.from(`verification-key-${jobId}`).toString('base64');
+  return text
+    .replaceAll(from.name, to.name)
+    .replaceAll(keyOf(from), keyOf(to))
+    .replaceAll(from.jobId, to.jobId)
+    .replaceAll(from.uid, to.uid);
+}
+
+/** Secrets are stored in a binary form: they are copied through the API server. */
+async function copySecret(name: string, translate: (text: string) => string): Promise<void> {
+  const path = `/api/v1/namespaces/${NAMESPACE}/secrets`;
+  const found = await bed.controlPlane.request('GET', `${path}/${name}`);
+  // An ended download has no URL to keep.
+  if (found.status === 404) return;
+  const { metadata, data } = Secret.parse(found.body);
+  const copies = Object.entries(data).map(([key, value]) => [key, translate(Buffer.from(value, 'base64').toString())]);
+  const copy = { ...JSON.parse(translate(JSON.stringify({ metadata }))), stringData: Object.fromEntries(copies) };
+  const created = await bed.controlPlane.request('POST', path, copy);
+  expect(created.status).toBe(201);
+}
+
+const Secret = z.object({
+  metadata: z.object({ name: z.string(), ownerReferences: z.array(z.looseObject({})) }),
+  data: z.record(z.string(), z.string()),
+});
