@@ -1,44 +1,18 @@
-/** `npm run build`: bundles the operator into dist/legacy-restore-operator.cjs, with its source map beside it. */
-import { stat } from 'node:fs/promises';
-import { build, type Plugin } from 'esbuild';
+/** `npm run build`: bundles the operator into dist/, or with `-- --outdir <folder>` into another folder. */
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { parseArgs } from 'node:util';
+import { bundle } from './bundle.ts';
 
-const outfile = 'dist/legacy-restore-operator.cjs';
+const DIST = path.join(import.meta.dirname, '../dist');
 
-/** client-node re-exports its whole generated API: without this all of it is bundled and parsed at each start. */
-const withoutSideEffects: Plugin = {
-  name: 'client-node-without-side-effects',
-  setup(bundling) {
-    bundling.onResolve(
-      { filter: /^@kubernetes\/client-node$/ },
-      async ({ path, importer, resolveDir, kind, pluginData }) => {
-        if (pluginData === withoutSideEffects.name) return undefined;
-        const resolved = await bundling.resolve(path, {
-          importer,
-          resolveDir,
-          kind,
-          pluginData: withoutSideEffects.name,
-        });
-        return { ...resolved, sideEffects: false };
-      },
-    );
-  },
-};
-
-await build({
-  entryPoints: ['src/main.ts'],
-  outfile,
-  bundle: true,
-  platform: 'node',
-  target: 'node24',
-  // ESM output dies with `Dynamic require of "node:assert" is not supported`.
-  format: 'cjs',
-  minify: true,
-  keepNames: true,
-  sourcemap: true,
-  sourcesContent: false,
-  banner: { js: '#!/usr/bin/env node' },
-  plugins: [withoutSideEffects],
-  logLevel: 'warning',
-});
-const { size } = await stat(outfile);
-console.log(`${outfile}: ${Math.round(size / 1024)} KiB`);
+const { values } = parseArgs({ options: { outdir: { type: 'string' } } });
+const outdir = values.outdir ?? DIST;
+if (outdir === DIST) await rm(DIST, { recursive: true, force: true });
+await mkdir(outdir, { recursive: true });
+for (const { name, content } of await bundle('src/main.ts', 'legacy-restore-operator')) {
+  const file = path.join(outdir, name);
+  await writeFile(file, content);
+  if (name.endsWith('.cjs')) await chmod(file, 0o755);
+  console.log(`${path.relative(process.cwd(), file)}: ${Math.round(content.byteLength / 1024)} KiB`);
+}

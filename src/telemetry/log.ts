@@ -38,7 +38,7 @@ export async function createLog({ level, format, version }: LogOptions): Promise
     },
   };
   if (format === 'json') return pino(options);
-  // Loaded only where it is used: the image runs without.
+  // Loaded only where it is used: most runs do without.
   const { default: pretty } = await import('pino-pretty');
   return pino(
     options,
