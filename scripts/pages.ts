@@ -2,6 +2,7 @@
 import { REASONS } from '../src/api/reasons.ts';
 import type { FlagDescription } from '../src/config/flags.ts';
 import { listSettings } from '../src/config/settings.ts';
+import { listEvents } from '../src/controller/announcements.ts';
 import { FILE_FLAGS, VARIABLES } from '../src/get/credentials-source.ts';
 import { listExitCodes } from '../src/get/exit-codes.ts';
 import { listGetFlags } from '../src/get/options.ts';
@@ -37,6 +38,12 @@ export function conditionsPage(): string {
       `## ${condition}`,
       reasonTable(condition),
     ]),
+    '## Events',
+    'An event is written when a reason changes, so that `kubectl describe` tells the story of the job; polls write none, and the same event within six minutes is counted instead of written again.',
+    table(
+      ['reason', 'type', 'meaning'],
+      listEvents().map(({ reason, type, meaning }) => [`\`${reason}\``, type, meaning]),
+    ),
   );
 }
 

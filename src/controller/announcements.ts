@@ -1,9 +1,10 @@
 /** The events and the log line that go with a status that changed. */
 import { isDeepStrictEqual } from 'node:util';
 import type { Condition, Status } from '../api/legacy-restore-job.ts';
-import type { ConditionType, Reason } from '../api/reasons.ts';
+import { type ConditionType, REASONS, type Reason, reasonsOf } from '../api/reasons.ts';
 import { printable } from '../atlas/errors.ts';
 import type { EventContent } from '../kube/events.ts';
+import { EXPIRES_SOON } from './conditions.ts';
 
 export interface LogLine {
   readonly level: 'info' | 'warn' | 'debug';
@@ -11,28 +12,37 @@ export interface LogLine {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** One event for each of Ready, Synced and DownloadAvailable whose reason changed: the story of the job, never a poll. */
+/**
+ * One event for each of Ready, Synced and DownloadAvailable whose reason changed, and one when a download that nobody has
+ * fetched expires soon: the story of the job, never a poll. What was told already stands in the previous status, so that
+ * neither a restart nor another replica tells it again.
+ */
 export function eventsFor(status: Status, previous: Status): EventContent[] {
-  const events: EventContent[] = [];
-  for (const type of ['Synced', 'Ready', 'DownloadAvailable'] as const) {
-    const now = find(status, type);
-    const before = find(previous, type);
-    if (now === undefined || now.reason === before?.reason) continue;
-    if (type === 'Synced' && now.reason === 'JobFetched' && before !== undefined) {
-      events.push({ type: 'Normal', reason: 'JobFetched', note: `Atlas answers again, after ${before.reason}.` });
-    }
-    // Ready borrows Synced's reason while nothing is mirrored: one event tells it.
-    const borrowed = type === 'Ready' && now.reason === find(status, 'Synced')?.reason;
-    if (borrowed || QUIET.has(now.reason)) continue;
-    const failing = type === 'Synced' && now.reason !== 'Suspended';
-    events.push({
-      type: failing || WARNINGS.has(now.reason) ? 'Warning' : 'Normal',
-      reason: now.reason,
-      note: now.message,
-    });
-  }
-  return events;
+  return [
+    ...(['Synced', 'Ready', 'DownloadAvailable'] as const).flatMap((type) => eventOfReason(type, status, previous)),
+    ...expiryWarning(find(status, 'DownloadAvailable'), find(previous, 'DownloadAvailable')),
+  ];
 }
+
+/** One kind of event as documentation lists it. */
+export interface EventDescription {
+  readonly reason: string;
+  readonly type: EventContent['type'];
+  readonly meaning: string;
+}
+
+/** Every kind of event, in the order of the documentation. */
+export const listEvents = (): readonly EventDescription[] => [
+  ...Object.entries(REASONS)
+    .filter(([reason]) => !QUIET.has(reason))
+    .map(([reason, { meaning }]) => ({ reason, type: typeOf(reason), meaning })),
+  {
+    reason: REPAIRED,
+    type: 'Normal',
+    meaning: "The status equals Atlas's answer again, after the reason that it names.",
+  },
+  { reason: EXPIRING, type: 'Warning', meaning: `Less than an hour is left of the download. ${EXPIRES_SOON}` },
+];
 
 /** One line for a change or a failure, at a level that stays quiet while a failure only repeats itself. */
 export function logFor(status: Status, previous: Status, failed: boolean): LogLine | undefined {
@@ -51,8 +61,37 @@ export function logFor(status: Status, previous: Status, failed: boolean): LogLi
   return written ? undefined : { level: 'info', message: 'status changed', fields };
 }
 
+/** Reasons of events that are not those of a condition that turned bad or good for the first time. */
+const REPAIRED: Reason = 'JobFetched';
+const EXPIRING = 'DownloadExpiring';
+
 const QUIET: ReadonlySet<string> = new Set<Reason>(['JobFetched', 'DownloadPending']);
-const WARNINGS: ReadonlySet<string> = new Set<Reason>(['JobBroken', 'JobKilled', 'JobStatusUnknown', 'DownloadFailed']);
+const WARNINGS: ReadonlySet<string> = new Set([
+  ...reasonsOf('Synced').filter((reason) => reason !== 'JobFetched' && reason !== 'Suspended'),
+  ...(['JobBroken', 'JobKilled', 'JobStatusUnknown', 'DownloadFailed'] satisfies Reason[]),
+]);
+
+const typeOf = (reason: string): EventContent['type'] => (WARNINGS.has(reason) ? 'Warning' : 'Normal');
+
+function eventOfReason(type: ConditionType, status: Status, previous: Status): EventContent[] {
+  const now = find(status, type);
+  const before = find(previous, type);
+  if (now === undefined || now.reason === before?.reason) return [];
+  if (now.reason === REPAIRED && before !== undefined) {
+    const note = `The status equals Atlas's answer again, after ${printable(before.reason, 64)}.`;
+    return [{ type: 'Normal', reason: REPAIRED, note }];
+  }
+  // Ready borrows Synced's reason while nothing is mirrored: one event tells it.
+  const borrowed = type === 'Ready' && now.reason === find(status, 'Synced')?.reason;
+  if (borrowed || QUIET.has(now.reason)) return [];
+  return [{ type: typeOf(now.reason), reason: now.reason, note: now.message }];
+}
+
+function expiryWarning(now: Condition | undefined, before: Condition | undefined): EventContent[] {
+  const told = before?.message.endsWith(EXPIRES_SOON) ?? false;
+  if (now === undefined || told || !now.message.endsWith(EXPIRES_SOON)) return [];
+  return [{ type: 'Warning', reason: EXPIRING, note: now.message }];
+}
 
 const find = (status: Status, type: ConditionType): Condition | undefined =>
   status.conditions?.find((candidate) => candidate.type === type);

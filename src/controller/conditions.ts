@@ -5,7 +5,16 @@ import type { RestoreJob } from '../api/restore-job.ts';
 import { MAX_HASHES, type RestoreJobAnswer } from '../atlas/answer.ts';
 import { printable } from '../atlas/errors.ts';
 import { kubeTime } from '../kube/time.ts';
-import { deliveryState, expiresAt, hasUrl, isDownload, isMirrored, type JobState, jobState } from './job-state.ts';
+import {
+  deliveryState,
+  expiresAt,
+  hasUrl,
+  isDownload,
+  isFetched,
+  isMirrored,
+  type JobState,
+  jobState,
+} from './job-state.ts';
 import type { DeliverySecretResult, Failure } from './outcome.ts';
 import { urlExists } from './schedule.ts';
 
@@ -54,6 +63,10 @@ export function conditionsAfterSuspend(status: Status, now: number): Verdict[] {
   return [ready, synced, ...downloadFor(status, urlExists(status), now), ...endedFor(state, status)];
 }
 
+/** The end of DownloadAvailable's message from the first visit on that finds less than an hour left and nobody's fetch. */
+export const EXPIRES_SOON = 'It expires soon and nobody has fetched it yet.';
+
+const EXPIRES_SOON_MS = 3_600_000;
 const MAX_DROPPED_NAMED = 10;
 
 const condition = (type: ConditionType, status: Condition['status'], reason: Reason, message: string): Verdict => ({
@@ -130,16 +143,26 @@ const DOWNLOAD_REASONS: Readonly<Record<ReturnType<typeof deliveryState>, Downlo
 };
 
 /** Nothing where the delivery is no download. */
-function downloadFor({ delivery }: RestoreJob, deliveryHasUrl: boolean, now: number): Verdict[] {
+function downloadFor(content: RestoreJob, deliveryHasUrl: boolean, now: number): Verdict[] {
+  const { delivery } = content;
   if (!isDownload(delivery, deliveryHasUrl)) return [];
   const expires = expiresAt(delivery);
-  const past = expires !== undefined && expires <= now;
   const told = DOWNLOAD_REASONS[deliveryState(delivery)];
-  const reason = told === 'DownloadReady' && past ? 'DownloadExpired' : told;
+  const past = expires !== undefined && expires <= now;
+  if (told === 'DownloadReady' && !past) {
+    return [condition('DownloadAvailable', 'True', 'DownloadReady', readyDownloadMessage(content, expires, now))];
+  }
+  const reason = told === 'DownloadReady' ? 'DownloadExpired' : told;
   const { meaning, remedy } = REASONS[reason];
-  const until = reason === 'DownloadReady' && expires !== undefined ? ` until ${kubeTime(expires)}` : '';
-  const message = `${meaning.replace(/\.$/, '')}${until}. ${remedy}`.trim();
-  return [condition('DownloadAvailable', reason === 'DownloadReady' ? 'True' : 'False', reason, message)];
+  return [condition('DownloadAvailable', 'False', reason, `${meaning} ${remedy}`.trim())];
+}
+
+/** Changes once while the download is ready: a message that counted down would be written at every visit. */
+function readyDownloadMessage(content: RestoreJob, expires: number | undefined, now: number): string {
+  const { meaning } = REASONS.DownloadReady;
+  if (expires === undefined) return meaning;
+  const until = `${meaning.replace(/\.$/, '')} until ${kubeTime(expires)}.`;
+  return expires - now < EXPIRES_SOON_MS && !isFetched(content) ? `${until} ${EXPIRES_SOON}` : until;
 }
 
 function fetchedMessage({ dropped, hashCount }: RestoreJobAnswer): string {

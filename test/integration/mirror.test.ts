@@ -214,13 +214,22 @@ test('the life of a download moves the conditions as kubectl wait needs them', a
   expect(conditionOf(ready, 'Ready')).toBe('True JobFinished');
   expect(conditionOf(ready, 'DownloadAvailable')).toBe('True DownloadReady');
   expect(conditionOf(ready, 'Reconciling')).toBeUndefined();
+  bed.atlas.setBody(job.jobId, readyDownload(job, atlasDate(Date.now() + 1_800_000)));
+  for (let visits = 0; visits < 3; visits++) await bed.visit('life');
   bed.atlas.setBody(job.jobId, endedDownload(job, 'EXPIRED', YESTERDAY));
   expect(conditionOf(await bed.visit('life'), 'DownloadAvailable')).toBe('False DownloadExpired');
-  await eventually('kubectl describe tells the story', async () => {
+  await eventually('kubectl describe tells the story, each part once', async () => {
     const text = await bed.controlPlane.kubectlRun(['describe', 'lrj', 'life', '-n', NAMESPACE]);
-    for (const reason of ['JobInProgress', 'JobFinished', 'DownloadReady', 'DownloadExpired']) {
-      expect(text).toMatch(new RegExp(`Normal +${reason} `));
-    }
+    const story = [...text.matchAll(/^ +((?:Normal|Warning) +\w+) /gm)].map(([, event = '']) =>
+      event.split(/ +/).join(' '),
+    );
+    expect(story.toSorted()).toEqual([
+      'Normal DownloadExpired',
+      'Normal DownloadReady',
+      'Normal JobFinished',
+      'Normal JobInProgress',
+      'Warning DownloadExpiring',
+    ]);
   });
 });
 

@@ -207,14 +207,14 @@ describe('what Atlas answers', () => {
       name: 'a download five minutes before it expires',
       body: ready(NOW + 5 * MINUTE),
       conditions: `${DONE} DownloadAvailable=True/DownloadReady`,
-      events: 'Normal JobFinished, Normal DownloadReady',
+      events: 'Normal JobFinished, Normal DownloadReady, Warning DownloadExpiring',
       next: 5 * MINUTE + SECOND,
     },
     {
       name: 'a download a second before it expires',
       body: ready(NOW + SECOND),
       conditions: `${DONE} DownloadAvailable=True/DownloadReady`,
-      events: 'Normal JobFinished, Normal DownloadReady',
+      events: 'Normal JobFinished, Normal DownloadReady, Warning DownloadExpiring',
       next: 2 * SECOND,
     },
     {
@@ -254,7 +254,11 @@ describe('what Atlas answers', () => {
     },
     {
       name: 'a download with nothing but urlV2',
-      body: delivery(FINISHED, { statusName: 'READY', urlV2: 'https://example.org/x', expires: atlasDate(NOW + HOUR) }),
+      body: delivery(FINISHED, {
+        statusName: 'READY',
+        urlV2: 'https://example.org/x',
+        expires: atlasDate(NOW + 48 * HOUR),
+      }),
       conditions: `${DONE} DownloadAvailable=True/DownloadReady`,
       events: 'Normal JobFinished, Normal DownloadReady',
       next: 10 * MINUTE,
@@ -401,6 +405,78 @@ describe('the story of a job', () => {
       status: 'False',
       reason: 'DownloadExpired',
     });
+  });
+});
+
+describe('a download that expires soon', () => {
+  const EXPIRES = NOW + 2 * HOUR;
+  const LATE = { now: EXPIRES - HOUR + SECOND };
+  const READY = after([fetched(ready(EXPIRES))]);
+  const messageOf = (status: Status | undefined) => conditionOf(status, 'DownloadAvailable')?.message;
+
+  test('and that nobody has fetched is told once, at the first visit of its last hour', () => {
+    const early = visit(READY, fetched(ready(EXPIRES)), { now: EXPIRES - HOUR });
+    expect([early.status, early.events]).toEqual([undefined, []]);
+    const first = visit(READY, fetched(ready(EXPIRES)), LATE);
+    expect(first.events).toEqual([
+      {
+        type: 'Warning',
+        reason: 'DownloadExpiring',
+        note: 'The restore file can be downloaded until 2030-01-01T02:00:00Z. It expires soon and nobody has fetched it yet.',
+      },
+    ]);
+    expect(conditionOf(first.status, 'DownloadAvailable')).toMatchObject({ status: 'True', reason: 'DownloadReady' });
+    expect(first.status?.lastChangeTime).toBe(READY.status.lastChangeTime);
+    // Whoever visits it next, be it after a restart or as another replica, finds in status that it was told.
+    const told = written(READY, first.status);
+    for (const outcome of [fetched(ready(EXPIRES)), fetched(ready(EXPIRES)), TRANSIENT, PERMANENT, SUSPENDED]) {
+      const later = visit(told, outcome, { now: EXPIRES - MINUTE });
+      expect(events(later)).not.toContain('DownloadExpiring');
+      if (outcome.kind === 'fetched') expect(later.status).toBeUndefined();
+    }
+  });
+
+  test.each([
+    ['a transient error', TRANSIENT, 'Warning AtlasUnavailable, Warning DownloadExpiring'],
+    ['a permanent error', PERMANENT, 'Warning Unauthorized, Warning DownloadExpiring'],
+  ])('is told through %s too', (_, outcome, told) => {
+    expect(events(visit(READY, outcome, LATE))).toBe(told);
+  });
+
+  test('is told beside that it is ready when less than an hour was left from the start', () => {
+    const result = visit(after([fetched(FINISHED)]), fetched(ready(NOW + MINUTE)));
+    expect(events(result)).toBe('Normal DownloadReady, Warning DownloadExpiring');
+  });
+
+  test('is not told once somebody has fetched it, and no longer said then', () => {
+    const body = fetchedDownload(REF, atlasDate(EXPIRES));
+    expect(events(visit(READY, fetched(body), LATE))).toBe('');
+    const told = after([fetched(ready(EXPIRES))], READY, LATE);
+    expect(messageOf(told.status)).toContain('nobody has fetched it yet');
+    const result = visit(told, fetched(body), LATE);
+    expect([events(result), messageOf(result.status)]).toEqual([
+      '',
+      'The restore file can be downloaded until 2030-01-01T02:00:00Z.',
+    ]);
+  });
+
+  test('is told again when Atlas had given it more time', () => {
+    const told = after([fetched(ready(EXPIRES))], READY, LATE);
+    const extended = visit(told, fetched(ready(EXPIRES + HOUR)), LATE);
+    expect([events(extended), messageOf(extended.status)]).toEqual([
+      '',
+      'The restore file can be downloaded until 2030-01-01T03:00:00Z.',
+    ]);
+    const result = visit(written(told, extended.status), fetched(ready(EXPIRES + HOUR)), { now: LATE.now + HOUR });
+    expect(events(result)).toBe('Warning DownloadExpiring');
+  });
+
+  test.each([
+    ['without a time', delivery(FINISHED, { statusName: 'READY', url: 'https://example.org/x' })],
+    ['that is no download', automatedRestore(REF)],
+    ['that is over', endedDownload(REF, 'EXPIRED', atlasDate(EXPIRES))],
+  ])('never is one %s', (_, body) => {
+    expect(events(visit(after([fetched(FINISHED)]), fetched(body), LATE))).not.toContain('DownloadExpiring');
   });
 });
 
