@@ -16,8 +16,8 @@
 
 {{/* What selects objects of the release; never changes, because a Deployment's selector cannot. */}}
 {{- define "legacy-restore-operator.instanceLabels" -}}
-app.kubernetes.io/name: {{ include "legacy-restore-operator.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "legacy-restore-operator.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* What selects the operator's pods; without the component the Service would find the pod of `helm test`, too. */}}
@@ -99,7 +99,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "legacy-restore-operator.subjects" -}}
 - kind: ServiceAccount
   name: {{ include "legacy-restore-operator.serviceAccountName" . | quote }}
-  namespace: {{ .Release.Namespace }}
+  namespace: {{ .Release.Namespace | quote }}
 {{- end }}
 
 {{/*
@@ -113,7 +113,7 @@ Rules and their binding: for all namespaces, or a Role in each of those that are
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ ternary "Role" "ClusterRole" (ne $namespace "") }}
 metadata:
-  name: {{ $grant.name }}
+  name: {{ $grant.name | quote }}
   {{- with $namespace }}
   namespace: {{ . | quote }}
   {{- end }}
@@ -125,7 +125,7 @@ rules:
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ ternary "RoleBinding" "ClusterRoleBinding" (ne $namespace "") }}
 metadata:
-  name: {{ $grant.name }}
+  name: {{ $grant.name | quote }}
   {{- with $namespace }}
   namespace: {{ . | quote }}
   {{- end }}
@@ -134,7 +134,7 @@ metadata:
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ ternary "Role" "ClusterRole" (ne $namespace "") }}
-  name: {{ $grant.name }}
+  name: {{ $grant.name | quote }}
 subjects:
   {{- include "legacy-restore-operator.subjects" $grant.root | nindent 2 }}
 {{- end }}

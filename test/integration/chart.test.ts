@@ -1,0 +1,181 @@
+/** Everything that the chart and the kustomize folders render is what the API server takes. */
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { dump } from 'js-yaml';
+import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
+import { ensureTools } from '../support/control-plane/tools.ts';
+import { schemaLocation, writeJsonSchemas } from '../support/json-schemas.ts';
+import {
+  CHART,
+  DEFAULT_RELEASE,
+  deploymentOf,
+  helm,
+  helmTemplate,
+  helmTemplateText,
+  kustomize,
+  type Manifest,
+  parseManifests,
+  run,
+} from '../support/manifests.ts';
+import { MONITORING_CRDS } from '../support/monitoring-crds.ts';
+
+type Values = Readonly<Record<string, unknown>>;
+
+const EVERYTHING: Values = {
+  commonLabels: { team: 'data' },
+  imagePullSecrets: [{ name: 'registry' }],
+  deliverySecrets: { enabled: true },
+  defaultCredentials: { secretName: 'atlas-key', namespaces: ['payments'] },
+  settings: { deliveryUrlInStatus: false, logFormat: null },
+  serviceAccount: { annotations: { owner: 'data' } },
+  crds: { annotations: { owner: 'data' } },
+  service: { annotations: { owner: 'data' } },
+  networkPolicy: { enabled: true, from: [{ namespaceSelector: { matchLabels: { team: 'monitoring' } } }] },
+  monitoring: Object.fromEntries(
+    ['serviceMonitor', 'podMonitor'].map((name) => [
+      name,
+      {
+        enabled: true,
+        interval: '1m30s',
+        scrapeTimeout: '5s',
+        labels: { release: 'prometheus' },
+        relabelings: [{ action: 'labeldrop', regex: 'pod' }],
+        metricRelabelings: [{ action: 'drop', sourceLabels: ['__name__'], regex: 'nodejs_.*' }],
+      },
+    ]),
+  ),
+  deploymentAnnotations: { owner: 'data' },
+  podAnnotations: { owner: 'data' },
+  podLabels: { tier: 'backend' },
+  strategy: { type: 'RollingUpdate', rollingUpdate: { maxUnavailable: 0 } },
+  priorityClassName: 'system-cluster-critical',
+  nodeSelector: { 'kubernetes.io/arch': 'arm64' },
+  tolerations: [{ key: 'dedicated', operator: 'Exists' }],
+  affinity: {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [{ matchExpressions: [{ key: 'pool', operator: 'In', values: ['system'] }] }],
+      },
+    },
+  },
+  extraEnv: [{ name: 'NODE_EXTRA_CA_CERTS', value: '/etc/company-ca/ca.crt' }],
+  extraEnvFrom: [{ configMapRef: { name: 'operator-settings' } }],
+  extraVolumes: [{ name: 'company-ca', configMap: { name: 'company-ca' } }],
+  extraVolumeMounts: [{ name: 'company-ca', mountPath: '/etc/company-ca', readOnly: true }],
+};
+
+const MATRIX: Readonly<Record<string, Values>> = {
+  defaults: {},
+  everything: EVERYTHING,
+  namespaced: { namespaces: ['payments', 'orders'] },
+  'namespaced with everything': { ...EVERYTHING, namespaces: ['payments', 'orders'] },
+  'some Secrets': { rbac: { secretNames: ['atlas-key', 'download'] }, deliverySecrets: { enabled: true } },
+  'delivery Secrets in one namespace': { deliverySecrets: { enabled: true, namespaces: ['payments'] } },
+  'a single replica without election': { replicaCount: 1, leaderElection: { enabled: false } },
+  'a lease elsewhere': { leaderElection: { leaseName: 'election', leaseNamespace: 'orders' } },
+  'an image by digest': { image: { repository: 'registry.example.com/operator', digest: `sha256:${'0'.repeat(64)}` } },
+  'names that YAML would not take for text': {
+    fullnameOverride: 'on',
+    serviceAccount: { name: '1e3' },
+    rbac: { secretNames: ['123', 'true'] },
+    leaderElection: { leaseName: 'null' },
+  },
+  'nothing that can be left out': {
+    crds: { install: false },
+    rbac: { create: false },
+    serviceAccount: { create: false },
+    podDisruptionBudget: { enabled: false },
+    leaderElection: { enabled: false },
+    replicaCount: 1,
+    topologySpreadConstraints: [],
+  },
+};
+
+let controlPlane: ControlPlane;
+let schemas: string;
+beforeAll(async () => {
+  controlPlane = await startControlPlane();
+  schemas = path.join(controlPlane.dir, 'schemas');
+  const crds = (await helmTemplate()).filter(({ kind }) => kind === 'CustomResourceDefinition');
+  await controlPlane.kubectlRun(['apply', '-f', '-'], { stdin: yaml([...crds, ...MONITORING_CRDS]) });
+  await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
+  for (const name of [DEFAULT_RELEASE.namespace, 'payments', 'orders']) await createNamespace(name);
+});
+afterAll(async () => {
+  await controlPlane?.stop();
+});
+
+async function createNamespace(name: string): Promise<void> {
+  const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+  expect((await controlPlane.request('POST', '/api/v1/namespaces', { metadata: { name, labels } })).status).toBe(201);
+}
+
+const yaml = (objects: readonly object[]): string =>
+  objects.map((object) => dump(object, { noRefs: true })).join('---\n');
+
+/** Rejects with what kubeconform found wrong, member by member. */
+async function kubeconform(manifests: readonly Manifest[]): Promise<void> {
+  await writeJsonSchemas(controlPlane, schemas, manifests);
+  const { path: of } = await ensureTools(['kubeconform']);
+  const args = ['-strict', '-summary', `-schema-location=${schemaLocation(schemas)}`];
+  const summary = await run(of('kubeconform'), args, yaml(manifests), process.env);
+  expect(summary).toContain(`${manifests.length} resources found parsing stdin - Valid: ${manifests.length}`);
+}
+
+/** Rejects with what the API server found wrong. */
+const dryRun = (manifests: string | readonly object[]): Promise<string> =>
+  controlPlane.kubectlRun(['apply', '--server-side', '--force-conflicts', '--dry-run=server', '-f', '-'], {
+    stdin: typeof manifests === 'string' ? manifests : yaml(manifests),
+  });
+
+describe('kubeconform and the API server take', () => {
+  test.each(Object.entries(MATRIX))('the chart: %s', async (_, values) => {
+    const text = await helmTemplateText(values);
+    const manifests = parseManifests(text);
+    await kubeconform(manifests);
+    const told = await dryRun(text);
+    expect(told.trim().split('\n')).toHaveLength(manifests.length);
+  });
+
+  test.each(['deploy/base', 'deploy/namespaced'])('%s', async (folder) => {
+    const manifests = await kustomize(folder);
+    await kubeconform(manifests);
+    await dryRun(manifests);
+  });
+
+  test('and refuse a misspelled member', async () => {
+    const manifests = (await helmTemplate()).filter(({ kind }) => kind === 'PodDisruptionBudget');
+    const wrong = manifests.map((manifest) => ({
+      ...manifest,
+      spec: { ...Object(manifest['spec']), maxUnavailabel: 1 },
+    }));
+    await expect(kubeconform(wrong)).rejects.toThrow('maxUnavailabel');
+    await expect(dryRun(wrong)).rejects.toThrow('maxUnavailabel');
+  });
+});
+
+describe('Pod Security "restricted"', () => {
+  const podOf = (manifests: readonly Manifest[]) => {
+    const { metadata, spec } = deploymentOf(manifests).spec.template;
+    return { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, name: 'pod', namespace: 'payments' }, spec };
+  };
+
+  test.each(['defaults', 'everything'])('takes the pods: %s', async (name) => {
+    await dryRun([podOf(await helmTemplate(MATRIX[name]))]);
+  });
+
+  test('is enforced here', async () => {
+    const pod = podOf(await helmTemplate({ securityContext: { allowPrivilegeEscalation: true } }));
+    await expect(dryRun([pod])).rejects.toThrow('violates PodSecurity "restricted');
+  });
+});
+
+test.each(['defaults', 'everything'])('helm lint --strict is content: %s', async (name) => {
+  await helm(['lint', '--strict', CHART, '--values=-'], JSON.stringify(MATRIX[name]));
+});
+
+test('a cluster that is too old is refused', async () => {
+  await expect(helm(['template', 'r', CHART, '--kube-version=1.30.9'])).rejects.toThrow(
+    'requires kubeVersion: >=1.31.0-0',
+  );
+});
