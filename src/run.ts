@@ -25,7 +25,7 @@ import { codeClass, createMetrics, type Metrics } from './telemetry/metrics.ts';
 import { collectNodeMetrics } from './telemetry/node-metrics.ts';
 
 /** How long a stop waits for visits under way, in milliseconds: within the 30 s that Kubernetes gives a pod. */
-const STOP_MS = 20_000;
+export const STOP_MS = 20_000;
 /** A lease loop that did nothing for so long hangs, in milliseconds. */
 const LEASE_HANGS_MS = 45_000;
 
