@@ -7,6 +7,7 @@ import { dump } from 'js-yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { atlasPage } from './atlas-page.ts';
 import { chartReadme, chartSchema } from './chart.ts';
+import { dashboardFile } from './dashboard.ts';
 import { conditionsPage, getPage, metricsPage, settingsPage } from './pages.ts';
 
 const root = new URL('../', import.meta.url);
@@ -29,6 +30,7 @@ const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => 
   { file: 'docs/conditions.md', content: conditionsPage },
   { file: 'docs/get.md', content: getPage },
   { file: 'docs/metrics.md', content: metricsPage },
+  { file: chart('files/dashboard.json'), content: dashboardFile },
 ];
 
 const check = process.argv.includes('--check');
