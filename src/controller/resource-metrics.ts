@@ -16,7 +16,7 @@ export interface ResourceFigures {
   readonly bySynced: Readonly<Record<string, SyncedCounts>>;
   /** Downloads that expire within EXPIRING_SOON_MS. */
   readonly expiringSoon: { readonly fetched: number; readonly unfetched: number };
-  /** The greatest age among the open, unsuspended resources, in milliseconds; 0 where there is none. */
+  /** The greatest age among the resources that are to be fetched, in milliseconds; 0 where there is none. */
   readonly mirrorAgeMs: number;
 }
 
@@ -44,7 +44,9 @@ export function countResources(
     count(byDelivery, status.delivery === undefined ? NONE : known(byDelivery, status.delivery.statusName));
     countSynced(bySynced, status.conditions);
     if (expiresSoon(job, now)) expiringSoon[isFetched(status) ? 'fetched' : 'unfetched'] += 1;
-    if (spec.suspend !== true && canChange(status, now)) mirrorAgeMs = Math.max(mirrorAgeMs, ageMs(job));
+    if (spec.suspend !== true && canChange(status, now) && !isRefused(job)) {
+      mirrorAgeMs = Math.max(mirrorAgeMs, ageMs(job));
+    }
   }
   return { byStatus, byDelivery, bySynced, expiringSoon, mirrorAgeMs };
 }
@@ -99,8 +101,7 @@ function countSynced(
   counts: Record<string, Partial<Record<Condition['status'], number>>>,
   conditions: readonly Condition[] | undefined,
 ): void {
-  const synced = conditions?.find(({ type }) => type === 'Synced');
-  const { status, reason } = synced ?? { status: 'Unknown', reason: NO_REASON };
+  const { status, reason } = syncedOf(conditions) ?? { status: 'Unknown', reason: NO_REASON };
   const name = Object.hasOwn(counts, reason) ? reason : OTHER_REASON;
   const ofReason = counts[name] ?? {};
   ofReason[status] = (ofReason[status] ?? 0) + 1;
@@ -113,6 +114,15 @@ function count(counts: Record<string, number>, name: string): void {
 
 const known = (counts: Readonly<Record<string, number>>, name = OTHER): string =>
   Object.hasOwn(counts, name) && name !== NONE ? name : OTHER;
+
+/**
+ * Whether a person has to correct something first. One such resource, left lying, would make the age grow for ever and
+ * hide what it is for: that fetching has come to a halt.
+ */
+const isRefused = ({ status }: LegacyRestoreJob): boolean => syncedOf(status.conditions)?.status === 'False';
+
+const syncedOf = (conditions: readonly Condition[] | undefined): Condition | undefined =>
+  conditions?.find(({ type }) => type === 'Synced');
 
 function expiresSoon({ status }: LegacyRestoreJob, now: number): boolean {
   const { delivery } = status;

@@ -58,7 +58,7 @@ export const METRICS = {
     name: 'legacy_restore_mirror_age_seconds',
     type: 'gauge',
     labels: [],
-    help: 'Seconds since the last successful fetch, of the resource for which that is longest ago among those that can still change and are not suspended. Counted from when this replica began to work or to know the resource where it has fetched nothing since. 0 where there is none, and on a standby.',
+    help: 'Seconds since the last successful fetch, of the resource for which that is longest ago among those that can still change, are not suspended and have not been refused (Synced is not False). Counted from when this replica began to work or to know the resource where it has fetched nothing since. 0 where there is none, and on a standby.',
   },
   downloadsExpiringSoon: {
     name: 'legacy_restore_downloads_expiring_soon',

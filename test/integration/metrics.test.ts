@@ -233,7 +233,7 @@ describe('the values tell the truth', () => {
 
   test('of the age of the mirror, which begins anew with each fetch', async () => {
     const age = async () => metricValue(await samples(), 'legacy_restore_mirror_age_seconds') ?? -1;
-    // Resources whose credentials are wrong are open and never fetched: counted from the start of the work.
+    // Resources for which Atlas fails are open and not fetched: counted from the start of the work, or the last fetch.
     const first = await age();
     expect(first).toBeGreaterThan(0);
     await eventually('it grows', async () => expect(await age()).toBeGreaterThan(first));

@@ -133,6 +133,13 @@ describe('the mirror age', () => {
     expect(age([aged(suspended, 9), ...ended.map((body) => aged(mirrored(body), 9))])).toBe(0);
     expect(age([aged(suspended, 9), aged(resource(), 2)])).toBe(2);
   });
+
+  test('leaves out what a person has to correct first, and only that', () => {
+    const refused = resource({ status: { conditions: [synced('False', 'JobNotFound')] } });
+    const failing = resource({ status: { conditions: [synced('Unknown', 'AtlasUnavailable')] } });
+    expect(age([aged(refused, 9)])).toBe(0);
+    expect(age([aged(refused, 9), aged(failing, 2)])).toBe(2);
+  });
 });
 
 test('the gauges follow the figures, also down to 0', async () => {
