@@ -8,7 +8,7 @@ import { customResourceDefinition } from '../src/api/crd.ts';
 import { atlasPage } from './atlas-page.ts';
 import { chartReadme, chartSchema } from './chart.ts';
 import { dashboardFile } from './dashboard.ts';
-import { conditionsPage, getPage, metricsPage, settingsPage } from './pages.ts';
+import { conditionsPage, getPage, logsPage, metricsPage, settingsPage } from './pages.ts';
 
 const root = new URL('../', import.meta.url);
 const crd = (): string =>
@@ -30,6 +30,7 @@ const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => 
   { file: 'docs/conditions.md', content: conditionsPage },
   { file: 'docs/get.md', content: getPage },
   { file: 'docs/metrics.md', content: metricsPage },
+  { file: 'docs/logs.md', content: logsPage },
   { file: chart('files/dashboard.json'), content: dashboardFile },
 ];
 

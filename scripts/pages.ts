@@ -7,6 +7,7 @@ import { FILE_FLAGS, VARIABLES } from '../src/get/credentials-source.ts';
 import { listExitCodes } from '../src/get/exit-codes.ts';
 import { listGetFlags } from '../src/get/options.ts';
 import type { MetricEntry } from '../src/telemetry/instruments.ts';
+import { LOG_FIELDS, type LogField } from '../src/telemetry/log-fields.ts';
 import { METRICS } from '../src/telemetry/metrics.ts';
 import { NODE_METRICS } from '../src/telemetry/node-metrics.ts';
 
@@ -97,6 +98,48 @@ export function getPage(): string {
         reasons.map((reason) => `\`${reason}\``).join(', '),
       ]),
     ),
+  );
+}
+
+/** docs/logs.md */
+export function logsPage(): string {
+  const where: Readonly<Record<LogField['lines'], string>> = {
+    all: 'all',
+    resource: 'those about a visit of a resource',
+    some: 'some',
+  };
+  return generatedPage(
+    'Logs',
+    'The log goes to standard output, one line for each change and one for each failure that is new; while nothing happens and while a failure only repeats itself nothing is written. No line holds a key, a token, the value of a header or the URL of a download, at any level.',
+    '## Fields',
+    'With `--log-format=json`, the default, a line is one JSON object. Fields that are named here keep their names and meanings.',
+    table(
+      ['field', 'lines', 'meaning'],
+      LOG_FIELDS.map(({ name, lines, meaning }) => [`\`${name}\``, where[lines], meaning]),
+    ),
+    '`--log-format=pretty` is for people. Its lines are shorter and may change with every version:',
+    '```text\n09:12:44 INFO: payments/cluster0-friday: status changed reason=JobFinished statusName=FINISHED delivery=PENDING durationMs=131\n```',
+    '## Levels',
+    table(
+      ['level', 'what is written'],
+      [
+        ['`error`', 'The operator cannot start or must end, or it met a bug of its own.'],
+        ['`warn`', 'Something fails and was well before: a visit, a status write, the watch, the lease.'],
+        ['`info`', 'A status changed; the operator starts, leads, stands by, works again, stops.'],
+        [
+          '`debug`',
+          'Every visit, also the quiet ones, every repeated failure, every request to Atlas without its address, every list.',
+        ],
+        ['`trace`', 'Nothing more yet.'],
+      ],
+    ),
+    '## Change the level while it runs',
+    'The signal SIGUSR2 switches from the level of `--log-level` to `debug`, and the next one back; each switch is one line of the log, at the level that holds from then on. It concerns one replica: in most cases the one that leads.',
+    'The image holds no shell and no `kill`, so `kubectl exec` cannot send the signal. A debug container in the same pod can; it shares the process namespace of the container that `--target` names, in which the operator is process 1:',
+    '```sh\nkubectl debug pod/$POD --target=$CONTAINER --image=busybox --profile=restricted -- kill -USR2 1\n```',
+    'The signal is allowed only to the user that the operator runs as: that is so where the pod, and not only its container, sets `runAsUser`. The debug container ends at once, and its entry stays in the pod until that is deleted. Where the cluster allows no debug containers, set `LOG_LEVEL=debug` instead; that restarts the operator:',
+    '```sh\nkubectl set env deployment/$DEPLOYMENT LOG_LEVEL=debug\n```',
+    'Started in a terminal, it takes `kill -USR2` with its process id.',
   );
 }
 

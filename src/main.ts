@@ -6,6 +6,7 @@ import { listSettings, readSettings } from './config/settings.ts';
 import { get } from './get/get.ts';
 import { KubeConfigError } from './kube/session.ts';
 import { run } from './run.ts';
+import { createLevelSwitch } from './telemetry/level-switch.ts';
 import { createLog, errorFields } from './telemetry/log.ts';
 
 const USAGE = `Usage: legacy-restore-operator [command] [--setting=value …]
@@ -61,6 +62,7 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
 }
 
 async function runOperator(flags: readonly string[]): Promise<number> {
+  const levels = createLevelSwitch();
   const result = readSettings(flags, process.env);
   if (!result.ok) {
     console.error(`Wrong settings:\n${result.problems.map((problem) => `  ${problem}\n`).join('')}`);
@@ -68,6 +70,7 @@ async function runOperator(flags: readonly string[]): Promise<number> {
   }
   const { settings } = result;
   const log = await createLog({ level: settings.logLevel, format: settings.logFormat, version: packageJson.version });
+  levels.attach(log, settings.logLevel);
   try {
     return await run(settings, log, onSignal());
   } catch (error) {

@@ -16,7 +16,7 @@ import { createEventRecorder } from './kube/events.ts';
 import { createSchemaCheck, type SchemaCheck } from './kube/installed-schema.ts';
 import { createInterruptionLog, type InterruptionLog } from './kube/interruption-log.ts';
 import { createLeaderElection, type LeaderElection } from './kube/lease.ts';
-import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob } from './kube/legacy-restore-jobs.ts';
+import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob, namesOf } from './kube/legacy-restore-jobs.ts';
 import { type Change, createReflector, type Reflector } from './kube/reflector.ts';
 import { createSession, type KubeSession } from './kube/session.ts';
 import { startHttpServer } from './telemetry/http-server.ts';
@@ -135,7 +135,7 @@ function createWatches(
       keep: (object) =>
         keepLegacyRestoreJob(object, (resource, fields) =>
           log.warn(
-            { resource, fields },
+            { ...namesOf(resource), fields },
             'a resource cannot be read and is left alone: is the CustomResourceDefinition of this version installed?',
           ),
         ),
@@ -279,6 +279,7 @@ function createAtlas(
     onRequest: ({ endpoint, auth, status, durationMs }) => {
       metrics.atlasRequests.inc({ endpoint, auth, code: codeClass(status) });
       metrics.atlasSeconds.observe({ endpoint, auth }, durationMs / 1_000);
+      log.debug({ endpoint, auth, httpStatus: status, durationMs: Math.round(durationMs) }, 'a request to Atlas');
     },
     onToken: (result) => metrics.tokens.inc({ result }),
     onPause: () => metrics.budgetPauses.inc(),

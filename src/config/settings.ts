@@ -72,7 +72,7 @@ export const Settings = z.object({
   logLevel: setting(
     z.enum(['trace', 'debug', 'info', 'warn', 'error'], { error: 'must be trace, debug, info, warn or error' }),
     'info',
-    'Least severe level that is logged.',
+    'Least severe level that is logged; the signal SIGUSR2 switches to debug and back.',
   ),
   logFormat: setting(
     z.enum(['json', 'pretty'], { error: 'must be json or pretty' }),

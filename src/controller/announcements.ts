@@ -1,10 +1,14 @@
 /** The events and the log line that go with a status that changed. */
-import { isDeepStrictEqual } from 'node:util';
 import type { Condition, Status } from '../api/legacy-restore-job.ts';
 import { type ConditionType, REASONS, type Reason, reasonsOf } from '../api/reasons.ts';
 import { printable } from '../atlas/errors.ts';
 import type { EventContent } from '../kube/events.ts';
 import { EXPIRES_SOON } from './conditions.ts';
+
+export interface LogCause {
+  readonly failed: boolean;
+  readonly written: boolean;
+}
 
 export interface LogLine {
   readonly level: 'info' | 'warn' | 'debug';
@@ -44,21 +48,24 @@ export const listEvents = (): readonly EventDescription[] => [
   { reason: EXPIRING, type: 'Warning', meaning: `Less than an hour is left of the download. ${EXPIRES_SOON}` },
 ];
 
-/** One line for a change or a failure, at a level that stays quiet while a failure only repeats itself. */
-export function logFor(status: Status, previous: Status, failed: boolean): LogLine | undefined {
-  const written = isDeepStrictEqual(status, previous);
+/**
+ * One line for a change or a failure, at a level that stays quiet while a failure only repeats itself and while nothing
+ * happens. `written`: the status stands in the resource already.
+ */
+export function logFor(status: Status, previous: Status, { failed, written }: LogCause): LogLine {
   const synced = find(status, 'Synced');
   const fields = {
+    reason: (failed ? synced : changed(status, previous))?.reason ?? '',
     statusName: printable(status.statusName ?? '', 64),
     delivery: printable(status.delivery?.statusName ?? '', 64),
-    ready: find(status, 'Ready')?.reason ?? '',
-    synced: synced?.reason ?? '',
   };
   if (failed) {
     const repeated = written || synced?.reason === find(previous, 'Synced')?.reason;
     return { level: repeated ? 'debug' : 'warn', message: synced?.message ?? 'the visit failed', fields };
   }
-  return written ? undefined : { level: 'info', message: 'status changed', fields };
+  return written
+    ? { level: 'debug', message: 'nothing changed', fields }
+    : { level: 'info', message: 'status changed', fields };
 }
 
 /** Reasons of events that are not those of a condition that turned bad or good for the first time. */
@@ -91,6 +98,16 @@ function expiryWarning(now: Condition | undefined, before: Condition | undefined
   const told = before?.message.endsWith(EXPIRES_SOON) ?? false;
   if (now === undefined || told || !now.message.endsWith(EXPIRES_SOON)) return [];
   return [{ type: 'Warning', reason: EXPIRING, note: now.message }];
+}
+
+/** The condition that a change is about: the first whose reason is another one, else Ready. */
+function changed(status: Status, previous: Status): Condition | undefined {
+  const ready = find(status, 'Ready');
+  return (
+    [find(status, 'Synced'), ready, find(status, 'DownloadAvailable')].find(
+      (now) => now !== undefined && now.reason !== REPAIRED && now.reason !== find(previous, now.type)?.reason,
+    ) ?? ready
+  );
 }
 
 const find = (status: Status, type: ConditionType): Condition | undefined =>

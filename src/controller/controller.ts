@@ -2,10 +2,11 @@
  * The controller: changes of resources go into the queue, each key that comes out is visited once, and what the visit
  * found is published. Everything it remembers of a key beyond the reflector's picture stands in `Memory`.
  */
+import { randomUUID } from 'node:crypto';
 import type { AtlasClient } from '../atlas/client.ts';
 import { hasStatus, KubeError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { getLegacyRestoreJob, type LegacyRestoreJob, writeStatus } from '../kube/legacy-restore-jobs.ts';
+import { getLegacyRestoreJob, type LegacyRestoreJob, namesOf, writeStatus } from '../kube/legacy-restore-jobs.ts';
 import type { Change } from '../kube/reflector.ts';
 import type { KubeSession } from '../kube/session.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
@@ -63,11 +64,15 @@ interface Memory {
   failures: number;
   /** An outcome whose status could not be written yet: it is written before Atlas is asked again. */
   unwritten: Visit | undefined;
+  /** Whether the last status write failed. */
+  writeFailed: boolean;
   /** Monotonic time of the last successful fetch, or since when it is waited for. */
   fetchedAt: number;
 }
 
 interface Visit {
+  /** Stands in every line of the log about this visit. */
+  readonly requestId: string;
   readonly job: LegacyRestoreJob;
   readonly outcome: Outcome;
   readonly atlasMs: number;
@@ -89,7 +94,7 @@ export function createController(options: ControllerOptions): Controller {
     concurrency: options.concurrency,
     visit,
     onFailed: (key, error) => {
-      log.error({ key, ...errorFields(error) }, 'a visit ended with an unexpected error');
+      log.error({ ...namesOf(key), ...errorFields(error) }, 'a visit ended with an unexpected error');
       retryAfter(key, transientBackoff(countFailure(key), Math.random));
     },
     observer: {
@@ -170,7 +175,7 @@ export function createController(options: ControllerOptions): Controller {
     const outcome = await reconcile({ session, atlas, credentials, credentialsWatch }, job);
     const endedAt = performance.now();
     if (outcome.kind === 'fetched') memory.fetchedAt = endedAt;
-    return { job, outcome, atlasMs: endedAt - begunAt };
+    return { requestId: randomUUID(), job, outcome, atlasMs: endedAt - begunAt };
   }
 
   /** Publishes what a visit found, on the resource as it is now; returns the metric's label. */
@@ -233,15 +238,17 @@ export function createController(options: ControllerOptions): Controller {
   }
 
   /** Events, log and the next visit follow a status that is written, never one that is not. */
-  function announce({ outcome, atlasMs }: Visit, job: LegacyRestoreJob, result: Report, memory: Memory): void {
+  function announce(found: Visit, job: LegacyRestoreJob, result: Report, memory: Memory): void {
     memory.failures = result.failures;
+    memory.writeFailed = false;
     for (const event of result.events) events.record(job, event);
-    if (result.log !== undefined) {
+    const { outcome } = found;
+    if (result.log !== undefined && log.isLevelEnabled(result.log.level)) {
       const { level, message, fields } = result.log;
-      log[level]({ ...identity(job), ...fields, durationMs: Math.round(atlasMs) }, message);
+      log[level]({ ...identityOf(found), ...fields, durationMs: Math.round(found.atlasMs) }, message);
     }
     if (outcome.kind === 'interrupted')
-      log.debug({ ...identity(job), ...errorFields(outcome.error) }, 'the visit was interrupted');
+      log.debug({ ...identityOf(found), ...errorFields(outcome.error) }, 'the visit was interrupted');
     if (result.next.kind === 'never') return;
     if (result.result === 'error') retryAfter(job.key, result.next.ms);
     else queue.addAfter(job.key, result.next.ms);
@@ -259,7 +266,14 @@ export function createController(options: ControllerOptions): Controller {
     memory.unwritten = useless ? undefined : found;
     const told = error instanceof KubeError ? error.retryAfterMs : undefined;
     const ms = told ?? transientBackoff(countFailure(found.job.key), Math.random);
-    log.warn({ ...identity(found.job), ...errorFields(error) }, 'the status could not be written, it is tried again');
+    const reason = error instanceof KubeError ? error.reason : '';
+    // Of an API server that is away every resource would tell again and again.
+    const level = memory.writeFailed ? 'debug' : 'warn';
+    memory.writeFailed = true;
+    log[level](
+      { ...identityOf(found), reason, ...errorFields(error) },
+      'the status could not be written, it is tried again',
+    );
     retryAfter(found.job.key, ms);
   }
 
@@ -270,6 +284,7 @@ export function createController(options: ControllerOptions): Controller {
       uid: job.uid,
       failures: 0,
       unwritten: undefined,
+      writeFailed: false,
       fetchedAt: startedAt ?? performance.now(),
     };
     memories.set(job.key, fresh);
@@ -327,4 +342,11 @@ const isResumed = (change: Exclude<Change<LegacyRestoreJob>, { type: 'deleted' }
 /** Whether a status was computed of an outcome: who waits and who was interrupted has none. */
 const isCompared = ({ kind }: Outcome): boolean => kind === 'fetched' || kind === 'failed' || kind === 'suspended';
 
-const identity = ({ namespace, name, uid, spec }: LegacyRestoreJob) => ({ namespace, name, uid, jobId: spec.jobId });
+/** The fields that every line about a visit begins with. */
+const identityOf = ({ job: { namespace, name, uid, spec }, requestId }: Visit) => ({
+  namespace,
+  name,
+  uid,
+  jobId: spec.jobId,
+  requestId,
+});

@@ -169,7 +169,7 @@ function finish(input: ReportInput, content: RestoreJob, verdicts: readonly Verd
   return {
     status: written ? undefined : status,
     events: written ? [] : eventsFor(status, previous),
-    log: logFor(status, previous, ending.result === 'error'),
+    log: logFor(status, previous, { failed: ending.result === 'error', written }),
     next: ending.next,
     failures: ending.failures,
     result: ending.result,

@@ -71,6 +71,12 @@ export async function writeStatus(
   return keepLegacyRestoreJob(answer);
 }
 
+/** The two parts of a key, as fields of the log. */
+export function namesOf(key: string): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
 /** How events and owner references name the object. */
 export const objectReference = (job: LegacyRestoreJob) => ({
   apiVersion: `${GROUP}/${VERSION}`,

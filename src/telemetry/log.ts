@@ -1,10 +1,13 @@
 /** The log: pino to standard output, JSON lines or, for people, pretty ones. */
 import { type Logger, pino } from 'pino';
+import { nameResource, PRETTY } from './pretty.ts';
 
 export type { Logger } from 'pino';
 
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
+
 export interface LogOptions {
-  readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error';
+  readonly level: LogLevel;
   readonly format: 'json' | 'pretty';
   readonly version: string;
 }
@@ -40,10 +43,7 @@ export async function createLog({ level, format, version }: LogOptions): Promise
   if (format === 'json') return pino(options);
   // Loaded only where it is used: most runs do without.
   const { default: pretty } = await import('pino-pretty');
-  return pino(
-    options,
-    pretty({ sync: true, ignore: 'pid,hostname,version', singleLine: true, translateTime: 'SYS:HH:MM:ss' }),
-  );
+  return pino({ ...options, formatters: { ...options.formatters, log: nameResource } }, pretty(PRETTY));
 }
 
 /** What is logged of an error: its message, and where it comes from when it is a bug of ours. Causes stay out: they can carry requests. */

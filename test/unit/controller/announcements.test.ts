@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { REASONS } from '../../../src/api/reasons.ts';
-import { listEvents } from '../../../src/controller/announcements.ts';
+import type { Condition, Status } from '../../../src/api/legacy-restore-job.ts';
+import { type ConditionType, REASONS, type Reason } from '../../../src/api/reasons.ts';
+import { listEvents, logFor } from '../../../src/controller/announcements.ts';
 
 describe('the list of events', () => {
   test('has every reason but the quiet one, that the status is repaired, and that a download expires soon', () => {
@@ -22,5 +23,68 @@ describe('the list of events', () => {
       'MaxDownloadsExceeded',
       'JobFetched',
     ]);
+  });
+});
+
+describe('the line of the log', () => {
+  const condition = (type: ConditionType, reason: Reason): Condition => ({
+    type,
+    status: 'True',
+    reason,
+    message: `${reason} in words`,
+    lastTransitionTime: '2030-01-01T00:00:00Z',
+    observedGeneration: 1,
+  });
+  const status = (ready: Reason, synced: Reason, download?: Reason): Status => ({
+    statusName: 'FINISHED',
+    delivery: { statusName: 'READY\nwarn' },
+    conditions: [
+      condition('Ready', ready),
+      condition('Synced', synced),
+      ...(download === undefined ? [] : [condition('DownloadAvailable', download)]),
+    ],
+  });
+  const RUNNING = status('JobInProgress', 'JobFetched', 'DownloadPending');
+  const FAILING = status('JobInProgress', 'Unauthorized', 'DownloadPending');
+
+  test.each([
+    ['the first visit', {}, RUNNING, 'JobInProgress'],
+    ['a job that finishes', RUNNING, status('JobFinished', 'JobFetched', 'DownloadReady'), 'JobFinished'],
+    [
+      'a download that expires',
+      status('JobFinished', 'JobFetched', 'DownloadReady'),
+      status('JobFinished', 'JobFetched', 'DownloadExpired'),
+      'DownloadExpired',
+    ],
+    ['a suspension', RUNNING, status('JobInProgress', 'Suspended', 'DownloadPending'), 'Suspended'],
+    ['a repair', FAILING, RUNNING, 'JobInProgress'],
+    ['content alone', RUNNING, { ...RUNNING, snapshotId: '1' }, 'JobInProgress'],
+  ])('of %s has its reason', (_, before: Status, now: Status, reason) => {
+    expect(logFor(now, before, { failed: false, written: false })).toEqual({
+      level: 'info',
+      message: 'status changed',
+      fields: { reason, statusName: 'FINISHED', delivery: 'READY warn' },
+    });
+  });
+
+  test.each([
+    ['a new failure', RUNNING, FAILING, false, 'warn'],
+    ['a failure with another reason', FAILING, status('JobInProgress', 'Forbidden'), false, 'warn'],
+    ['a failure that repeats itself', FAILING, FAILING, true, 'debug'],
+    ['a failure in other words', FAILING, { ...FAILING, lastHandledReconcileAt: 'now' }, false, 'debug'],
+  ] as const)('of %s has its words and its reason', (_, before, now, written, level) => {
+    const reason = now.conditions?.find(({ type }) => type === 'Synced')?.reason;
+    expect(logFor(now, before, { failed: true, written })).toMatchObject({
+      level,
+      message: `${reason} in words`,
+      fields: { reason },
+    });
+  });
+
+  test('of a visit that found nothing new is for whoever debugs', () => {
+    expect(logFor(RUNNING, RUNNING, { failed: false, written: true })).toMatchObject({
+      level: 'debug',
+      message: 'nothing changed',
+    });
   });
 });

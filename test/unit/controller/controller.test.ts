@@ -69,7 +69,7 @@ class World {
   readonly events: EventContent[] = [];
   /** How many statuses had been written when an event was recorded. */
   readonly eventsAfter: number[] = [];
-  readonly logged: { readonly level: number; readonly msg: string }[] = [];
+  readonly logged: { readonly level: number; readonly msg: string; readonly requestId?: string }[] = [];
   credentials: { readonly version: string; readonly data: Record<string, string> } | undefined = {
     version: '1',
     data: { publicApiKey: 'public', privateApiKey: 'private' },
@@ -538,6 +538,20 @@ describe('a status write that fails', () => {
     await pass();
     await pass(60 * MINUTE);
     expect([world.fetches.length, world.attempts, world.events, jest.getTimerCount()]).toEqual([1, 1, [], 0]);
+  });
+
+  test('again and again is told once, and what is written at last belongs to the same visit', async () => {
+    const world = working(RUNNING);
+    world.writes = [kubeError(500), kubeError(500), kubeError(500)];
+    await pass(HOUR / 60);
+    expect(world.attempts).toBeGreaterThanOrEqual(4);
+    const told = world.logged.filter(({ level }) => level >= 30);
+    expect(told.map(({ level, msg }) => [level, msg])).toEqual([
+      [40, 'the status could not be written, it is tried again'],
+      [30, 'status changed'],
+    ]);
+    expect(told[0]?.requestId).toMatch(/^[0-9a-f-]{36}$/);
+    expect(told[1]?.requestId).toBe(told[0]?.requestId);
   });
 
   test.each([

@@ -104,12 +104,105 @@ describe('the log', () => {
     expect(lines.trimEnd().split('\n')).toHaveLength(5);
   });
 
-  test('for people is one line without braces, and censors as well', () => {
-    const lines = output(`log.debug({ authValue: 'canary', namespace: 'a' }, 'hello');`, 'debug', 'pretty');
-    expect(lines).toContain('hello');
-    expect(lines).toContain('DEBUG');
-    expect(lines).not.toContain('canary');
-    expect(lines.trimEnd().split('\n')).toHaveLength(1);
-    expect(() => JSON.parse(lines)).toThrow(SyntaxError);
+  describe('for people', () => {
+    const pretty = (statements: string, level = 'info') => output(statements, level, 'pretty').trimEnd().split('\n');
+    const TIME = /^\d\d:\d\d:\d\d /;
+
+    test('is a line with time, level, resource, message and few fields', () => {
+      const [line = '', ...more] = pretty(`log.warn({
+        namespace: 'payments', name: 'cluster0-friday', uid: 'u-1', jobId: 'j-1', requestId: 'r-1',
+        reason: 'JobFinished', statusName: 'FINISHED', delivery: '', words: 'two words', durationMs: 41,
+      }, 'status changed');`);
+      expect(line).toMatch(TIME);
+      expect(line.replace(TIME, '')).toBe(
+        'WARN: payments/cluster0-friday: status changed reason=JobFinished statusName=FINISHED words="two words" durationMs=41',
+      );
+      expect(more).toEqual([]);
+    });
+
+    test('is one without a resource too', () => {
+      expect(pretty(`log.info({ resources: 3 }, 'working');`).map((line) => line.replace(TIME, ''))).toEqual([
+        'INFO: working resources=3',
+      ]);
+    });
+
+    test('shows where a bug comes from below its line', () => {
+      const [line = '', second = ''] = pretty(
+        `log.error({ error: 'what', stack: 'Error: what\\n    at there' }, 'failed');`,
+      );
+      expect(line).toMatch(/ERROR: failed$/);
+      expect(second.trim()).toBe('Error: what');
+    });
+
+    test('censors as well, and lets nobody begin a line or move the cursor', () => {
+      const lines = pretty(
+        `log.debug({ authValue: 'canary', answer: { url: 'canary' }, text: 'a\\nb\\u001b[2J' }, 'one\\ntwo\\u001b[31m');`,
+        'debug',
+      );
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toContain('DEBUG: one two [31m');
+      expect(lines[0]).toContain('[redacted]');
+      expect(lines[0]).not.toContain('canary');
+      expect(lines[0]).not.toContain('\u001b[2J');
+    });
+  });
+});
+
+describe('SIGUSR2', () => {
+  /** The messages of a process that gets the signal twice and logs at all levels before, between and after. */
+  function levels(configured: string, format: string): string[] {
+    const module = (name: string): string => new URL(`../../../src/telemetry/${name}.ts`, import.meta.url).href;
+    const script = `
+      import { createLevelSwitch } from '${module('level-switch')}';
+      import { createLog } from '${module('log')}';
+      const signal = async () => {
+        process.kill(process.pid, 'SIGUSR2');
+        for (let turn = 0; turn < 20; turn++) await new Promise(setImmediate);
+      };
+      const levels = createLevelSwitch();
+      await signal();
+      const log = await createLog({ level: '${configured}', format: '${format}', version: '1' });
+      levels.attach(log, '${configured}');
+      const all = (when) => { for (const level of ['error', 'info', 'debug', 'trace']) log[level](when + ' ' + level); };
+      all('before'); await signal(); all('between'); await signal(); all('after');`;
+    const { stdout, stderr, status } = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+      encoding: 'utf8',
+    });
+    expect([status, stderr]).toEqual([0, '']);
+    const lines = stdout.trimEnd().split('\n');
+    return format === 'json'
+      ? lines.map((line) => `${JSON.parse(line).level}: ${JSON.parse(line).msg}`)
+      : lines.map((line) => line.replace(/^\S+ \w+: /, (head) => head.slice(9).toLowerCase()));
+  }
+
+  test.each(['json', 'pretty'])(
+    'switches to debug and back, and says so at the level that holds then (%s)',
+    (format) => {
+      expect(levels('info', format)).toEqual([
+        'error: before error',
+        'info: before info',
+        'debug: the log level is debug now',
+        'error: between error',
+        'info: between info',
+        'debug: between debug',
+        'info: the log level is info now',
+        'error: after error',
+        'info: after info',
+      ]);
+    },
+  );
+
+  test('is told at a configured level that hides most', () => {
+    expect(levels('error', 'json').filter((line) => line.includes('log level'))).toEqual([
+      'debug: the log level is debug now',
+      'error: the log level is error now',
+    ]);
+  });
+
+  test('leaves a configured debug as it is', () => {
+    expect(levels('debug', 'json').filter((line) => line.includes('log level'))).toEqual([
+      'debug: the log level is debug now',
+      'debug: the log level is debug now',
+    ]);
   });
 });
