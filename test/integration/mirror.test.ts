@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { RestoreJob } from '../../src/api/restore-job.ts';
-import { rateLimited } from '../support/atlas-simulator/fault-samples.ts';
 import type { JobIdentity } from '../support/atlas-simulator/jobs.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import {
@@ -42,7 +41,6 @@ let operator: TestOperator;
 beforeAll(async () => {
   bed = await startTestBed();
   operator = await bed.startOperator();
-  await createRateLimited();
 });
 afterAll(() => bed?.stop());
 
@@ -437,33 +435,6 @@ test('deleted and created again under one name: nothing of the old one carries o
   const { resource } = await mirror('reborn', youngJob);
   expect(resource.status.statusName).toBe('IN_PROGRESS');
   expect(resource.status).not.toHaveProperty('hashes');
-});
-
-/** A project of its own whose requests Atlas refuses for two minutes: it takes one until that shows. */
-async function createRateLimited(): Promise<void> {
-  const key = { publicKey: 'limited1', privateKey: 'e0f1a2b3-c4d5-4e6f-8091-a2b3c4d5e6f7' };
-  const job = { groupId: newJobId(), clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.addApiKey({ ...key, groupIds: [job.groupId] });
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
-  bed.atlas.faults.add({ match: { groupId: job.groupId }, when: 'after-auth', fault: rateLimited('120', 120) });
-  await bed.createSecret('limited', { publicApiKey: key.publicKey, privateApiKey: key.privateKey });
-  const spec = { groupId: job.groupId, jobId: job.jobId, credentialsSecretRef: { name: 'limited' }, interval: '10s' };
-  for (const name of ['limited-0', 'limited-1']) await bed.create(name, spec);
-  await eventually('the pause shows in the metrics', async () =>
-    expect(await (await fetch(`${operator.url}/metrics`)).text()).toContain('legacy_restore_atlas_budgets_paused 1'),
-  );
-  expect((await bed.get('limited-0')).status.observedGeneration).toBe(-1);
-}
-
-test('a pause of the budget shows after a minute, and Atlas is not asked meanwhile', async () => {
-  for (const name of ['limited-0', 'limited-1']) {
-    const shown = (resource: Resource): boolean => conditionOf(resource, 'Synced') === 'Unknown RateLimited';
-    const resource = await bed.until(name, 'the pause shows', shown, NAMESPACE, 90_000);
-    expect(conditionOf(resource, 'Ready')).toBe('Unknown RateLimited');
-    expect(conditionOf(resource, 'Reconciling')).toBe('True RateLimited');
-  }
-  const { jobId } = (await bed.get('limited-0')).spec;
-  expect(bed.atlas.requests.ofJob(String(jobId))).toBeLessThanOrEqual(4);
 });
 
 test('probes and metrics answer', async () => {
