@@ -250,6 +250,8 @@ const suspended = (job: LegacyRestoreJob): LegacyRestoreJob => ({
 });
 const unauthorized = () =>
   errorFromAnswer({ httpStatus: 401, errorCode: 'USER_UNAUTHORIZED', detail: undefined, retryAfterMs: undefined });
+const outage = () =>
+  errorFromAnswer({ httpStatus: 503, errorCode: undefined, detail: undefined, retryAfterMs: undefined });
 const kubeError = (status: number, retryAfterMs?: number) =>
   new KubeError(`the API server answered ${status}`, { status, retryAfterMs });
 
@@ -263,7 +265,7 @@ describe('the mirror age', () => {
   const age = (world: World) => gauge(world, 'legacy_restore_mirror_age_seconds');
 
   test('grows from fetch to fetch, and through failures', async () => {
-    const world = working(RUNNING, unauthorized());
+    const world = working(RUNNING, outage());
     await pass();
     expect(await age(world)).toBe(0);
     await pass(59 * SECOND);
@@ -274,7 +276,7 @@ describe('the mirror age', () => {
 
   test('is counted from the start, or since the resource is known, where nothing was fetched', async () => {
     const world = new World();
-    world.atlas = [unauthorized()];
+    world.atlas = [outage()];
     world.apply(resource());
     await pass(HOUR);
     expect(await age(world)).toBe(0);
@@ -289,7 +291,7 @@ describe('the mirror age', () => {
   });
 
   test('of a resource that was suspended is counted from its resume', async () => {
-    const world = working(RUNNING, unauthorized());
+    const world = working(RUNNING, outage());
     await pass();
     world.apply(suspended(world.job));
     await pass(HOUR);
