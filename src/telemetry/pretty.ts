@@ -4,15 +4,15 @@ import type { PrettyOptions } from 'pino-pretty';
 /** pino-pretty takes a member `name` for that of a logger: the resource goes under another one before. */
 export function nameResource(fields: Record<string, unknown>): Record<string, unknown> {
   const { namespace, name, ...rest } = fields;
-  return name === undefined ? fields : { resource: `${String(namespace)}/${String(name)}`, ...rest };
+  return name === undefined ? fields : { resource: `${text(namespace)}/${text(name)}`, ...rest };
 }
 
 export const PRETTY: PrettyOptions = {
   sync: true,
   hideObject: true,
   translateTime: 'SYS:HH:MM:ss',
-  customPrettifiers: { time: (time) => String(time) },
-  messageFormat: (line, messageKey) => prettyMessage(line, String(line[messageKey])),
+  customPrettifiers: { time: (time) => text(time) },
+  messageFormat: (line, messageKey) => prettyMessage(line, text(line[messageKey])),
 };
 
 /** Stands elsewhere in the line, or helps machines alone. */
@@ -34,12 +34,14 @@ function prettyMessage(line: Readonly<Record<string, unknown>>, message: string)
   const fields = Object.entries(stack === undefined ? { error, ...rest } : rest)
     .filter(([name, value]) => !HIDDEN.has(name) && value !== undefined && value !== '')
     .map(([name, value]) => `${name}=${shown(value)}`);
-  const text = [...subject, oneLine(message), ...fields].join(' ');
-  return typeof stack === 'string' ? `${text}\n${stack.split('\n').map(oneLine).join('\n    ')}` : text;
+  const sentence = [...subject, oneLine(message), ...fields].join(' ');
+  return typeof stack === 'string' ? `${sentence}\n${stack.split('\n').map(oneLine).join('\n    ')}` : sentence;
 }
+
+const text = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 const shown = (value: unknown): string =>
   typeof value === 'string' && /^[\w./:@+-]+$/.test(value) ? value : oneLine(JSON.stringify(value));
 
 /** What others wrote must not begin a line or move the cursor. */
-const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ');
+const oneLine = (words: string): string => words.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ');
