@@ -69,7 +69,10 @@ const MATRIX: Readonly<Record<string, Values>> = {
   everything: EVERYTHING,
   namespaced: { namespaces: ['payments', 'orders'] },
   'namespaced with everything': { ...EVERYTHING, namespaces: ['payments', 'orders'] },
-  'some Secrets': { rbac: { secretNames: ['atlas-key', 'download'] }, deliverySecrets: { enabled: true } },
+  'some Secrets': {
+    rbac: { secretNames: ['atlas-key'] },
+    deliverySecrets: { enabled: true, secretNames: ['download'] },
+  },
   'delivery Secrets in one namespace': { deliverySecrets: { enabled: true, namespaces: ['payments'] } },
   'a single replica without election': { replicaCount: 1, leaderElection: { enabled: false } },
   'a lease elsewhere': { leaderElection: { leaseName: 'election', leaseNamespace: 'orders' } },

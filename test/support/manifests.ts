@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { loadAll } from 'js-yaml';
 import { z } from 'zod';
+import { ensureBinaries } from './control-plane/binaries.ts';
 import { ensureTools } from './control-plane/tools.ts';
 
 /** A Kubernetes object. */
@@ -100,8 +101,8 @@ export async function helm(args: readonly string[], stdin = ''): Promise<string>
 
 /** The objects of a kustomize folder; rejects with what kubectl complained. */
 export async function kustomize(folder: string): Promise<readonly Manifest[]> {
-  const { path: of } = await ensureTools(['kubectl']);
-  return parseManifests(await run(of('kubectl'), ['kustomize', folder], '', process.env));
+  const { kubectl } = await ensureBinaries();
+  return parseManifests(await run(kubectl, ['kustomize', folder], '', process.env));
 }
 
 /** The objects of a file with YAML documents. */
@@ -117,7 +118,7 @@ export const manifestId = ({ kind, metadata: { name, namespace } }: Manifest): s
 /** The roles among the objects; those that are aggregated into others' roles are left out. */
 export const rolesOf = (manifests: readonly Manifest[]): readonly Role[] =>
   manifests
-    .filter(({ kind, metadata }) => /Role$/.test(kind) && !isAggregated(metadata.labels))
+    .filter(({ kind, metadata }) => kind.endsWith('Role') && !isAggregated(metadata.labels))
     .map((role) => Role.parse(role));
 
 /** The one Deployment among the objects. */

@@ -69,7 +69,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   resources: [secrets]
   {{- with .Values.rbac.secretNames }}
   resourceNames:
-    {{- toYaml . | nindent 4 }}
+    {{- concat . (ternary $.Values.deliverySecrets.secretNames list $.Values.deliverySecrets.enabled) | uniq | toYaml | nindent 4 }}
   {{- end }}
   verbs: [get]
 - apiGroups: [events.k8s.io]
@@ -79,14 +79,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{/* What spec.deliverySecretName needs on top. Kubernetes cannot restrict `create` to names. */}}
 {{- define "legacy-restore-operator.deliverySecretsRules" -}}
-{{- if .Values.rbac.secretNames -}}
+{{- if .Values.deliverySecrets.secretNames -}}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create]
 - apiGroups: [""]
   resources: [secrets]
   resourceNames:
-    {{- toYaml .Values.rbac.secretNames | nindent 4 }}
+    {{- toYaml .Values.deliverySecrets.secretNames | nindent 4 }}
   verbs: [patch]
 {{- else -}}
 - apiGroups: [""]
@@ -152,6 +152,9 @@ subjects:
 {{- if and .namespaces (not .secretName) }}
 {{- fail "defaultCredentials.namespaces needs defaultCredentials.secretName: what they may use" }}
 {{- end }}
+{{- end }}
+{{- if and .Values.rbac.secretNames .Values.deliverySecrets.enabled (not .Values.deliverySecrets.secretNames) }}
+{{- fail "rbac.secretNames needs deliverySecrets.secretNames: the operator reads the Secrets that it renews" }}
 {{- end }}
 {{- if .Values.namespaces }}
 {{- range .Values.deliverySecrets.namespaces }}
