@@ -66,12 +66,17 @@ test.each<{ what: string; values: object; namespaces: readonly string[]; deliver
   const manifests = await helmTemplate({ ...values }, release);
   const account = await install(manifests, release);
 
-  const failure = await live(manifests, account, namespaces, delivery).catch((error: unknown) => error);
+  const used = () => usesOf(bed.controlPlane.auditLog, account.user);
+  try {
+    await live(manifests, account, namespaces, delivery);
+  } finally {
+    // A permission that is missing is the likely cause of a failure: it is told in place of that.
+    const refused = (await used()).filter(({ allowed }) => !allowed);
+    expect({ refused: describeAll(refused) }).toEqual({ refused: [] });
+  }
+
   const grants = grantsOf(rolesOf(manifests));
-  const uses = await usesOf(bed.controlPlane.auditLog, account.user);
-  // A permission that is missing is the likely cause of a failure.
-  expect({ refused: describeAll(uses.filter(({ allowed }) => !allowed)) }).toEqual({ refused: [] });
-  if (failure !== undefined) throw failure;
+  const uses = await used();
   const [elsewhere, unused] = [
     uses.filter((use) => !grants.some((grant) => covers(grant, use))),
     grants.filter((grant) => !uses.some((use) => covers(grant, use))),
