@@ -17,9 +17,15 @@ export interface RestoreJobRef {
   readonly jobId: string;
 }
 
-export type Fetch =
+export type Fetch = Fetching | Waiting;
+
+export interface Fetching {
+  readonly kind: 'fetching';
   /** Rejects with AtlasError, or with the reason of the client's signal once that is aborted. */
-  { readonly kind: 'fetching'; readonly answer: Promise<RestoreJobAnswer> } | Waiting;
+  readonly answer: Promise<RestoreJobAnswer>;
+  /** Milliseconds since the epoch. */
+  readonly begunAt: number;
+}
 
 /** The caller stands in the budget's line and is called with `onTurn`. */
 export interface Waiting {
@@ -105,7 +111,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   const digest = createDigestAuthentication();
   const oauth = createOAuthAuthentication(baseUrl, sendWith.serviceAccount, Date.now, options.onToken);
   const noticeDeprecation = once(options.onDeprecation);
-  const inFlight = new Map<string, Promise<RestoreJobAnswer>>();
+  const inFlight = new Map<string, Fetching>();
 
   async function get(
     url: string,
@@ -137,16 +143,18 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     const url = restoreJobUrl(options, ref);
     const what = `${key} ${url}`;
     const shared = inFlight.get(what);
-    if (shared !== undefined && begun === 'any') return { kind: 'fetching', answer: shared };
+    if (shared !== undefined && begun === 'any') return shared;
     const budget = budgetName(ref, key);
     const admission = budgets.admit(budget, waiter);
     if (!admission.admitted) return { kind: 'waiting', pausedSince: admission.pausedSince };
+    const begunAt = Date.now();
     const answer = get(url, credentials, key, budget).finally(() => {
       // A newer one may have taken its place.
-      if (inFlight.get(what) === answer) inFlight.delete(what);
+      if (inFlight.get(what) === fetching) inFlight.delete(what);
     });
-    inFlight.set(what, answer);
-    return { kind: 'fetching', answer };
+    const fetching: Fetching = { kind: 'fetching', answer, begunAt };
+    inFlight.set(what, fetching);
+    return fetching;
   };
 
   function wait(ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string): Waiting {

@@ -6,10 +6,18 @@ export type Outcome =
   | { readonly kind: 'suspended' }
   /** Stands in the line of a budget and is called when its turn comes. `pausedSince`: milliseconds since the epoch. */
   | { readonly kind: 'waiting'; readonly pausedSince: number | undefined }
-  | { readonly kind: 'fetched'; readonly answer: RestoreJobAnswer; readonly delivery: DeliverySecretResult }
+  | Fetched
   | { readonly kind: 'failed'; readonly failure: Failure }
   /** The API server failed in the middle of the visit: it says nothing about the resource. */
   | { readonly kind: 'interrupted'; readonly error: unknown };
+
+export interface Fetched {
+  readonly kind: 'fetched';
+  readonly answer: RestoreJobAnswer;
+  /** When Atlas was asked, in milliseconds since the epoch: what became later is not in the answer. */
+  readonly asOf: number;
+  readonly delivery: DeliverySecretResult;
+}
 
 export interface Failure {
   /** permanent: it stays until a person changes something; transient: it may pass. */

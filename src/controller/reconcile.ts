@@ -1,5 +1,4 @@
 /** One visit of one resource, step by step. It returns what it found and writes neither status nor events. */
-import type { RestoreJobAnswer } from '../atlas/answer.ts';
 import type { AtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { AtlasError } from '../atlas/errors.ts';
@@ -8,7 +7,7 @@ import type { KubeSession } from '../kube/session.ts';
 import type { CredentialsReader, CredentialsResult, CredentialsSource } from './credentials.ts';
 import type { CredentialsWatch } from './credentials-watch.ts';
 import { writeDeliverySecret } from './delivery-secret.ts';
-import type { Outcome } from './outcome.ts';
+import type { Fetched, Outcome } from './outcome.ts';
 import { isRequested } from './schedule.ts';
 
 export interface ReconcileParts {
@@ -65,21 +64,21 @@ async function fetchAndDeliver(
   job: LegacyRestoreJob,
   credentials: AtlasCredentials,
 ): Promise<Outcome> {
-  const answer = await fetchAnswer(parts.atlas, job, credentials);
-  if ('kind' in answer) return answer;
-  return { kind: 'fetched', answer, delivery: await writeDeliverySecret(parts.session, job, answer) };
+  const fetched = await fetchAnswer(parts.atlas, job, credentials);
+  if ('kind' in fetched) return fetched;
+  return { kind: 'fetched', ...fetched, delivery: await writeDeliverySecret(parts.session, job, fetched.answer) };
 }
 
 async function fetchAnswer(
   atlas: AtlasClient,
   job: LegacyRestoreJob,
   credentials: AtlasCredentials,
-): Promise<RestoreJobAnswer | Outcome> {
+): Promise<Pick<Fetched, 'answer' | 'asOf'> | Outcome> {
   // Who asks for a visit has seen something: a fetch that began earlier may not know of it.
   const fetch = atlas.fetch(job.spec, credentials, job.key, { begun: isRequested(job) ? 'now' : 'any' });
   if (fetch.kind === 'waiting') return fetch;
   try {
-    return await fetch.answer;
+    return { answer: await fetch.answer, asOf: fetch.begunAt };
   } catch (error) {
     if (!(error instanceof AtlasError)) throw error;
     if (error.kind === 'rateLimited') return atlas.wait(job.spec, credentials, job.key);

@@ -10,7 +10,7 @@ import { kubeTime } from '../kube/time.ts';
 import { eventsFor, type LogLine, logFor } from './announcements.ts';
 import { conditionsAfterAnswer, conditionsAfterFailure, conditionsAfterSuspend, type Verdict } from './conditions.ts';
 import { hasUrl } from './job-state.ts';
-import type { Failure, Outcome } from './outcome.ts';
+import type { Failure, Fetched, Outcome } from './outcome.ts';
 import {
   intervalOf,
   type NextVisit,
@@ -124,7 +124,7 @@ function reportFailed(input: ReportInput, failure: Failure): Report {
   });
 }
 
-function reportFetched(input: ReportInput, { answer, delivery }: Extract<Outcome, { kind: 'fetched' }>): Report {
+function reportFetched(input: ReportInput, { answer, asOf, delivery }: Fetched): Report {
   const { job, now, random } = input;
   const content = allowedContent(input, answer.job);
   const refused = delivery.kind === 'refused';
@@ -134,7 +134,7 @@ function reportFetched(input: ReportInput, { answer, delivery }: Extract<Outcome
     requestedAt: input.requestedAt,
     next: refused
       ? visitAfterFailure('transient', content, failures, now, random)
-      : visitAfterAnswer(content, hasUrl(answer.job.delivery), interval, now, random),
+      : visitAfterAnswer({ content, hasUrl: hasUrl(answer.job.delivery), asOf }, interval, now, random),
     failures,
     result: refused ? 'error' : 'success',
   });

@@ -1,6 +1,7 @@
 /** When a resource is visited next: the table of the documentation, as pure functions. */
 import { parseDuration } from '../api/duration.ts';
-import { INTERVAL_BOUNDS, type Spec, type Status } from '../api/legacy-restore-job.ts';
+import { type Condition, INTERVAL_BOUNDS, type Spec, type Status } from '../api/legacy-restore-job.ts';
+import type { ConditionType } from '../api/reasons.ts';
 import type { RestoreJob } from '../api/restore-job.ts';
 import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { deliveryState, expiresAt, hasUrl, isAutomatedRestore, jobState } from './job-state.ts';
@@ -12,6 +13,15 @@ export type NextVisit =
 
 /** Uniform in [0, 1). */
 export type Random = () => number;
+
+/** What is known of a job. */
+export interface Knowledge {
+  readonly content: RestoreJob;
+  /** Whether the delivery has a URL, also where that is kept out of status. */
+  readonly hasUrl: boolean;
+  /** Since when Atlas may have said something else, in milliseconds since the epoch: when it was asked. */
+  readonly asOf: number;
+}
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -51,17 +61,41 @@ export function firstVisit(job: LegacyRestoreJob, defaultInterval: number, now: 
 
 /** Whether anything can still change at Atlas, as far as this status tells. */
 export const canChange = (status: Status, now: number): boolean =>
-  visitForContent(status, urlExists(status), MINUTE_MS, now, () => 0).kind !== 'never';
+  visitAfterAnswer(knowledgeIn(status, now), MINUTE_MS, now, () => 0).kind !== 'never';
 
-/** The next visit after Atlas answered with this content. `answerHasUrl`: also where it is kept out of status. */
+/** The next visit after Atlas answered. */
 export function visitAfterAnswer(
-  content: RestoreJob,
-  answerHasUrl: boolean,
+  { content, hasUrl: urlIsThere, asOf }: Knowledge,
   interval: number,
   now: number,
   random: Random,
 ): NextVisit {
-  return visitForContent(content, answerHasUrl, interval, now, random);
+  const jittered = (ms: number): NextVisit => after(ms * (1 - JITTER + random() * 2 * JITTER));
+  switch (jobState(content)) {
+    case 'running':
+    case 'unknown':
+      return jittered(interval);
+    case 'broken':
+    case 'killed':
+      return never;
+    case 'finished':
+      break;
+  }
+  const { delivery } = content;
+  if (delivery !== undefined && isAutomatedRestore(delivery, urlIsThere)) return never;
+  switch (deliveryState(delivery)) {
+    case 'pending':
+      return jittered(interval);
+    case 'ready':
+      return visitForDownload(delivery === undefined ? undefined : expiresAt(delivery), asOf, now, jittered);
+    case 'expired':
+    case 'exhausted':
+    case 'failed':
+      return never;
+    case 'absent':
+    case 'unknown':
+      return jittered(WATCHFUL_MS);
+  }
 }
 
 /** The next visit after a failure; `failures` counts those in a row, this one included. */
@@ -89,48 +123,28 @@ export function urlExists(status: Status): boolean {
   return hasUrl(status.delivery) || (status.conditions ?? []).some(({ type }) => type === 'DownloadAvailable');
 }
 
-function visitForContent(
-  content: RestoreJob,
-  contentHasUrl: boolean,
-  interval: number,
+/** Often enough to see the hashes appear, and once exactly when the download expires. */
+function visitForDownload(
+  expires: number | undefined,
+  asOf: number,
   now: number,
-  random: Random,
+  jittered: (ms: number) => NextVisit,
 ): NextVisit {
-  const jittered = (ms: number): NextVisit => after(ms * (1 - JITTER + random() * 2 * JITTER));
-  switch (jobState(content)) {
-    case 'running':
-    case 'unknown':
-      return jittered(interval);
-    case 'broken':
-    case 'killed':
-      return never;
-    case 'finished':
-      break;
-  }
-  const { delivery } = content;
-  if (delivery !== undefined && isAutomatedRestore(delivery, contentHasUrl)) return never;
-  switch (deliveryState(delivery)) {
-    case 'pending':
-      return jittered(interval);
-    case 'ready':
-      return visitForDownload(delivery === undefined ? undefined : expiresAt(delivery), now, jittered);
-    case 'expired':
-    case 'exhausted':
-    case 'failed':
-      return never;
-    case 'absent':
-    case 'unknown':
-      return jittered(WATCHFUL_MS);
-  }
+  if (expires === undefined) return jittered(HOUR_MS);
+  // Nobody has looked since it expired: an answer may be late, and its status later still.
+  const looked = asOf >= expires;
+  if (looked && now >= expires + HOUR_MS) return never;
+  const regular = jittered(WATCHFUL_MS);
+  if (looked || regular.kind === 'never') return regular;
+  return after(Math.min(regular.ms, Math.max(0, expires - now) + 1_000));
 }
 
-/** Often enough to see the hashes appear, and once exactly when the download expires. */
-function visitForDownload(expires: number | undefined, now: number, jittered: (ms: number) => NextVisit): NextVisit {
-  if (expires === undefined) return jittered(HOUR_MS);
-  if (now >= expires + HOUR_MS) return never;
-  const regular = jittered(WATCHFUL_MS);
-  if (now >= expires || regular.kind === 'never') return regular;
-  return after(Math.min(regular.ms, expires - now + 1_000));
+/** A status tells what it knew of the end of its download by DownloadAvailable, which was true before. */
+function knowledgeIn(status: Status, now: number): Knowledge {
+  const is = (type: ConditionType, wanted: Condition['status']): boolean =>
+    (status.conditions ?? []).some((condition) => condition.type === type && condition.status === wanted);
+  const sinceEnd = is('Synced', 'True') && is('DownloadAvailable', 'False');
+  return { content: status, hasUrl: urlExists(status), asOf: sinceEnd ? now : Number.NEGATIVE_INFINITY };
 }
 
 const backoff = ({ first, max }: { readonly first: number; readonly max: number }, failures: number): number =>

@@ -119,6 +119,7 @@ const FINISHED: readonly Body[] = [
 const fetched = (body: JsonObject, delivery: DeliverySecretResult = { kind: 'none' }): Outcome => ({
   kind: 'fetched',
   answer: answerOf(body),
+  asOf: NOW,
   delivery,
 });
 

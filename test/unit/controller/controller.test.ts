@@ -200,9 +200,9 @@ class World {
       fetch: (_ref, _credentials, waiter) => {
         this.fetches.push(waiter);
         const reply = this.atlas.length > 1 ? this.atlas.shift() : this.atlas[0];
-        if (reply instanceof Error) return { kind: 'fetching', answer: Promise.reject(reply) };
+        if (reply instanceof Error) return { kind: 'fetching', answer: Promise.reject(reply), begunAt: Date.now() };
         if (reply !== undefined && 'kind' in reply) return reply;
-        return { kind: 'fetching', answer: Promise.resolve(reply ?? RUNNING) };
+        return { kind: 'fetching', answer: Promise.resolve(reply ?? RUNNING), begunAt: Date.now() };
       },
       wait: (_ref, _credentials, waiter) => {
         this.waited.push(waiter);
@@ -596,6 +596,16 @@ describe('a status write that fails', () => {
     await pass(SECOND);
     expect(world.fetches).toHaveLength(2);
     expect(world.job.status.statusName).toBe('FINISHED');
+  });
+
+  test('found before a download ended and written after: the end is looked at', async () => {
+    const expires = atlasDate(NOW + 5 * SECOND);
+    const world = working(answerOf(readyDownload(SPEC, expires)), answerOf(endedDownload(SPEC, 'EXPIRED', expires)));
+    world.writes = [kubeError(429, 10 * SECOND)];
+    await pass(10 * SECOND);
+    expect(world.statuses).toMatchObject([{ delivery: { statusName: 'READY' } }]);
+    await pass(SECOND);
+    expect(world.statuses.at(-1)).toMatchObject({ delivery: { statusName: 'EXPIRED' } });
   });
 
   test('is overtaken by a request: Atlas is asked again', async () => {

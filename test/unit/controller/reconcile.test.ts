@@ -14,6 +14,7 @@ import { answerOf, resource, SPEC } from '../support/resources.ts';
 const OLD: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'old' };
 const NEW: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'new' };
 const ANSWER = answerOf(pendingDownload(SPEC));
+const BEGUN = 1_893_456_000_000;
 const SOURCE: CredentialsSource = {
   kind: 'secret',
   id: 'payments/atlas-key',
@@ -77,7 +78,7 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
       fetches.push(given);
       begun.push(options?.begun);
       const fetch = atlas(given);
-      return fetch instanceof Error ? { kind: 'fetching', answer: Promise.reject(fetch) } : fetch;
+      return fetch instanceof Error ? { kind: 'fetching', answer: Promise.reject(fetch), begunAt: BEGUN } : fetch;
     },
     wait: (_ref, _credentials, waiter) => {
       line.push(`wait ${waiter}`);
@@ -110,12 +111,12 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
   return { outcome, fetches, watched, reads, line, begun };
 }
 
-const fetching = (): Fetch => ({ kind: 'fetching', answer: Promise.resolve(ANSWER) });
+const fetching = (): Fetch => ({ kind: 'fetching', answer: Promise.resolve(ANSWER), begunAt: BEGUN });
 const KEY = 'payments/cluster0-friday';
 
 test('an answer is fetched with the credentials, and nobody looks at them any more', async () => {
   const { outcome, fetches, watched } = await visit({ atlas: fetching });
-  expect(outcome).toEqual({ kind: 'fetched', answer: ANSWER, delivery: { kind: 'none' } });
+  expect(outcome).toEqual({ kind: 'fetched', answer: ANSWER, asOf: BEGUN, delivery: { kind: 'none' } });
   expect(fetches).toEqual([OLD]);
   expect(watched.at(-1)).toBe(`forget ${KEY}`);
 });
@@ -222,6 +223,7 @@ describe('other failures', () => {
         atlas: (): Fetch => ({
           kind: 'fetching',
           answer: Promise.resolve(answerOf(urlV2Download(SPEC, '2030-01-01T00:00:00Z'))),
+          begunAt: BEGUN,
         }),
       },
     ],

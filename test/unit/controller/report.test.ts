@@ -37,6 +37,7 @@ const REF = { groupId: SPEC.groupId, clusterName: SPEC.clusterName, jobId: SPEC.
 const fetched = (body: JsonObject, delivery: DeliverySecretResult = { kind: 'none' }): Outcome => ({
   kind: 'fetched',
   answer: answerOf(body),
+  asOf: NOW,
   delivery,
 });
 

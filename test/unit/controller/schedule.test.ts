@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Status } from '../../../src/api/legacy-restore-job.ts';
+import type { Condition, Status } from '../../../src/api/legacy-restore-job.ts';
 import type { RestoreJob } from '../../../src/api/restore-job.ts';
 import {
   firstVisit,
@@ -38,8 +38,10 @@ function bounds(visit: (random: () => number) => NextVisit): readonly [number, n
   return first <= last ? [first, last] : [last, first];
 }
 
-const afterAnswer = (content: RestoreJob, answerHasUrl = content.delivery?.url !== undefined, interval = MINUTE) =>
-  bounds((random) => visitAfterAnswer(content, answerHasUrl, interval, NOW, random));
+const afterAnswer = (
+  content: RestoreJob,
+  { hasUrl = content.delivery?.url !== undefined, asOf = NOW, interval = MINUTE } = {},
+) => bounds((random) => visitAfterAnswer({ content, hasUrl, asOf }, interval, NOW, random));
 
 describe('after an answer', () => {
   test.each<{ name: string; content: RestoreJob; expected: readonly [number, number] | 'never' }>([
@@ -120,12 +122,20 @@ describe('after an answer', () => {
 
   test('a url that is kept out of status still makes it a download', () => {
     const content = finished({ methodName: 'HTTP', statusName: 'READY', expires: at(48 * HOUR) });
-    expect(afterAnswer(content, true)).toEqual([9 * MINUTE, 11 * MINUTE]);
-    expect(afterAnswer(content, false)).toBe('never');
+    expect(afterAnswer(content, { hasUrl: true })).toEqual([9 * MINUTE, 11 * MINUTE]);
+    expect(afterAnswer(content, { hasUrl: false })).toBe('never');
   });
 
   test('the interval is the one of the resource', () => {
-    expect(afterAnswer({ statusName: 'IN_PROGRESS' }, false, HOUR)).toEqual([54 * MINUTE, 66 * MINUTE]);
+    expect(afterAnswer({ statusName: 'IN_PROGRESS' }, { interval: HOUR })).toEqual([54 * MINUTE, 66 * MINUTE]);
+  });
+
+  test('an answer from before the end of the download says nothing about its end', () => {
+    for (const expires of [at(0), at(-MINUTE), at(-HOUR), at(-24 * HOUR)]) {
+      const content = download({ expires });
+      expect(afterAnswer(content, { asOf: Date.parse(expires) - 1 })).toEqual([SECOND, SECOND]);
+      expect(afterAnswer(content, { asOf: Date.parse(expires) })).not.toEqual([SECOND, SECOND]);
+    }
   });
 });
 
@@ -182,18 +192,17 @@ describe('the first visit after a start', () => {
     resource({ status: { observedGeneration: 1, ...status }, ...overrides });
   const first = (job: LegacyRestoreJob, defaultInterval = MINUTE) =>
     bounds((random) => firstVisit(job, defaultInterval, NOW, random));
+  const condition = (type: Condition['type'], status: Condition['status']): Condition => ({
+    type,
+    status,
+    reason: 'Any',
+    message: '',
+    lastTransitionTime: '',
+    observedGeneration: 1,
+  });
   const withheld: Status = {
     ...finished({ methodName: 'HTTP', statusName: 'READY' }),
-    conditions: [
-      {
-        type: 'DownloadAvailable',
-        status: 'True',
-        reason: 'DownloadReady',
-        message: '',
-        lastTransitionTime: '',
-        observedGeneration: 1,
-      },
-    ],
+    conditions: [condition('DownloadAvailable', 'True')],
   };
   const suspended = { ...SPEC, suspend: true };
 
@@ -228,7 +237,30 @@ describe('the first visit after a start', () => {
     { name: 'broken: never', job: seen({ statusName: 'BROKEN' }), expected: 'never' },
     { name: 'killed: never', job: seen({ statusName: 'KILLED' }), expected: 'never' },
     { name: 'expired: never', job: seen(download({ statusName: 'EXPIRED' })), expected: 'never' },
-    { name: 'expired for an hour: never', job: seen(download({ expires: at(-HOUR) })), expected: 'never' },
+    {
+      name: 'expired for an hour, and looked at since: never',
+      job: seen({
+        ...download({ expires: at(-HOUR) }),
+        conditions: [condition('Synced', 'True'), condition('DownloadAvailable', 'False')],
+      }),
+      expected: 'never',
+    },
+    {
+      name: 'expired for an hour, and not looked at since: spread',
+      job: seen({
+        ...download({ expires: at(-HOUR) }),
+        conditions: [condition('Synced', 'True'), condition('DownloadAvailable', 'True')],
+      }),
+      expected: [0, MINUTE],
+    },
+    {
+      name: 'expired for an hour, and looked at in vain since: spread',
+      job: seen({
+        ...download({ expires: at(-HOUR) }),
+        conditions: [condition('Synced', 'Unknown'), condition('DownloadAvailable', 'False')],
+      }),
+      expected: [0, MINUTE],
+    },
     { name: 'suspended: never', job: seen({ statusName: 'IN_PROGRESS' }, { spec: suspended }), expected: 'never' },
     {
       name: 'suspended and requested: never',
@@ -291,15 +323,24 @@ describe('whatever the numbers', () => {
 
   test('no visit lies in the past, is not a number, or is later than it can be', () => {
     fc.assert(
-      fc.property(content, fc.boolean(), failures, random, fc.integer(), (job, hasUrl, count, luck, now) => {
-        const draw = () => luck;
-        sane(visitAfterAnswer(job, hasUrl, 24 * HOUR, now, draw), 1.1 * 24 * HOUR);
-        sane(visitAfterFailure('permanent', job, count, now, draw), HOUR);
-        sane(visitAfterFailure('transient', job, count, now, draw), 2 * MINUTE);
-        sane(firstVisit(resource({ status: job }), 24 * HOUR, now, draw), 5 * MINUTE);
-        const ms = transientBackoff(count, draw);
-        expect(ms >= 500 && ms <= 2 * MINUTE).toBe(true);
-      }),
+      fc.property(
+        content,
+        fc.boolean(),
+        failures,
+        random,
+        fc.integer(),
+        fc.nat(),
+        (job, hasUrl, count, luck, now, old) => {
+          const draw = () => luck;
+          const knowledge = { content: job, hasUrl, asOf: now - old };
+          sane(visitAfterAnswer(knowledge, 24 * HOUR, now, draw), 1.1 * 24 * HOUR);
+          sane(visitAfterFailure('permanent', job, count, now, draw), HOUR);
+          sane(visitAfterFailure('transient', job, count, now, draw), 2 * MINUTE);
+          sane(firstVisit(resource({ status: job }), 24 * HOUR, now, draw), 5 * MINUTE);
+          const ms = transientBackoff(count, draw);
+          expect(ms >= 500 && ms <= 2 * MINUTE).toBe(true);
+        },
+      ),
     );
   });
 
@@ -308,7 +349,8 @@ describe('whatever the numbers', () => {
     fc.assert(
       fc.property(content, ended, fc.boolean(), random, (job, statusName, hasUrl, luck) => {
         const over = { ...job, statusName: 'FINISHED', delivery: { ...job.delivery, statusName } };
-        expect(visitAfterAnswer(over, hasUrl, MINUTE, NOW, () => luck)).toEqual({ kind: 'never' });
+        const knowledge = { content: over, hasUrl, asOf: NOW };
+        expect(visitAfterAnswer(knowledge, MINUTE, NOW, () => luck)).toEqual({ kind: 'never' });
         expect(visitAfterFailure('permanent', over, 1, NOW, () => luck)).toEqual({ kind: 'never' });
         const restarted = resource({ status: { ...over, observedGeneration: 1 } });
         expect(firstVisit(restarted, MINUTE, NOW, () => luck)).toEqual({ kind: 'never' });
@@ -319,7 +361,8 @@ describe('whatever the numbers', () => {
   test('a visit is due within a second or so of `expires`, or before it', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 72 * HOUR }), random, (ms, luck) => {
-        const visit = visitAfterAnswer(download({ expires: at(ms) }), true, MINUTE, NOW, () => luck);
+        const knowledge = { content: download({ expires: at(ms) }), hasUrl: true, asOf: NOW };
+        const visit = visitAfterAnswer(knowledge, MINUTE, NOW, () => luck);
         if (visit.kind === 'never') throw new Error('a download that can still expire is visited');
         expect(visit.ms).toBeLessThanOrEqual(ms + SECOND);
       }),
