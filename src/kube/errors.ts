@@ -54,7 +54,7 @@ export function errorFromStatus(what: string, httpStatus: number, body: unknown,
 
 /** The error of a request that got no answer. */
 export function errorFromNetwork(what: string, cause: unknown): KubeError {
-  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
-  const words = code ?? (cause instanceof Error ? cause.message : 'unknown error');
+  const code = Error.isError(cause) && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
+  const words = code ?? (Error.isError(cause) ? cause.message : 'unknown error');
   return new KubeError(`${what}: the API server cannot be reached (${words})`, { status: 0, cause });
 }

@@ -256,7 +256,10 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
       if (performance.now() - startedAt < (seconds - 1) * 1_000) onEndedEarly();
       return { kind: 'ended' };
     } catch (error) {
-      return stall.stalled() ? failed(stall.signal.reason, 'stalled') : failed(error, 'watch');
+      if (!stall.stalled()) return failed(error, 'watch');
+      // Whoever hears of the next change needs connections that are not as dead as this one.
+      session.abandonConnections();
+      return failed(stall.signal.reason, 'stalled');
     } finally {
       stall.stop();
     }

@@ -30,6 +30,11 @@ export interface KubeSession {
   readonly request: (request: KubeRequest) => Promise<unknown>;
   /** The bytes of a watch. Throws as `request`; `signal` ends the stream, too. */
   readonly stream: (path: string, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
+  /**
+   * Nothing is sent any more on the connections that are open: one of them died silently, and the others may have, too.
+   * Watches end with an error, requests under way may still be answered.
+   */
+  readonly abandonConnections: () => void;
   readonly close: () => Promise<void>;
 }
 
@@ -61,12 +66,18 @@ const DEFAULT_TIMEOUT_MS = 15_000;
 const MAX_HEADERS_MS = 30_000;
 const KEEP_ALIVE_MS = 60_000;
 
-/** Credentials and connections that belong together. */
-interface Access {
+/** Who to talk to, and as whom. */
+interface Credentials {
   readonly server: string;
+  readonly proxyUrl: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
+  readonly tls: ReturnType<typeof tlsOptions>;
   /** Hash of the TLS options and the server: connections are kept while it stays the same. */
   readonly identity: string;
+}
+
+/** Credentials and connections that belong together. */
+interface Access extends Credentials {
   readonly connections: Connections;
 }
 
@@ -94,11 +105,14 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
   }
 
   async function refresh(): Promise<Access> {
-    const fresh = await readAccess(config, access);
-    if (access !== undefined && access.connections !== fresh.connections) retire(access.connections);
-    access = fresh;
+    const credentials = await readCredentials(config);
+    // Looked at only now: they may have been abandoned meanwhile.
+    const present = access;
+    const connections = present?.identity === credentials.identity ? present.connections : connect(credentials);
+    if (present !== undefined && present.connections !== connections) retire(present.connections);
+    access = { ...credentials, connections };
     refreshedAt = performance.now();
-    return fresh;
+    return access;
   }
 
   /** Lets running requests finish on connections that take no new ones. */
@@ -107,7 +121,7 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     retired.add(closed);
   }
 
-  /** After a 401: client-node caches tokens for a minute, a freshly loaded configuration has no cache. */
+  /** client-node caches tokens for a minute, and what a kubeconfig holds for ever; a fresh configuration has no cache. */
   function reload(): void {
     config = load();
     refreshedAt = Number.NEGATIVE_INFINITY;
@@ -181,12 +195,12 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     }
   }
 
-  /** Once more with freshly loaded credentials when the API server refuses them: tokens and certificates rotate. */
+  /** Once more with a freshly loaded configuration when one side refuses the other: tokens, certificates and CAs rotate. */
   async function withFreshCredentials<T>(attempt: () => Promise<T>): Promise<T> {
     try {
       return await attempt();
     } catch (error) {
-      if (!hasStatus(error, 401)) throw error;
+      if (!hasStatus(error, 401) && !isCertificateRefused(error)) throw error;
       reload();
       return attempt();
     }
@@ -196,6 +210,9 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
     request: (kubeRequest) => withFreshCredentials(() => exchange(kubeRequest)),
     stream: (path, signal) => withFreshCredentials(() => openStream(path, signal)),
+    abandonConnections: () => {
+      if (access !== undefined) abandonConnections(access);
+    },
     close: async () => {
       if (access !== undefined) retire(access.connections);
       access = undefined;
@@ -224,7 +241,7 @@ export function loadKubeConfig(): KubeConfig {
   return config;
 }
 
-async function readAccess(config: KubeConfig, previous: Access | undefined): Promise<Access> {
+async function readCredentials(config: KubeConfig): Promise<Credentials> {
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new KubeConfigError('the current context of the kubeconfig names no cluster');
   const options: RequestOptions = {};
@@ -234,8 +251,7 @@ async function readAccess(config: KubeConfig, previous: Access | undefined): Pro
   const identity = createHash('sha256')
     .update(JSON.stringify([server, proxyUrl, tls]))
     .digest('hex');
-  const connections = previous?.identity === identity ? previous.connections : connect(tls, proxyUrl);
-  return { server: server.replace(/\/+$/, ''), headers: authorizationHeaders(options), identity, connections };
+  return { server: server.replace(/\/+$/, ''), proxyUrl, headers: authorizationHeaders(options), tls, identity };
 }
 
 /** Only what is there: an undefined member would override undici's default. */
@@ -258,7 +274,7 @@ function authorizationHeaders(options: RequestOptions): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value).trim()]));
 }
 
-function connect(tls: ReturnType<typeof tlsOptions>, proxyUrl: string | undefined): Connections {
+function connect({ tls, proxyUrl }: Credentials): Connections {
   if (proxyUrl?.startsWith('socks')) {
     throw new KubeConfigError('proxy-url of the kubeconfig: SOCKS proxies are not supported, use an http(s) proxy');
   }
@@ -269,6 +285,15 @@ function connect(tls: ReturnType<typeof tlsOptions>, proxyUrl: string | undefine
       : new ProxyAgent({ ...keepAlive, uri: proxyUrl, requestTls: tls });
   return { requests: open(), watches: open() };
 }
+
+/** Whether we did not accept the API server's certificate: no request was sent. */
+function isCertificateRefused(error: unknown): boolean {
+  const cause = error instanceof KubeError && error.status === 0 ? error.cause : undefined;
+  return Error.isError(cause) && 'code' in cause && CERTIFICATE_CODES.test(String(cause.code));
+}
+
+/** "X509 certificate error codes" and ERR_TLS_CERT_ALTNAME_INVALID in the documentation of Node.js. */
+const CERTIFICATE_CODES = /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_|UNABLE_TO_|ERR_TLS_CERT_)/;
 
 function parseJson(text: string): unknown {
   try {

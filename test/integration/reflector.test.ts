@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
-import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob } from '../../src/kube/legacy-restore-jobs.ts';
-import { type Change, createReflector, type Reflector, type WatchCause } from '../../src/kube/reflector.ts';
-import { createSession, type KubeSession } from '../../src/kube/session.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { createEtcdClient } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
+import { type Watched, type WatchOptions, watchResources, withoutWatchList } from '../support/watched-resources.ts';
 
 const COLLECTION = '/apis/atlasrestore.dev/v1/namespaces/default/legacyrestorejobs';
 
@@ -27,14 +25,6 @@ afterAll(async () => {
   await controlPlane?.stop();
 });
 
-interface Watched {
-  readonly reflector: Reflector<LegacyRestoreJob>;
-  readonly changes: Change<LegacyRestoreJob>[];
-  readonly interruptions: { readonly cause: WatchCause; readonly error: unknown }[];
-  readonly paths: string[];
-  readonly end: () => Promise<void>;
-}
-
 const running: Watched[] = [];
 afterEach(async () => {
   await Promise.all(running.splice(0).map((watched) => watched.end()));
@@ -43,60 +33,18 @@ afterEach(async () => {
   proxy.resetAfter(undefined);
 });
 
-interface WatchOptions {
-  readonly kubeconfig?: () => string;
-  readonly change?: (change: Change<LegacyRestoreJob>) => void;
-  /** Comes between the reflector and the session. */
-  readonly wrap?: (session: KubeSession) => KubeSession;
-}
-
 /** A reflector of all resources whose session goes through the proxy, until the test ends. */
-function watchAll({ kubeconfig, change, wrap = (session) => session }: WatchOptions = {}): Watched {
+function watchAll({
+  kubeconfig,
+  ...options
+}: Omit<WatchOptions, 'load'> & { kubeconfig?: () => string } = {}): Watched {
   const admin = readFileSync(controlPlane.kubeconfig, 'utf8');
   const load = (): KubeConfig => {
     const config = new KubeConfig();
     config.loadFromString((kubeconfig?.() ?? admin).replaceAll(new URL(controlPlane.server).port, String(proxy.port)));
     return config;
   };
-  const session = createSession({ load, userAgent: 'reflector-test' });
-  const [changes, interruptions, paths]: [Watched['changes'], Watched['interruptions'], string[]] = [[], [], []];
-  const observed: KubeSession = {
-    ...session,
-    request: (call) => {
-      paths.push(call.path);
-      return session.request(call);
-    },
-    stream: (path, signal) => {
-      paths.push(path);
-      return session.stream(path, signal);
-    },
-  };
-  const reflector = createReflector({
-    session: wrap(observed),
-    path: collectionPath(),
-    keep: keepLegacyRestoreJob,
-    onChange: (next) => {
-      changes.push(next);
-      change?.(next);
-    },
-    onListed: () => undefined,
-    onInterrupted: (cause, error) => interruptions.push({ cause, error }),
-    onRecovered: () => undefined,
-    onEndedEarly: () => undefined,
-  });
-  const stop = new AbortController();
-  const ended = reflector.run(stop.signal);
-  const watched: Watched = {
-    reflector,
-    changes,
-    interruptions,
-    paths,
-    end: async () => {
-      stop.abort(new Error('the test is over'));
-      await ended;
-      await session.close();
-    },
-  };
+  const watched = watchResources({ load, ...options });
   running.push(watched);
   return watched;
 }
@@ -201,12 +149,6 @@ test('deleted and created again under one name while nobody could watch: told as
   });
   const told = watched.changes.filter((change) => ('object' in change ? change.object : change.previous).name === name);
   expect(told.map(({ type }) => type)).toEqual(['added', 'deleted', 'added']);
-});
-
-/** A session in which the API server refuses to stream lists, with the status of one that cannot. */
-const withoutWatchList = (session: KubeSession): KubeSession => ({
-  ...session,
-  stream: (path, signal) => session.stream(path.replace('NotOlderThan', 'Exact'), signal),
 });
 
 describe('lists by pages', () => {

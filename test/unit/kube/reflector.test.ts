@@ -656,6 +656,17 @@ describe('silence', () => {
     expect([it.pipes.length, versionOf(it.pipe), it.pipes[1]?.closed]).toEqual([3, '100', true]);
   });
 
+  test('the other connections are given up with it, and with nothing else', async () => {
+    const it = await watching();
+    it.pipe.fail(new Error('ECONNRESET'));
+    await pass(SECOND);
+    it.pipe.end();
+    await pass(SECOND);
+    expect(it.session.abandoned()).toBe(0);
+    await pass(34 * SECOND);
+    expect(it.session.abandoned()).toBe(1);
+  });
+
   test('ten seconds after the last byte, where that came later', async () => {
     const it = await watching();
     await pass(30 * SECOND);

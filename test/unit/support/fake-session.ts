@@ -5,6 +5,8 @@ export interface FakeSession extends KubeSession {
   readonly requests: readonly KubeRequest[];
   /** The paths of the streams so far, in order. */
   readonly streams: readonly string[];
+  /** How often its connections were given up. */
+  readonly abandoned: () => number;
 }
 
 export interface FakeSessionOptions {
@@ -17,6 +19,7 @@ export interface FakeSessionOptions {
 export function fakeSession({ request, stream }: FakeSessionOptions = {}): FakeSession {
   const requests: KubeRequest[] = [];
   const streams: string[] = [];
+  let abandoned = 0;
   return {
     namespace: undefined,
     requests,
@@ -32,6 +35,10 @@ export function fakeSession({ request, stream }: FakeSessionOptions = {}): FakeS
         if (stream === undefined) throw new Error(`unexpected stream ${path}`);
         resolve(stream(path, signal));
       }),
+    abandoned: () => abandoned,
+    abandonConnections: () => {
+      abandoned += 1;
+    },
     close: () => Promise.resolve(),
   };
 }

@@ -1,0 +1,48 @@
+/** How long a change takes when the connections to the API server have died and nobody was told. */
+import { randomBytes } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
+import { CLUSTER_NAME, GROUP_ID, newJobId, type TestBed } from '../support/test-bed.ts';
+
+const OPERATOR = { namespace: 'legacy-restore-operator-system', name: 'legacy-restore-operator' } as const;
+const PATIENCE_MS = 180_000;
+
+/**
+ * Milliseconds from the creation of a resource until its status is mirrored, when neither data nor FIN nor RST passes
+ * any more on the connections that the operator has by then, and new ones work. Its watch has just begun, which is when
+ * it takes longest to find out.
+ */
+export async function measureSilentDeath(bed: TestBed, leaderElect: boolean): Promise<readonly number[]> {
+  const proxy = await startTcpProxy(Number(new URL(bed.controlPlane.server).port));
+  try {
+    const direct = await bed.controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
+    const kubeconfig = path.join(bed.controlPlane.dir, 'proxied.kubeconfig');
+    const text = await readFile(direct, 'utf8');
+    await writeFile(kubeconfig, text.replaceAll(bed.controlPlane.server, `https://127.0.0.1:${proxy.port}`));
+    const operator = await bed.startOperator({
+      KUBECONFIG: kubeconfig,
+      LEADER_ELECT: String(leaderElect),
+      LEASE_NAMESPACE: OPERATOR.namespace,
+    });
+    await mirrorNew(bed);
+    proxy.freezeOpen();
+    const startedAt = performance.now();
+    await mirrorNew(bed);
+    const mirrored = performance.now() - startedAt;
+    await operator.stop();
+    return [mirrored];
+  } finally {
+    await proxy.stop();
+  }
+}
+
+/** Creates a resource and waits until it is mirrored. */
+async function mirrorNew(bed: TestBed): Promise<void> {
+  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
+  const name = `silent-${randomBytes(4).toString('hex')}`;
+  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  await bed.create(name, { jobId: job.jobId, interval: '24h' });
+  await bed.until(name, 'it is mirrored', ({ status }) => status.statusName !== undefined, undefined, PATIENCE_MS);
+}

@@ -1,0 +1,43 @@
+/** How long nobody works when the leader ends. */
+import { randomBytes } from 'node:crypto';
+import { atlasDate, fetchedDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
+import { eventually } from '../support/eventually.ts';
+import { CLUSTER_NAME, GROUP_ID, newJobId, type TestBed, type TestOperator } from '../support/test-bed.ts';
+
+const ENV = { LEADER_ELECT: 'true', LEASE_NAMESPACE: 'legacy-restore-operator-system' };
+const PATIENCE_MS = 120_000;
+const DAY_MS = 86_400_000;
+
+/** Milliseconds from the signal until another replica leads, and until a change at Atlas of that moment is mirrored. */
+export async function measureTakeover(bed: TestBed, signal: NodeJS.Signals): Promise<readonly number[]> {
+  const leader = await bed.startOperator(ENV);
+  await leader.waitForLog(({ msg }) => msg === 'this replica leads', PATIENCE_MS);
+  const standby = await bed.startOperator(ENV);
+  await untilReady(standby);
+  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
+  const name = `takeover-${randomBytes(4).toString('hex')}`;
+  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  await bed.create(name, { jobId: job.jobId, interval: '10s' });
+  await bed.until(name, 'it is mirrored', ({ status }) => status.statusName === 'IN_PROGRESS');
+
+  const startedAt = performance.now();
+  await leader.kill(signal);
+  bed.atlas.setBody(job.jobId, fetchedDownload(job, atlasDate(Date.now() + DAY_MS)));
+  await standby.waitForLog(({ msg }) => msg === 'this replica leads', PATIENCE_MS);
+  const leads = performance.now() - startedAt;
+  const isFinished = ({ status }: { status: { statusName?: string } }): boolean => status.statusName === 'FINISHED';
+  await bed.until(name, 'the change is mirrored', isFinished, undefined, PATIENCE_MS);
+  const mirrored = performance.now() - startedAt;
+
+  await leader.kill('SIGKILL');
+  // It gives the lease back: the next leader need not wait for it.
+  await standby.stop();
+  await bed.delete(name);
+  return [leads, mirrored];
+}
+
+const untilReady = ({ url }: TestOperator): Promise<void> =>
+  eventually('the standby is ready', async () => {
+    const { status } = await fetch(`${url}/readyz`);
+    if (status !== 200) throw new Error(`/readyz answered ${status}`);
+  });

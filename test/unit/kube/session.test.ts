@@ -1,0 +1,70 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { KubeConfig } from '@kubernetes/client-node';
+import { createSession, type KubeSession } from '../../../src/kube/session.ts';
+
+let server: Server;
+let session: KubeSession;
+beforeEach(async () => {
+  server = createServer((_request, response) => response.end('{"answered":true}'));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+});
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await session.close();
+  server.close();
+});
+
+/** A configuration whose credentials take as long as `ready` to be read, as those of a plugin do. */
+class SlowConfig extends KubeConfig {
+  ready: Promise<void> = Promise.resolve();
+
+  constructor() {
+    super();
+    const address = server.address();
+    if (address === null || typeof address === 'string') throw new Error('no port');
+    this.loadFromClusterAndUser(
+      { name: 'c', server: `http://127.0.0.1:${address.port}`, skipTLSVerify: true },
+      { name: 'u' },
+    );
+  }
+
+  override async applyToHTTPSOptions(options: Parameters<KubeConfig['applyToHTTPSOptions']>[0]): Promise<void> {
+    await this.ready;
+    await super.applyToHTTPSOptions(options);
+  }
+}
+
+const ask = (): Promise<unknown> => session.request({ method: 'GET', path: '/version' });
+
+test('connections that are abandoned are replaced, also in the middle of reading the credentials', async () => {
+  const config = new SlowConfig();
+  session = createSession({ load: () => config, userAgent: 'test' });
+  await ask();
+  session.abandonConnections();
+  expect(await ask()).toEqual({ answered: true });
+
+  const { promise, resolve } = Promise.withResolvers<void>();
+  // So that the next request reads the credentials anew.
+  jumpAhead(60_000);
+  config.ready = promise;
+  const waiting = ask();
+  session.abandonConnections();
+  resolve();
+  expect(await waiting).toEqual({ answered: true });
+  expect(await ask()).toEqual({ answered: true });
+});
+
+test('to abandon connections before there are any does nothing', async () => {
+  session = createSession({ load: () => new SlowConfig(), userAgent: 'test' });
+  session.abandonConnections();
+  expect(await ask()).toEqual({ answered: true });
+});
+
+/** Sets the monotonic clock ahead, for as long as the test runs. */
+function jumpAhead(ms: number): void {
+  const now = performance.now.bind(performance);
+  jest.spyOn(performance, 'now').mockImplementation(() => now() + ms);
+}
