@@ -15,7 +15,7 @@ import { type Controller, createController, type LegacyRestoreJobs } from './con
 import { createEventRecorder } from './kube/events.ts';
 import { createSchemaCheck, type SchemaCheck } from './kube/installed-schema.ts';
 import { createInterruptionLog, type InterruptionLog } from './kube/interruption-log.ts';
-import { createLeaderElection, type LeaderElection } from './kube/lease.ts';
+import { createLeaderElection, type LeaderElection, livenessProblems } from './kube/lease.ts';
 import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob, namesOf } from './kube/legacy-restore-jobs.ts';
 import { type Change, createReflector, type Reflector } from './kube/reflector.ts';
 import { createSession, type KubeSession } from './kube/session.ts';
@@ -26,8 +26,6 @@ import { collectNodeMetrics } from './telemetry/node-metrics.ts';
 
 /** How long a stop waits for visits under way, in milliseconds: within the 30 s that Kubernetes gives a pod. */
 export const STOP_MS = 20_000;
-/** A lease loop that did nothing for so long hangs, in milliseconds. */
-const LEASE_HANGS_MS = 45_000;
 
 /**
  * Runs the operator until it is told to stop; resolves with the exit code. Rejects with KubeConfigError when there is
@@ -301,10 +299,7 @@ function serve(
   const updateNodeMetrics = collectNodeMetrics(metrics.registry);
   return startHttpServer({
     address: settings.httpBindAddress,
-    live: () => {
-      const hangs = election !== undefined && election.sinceLastAttempt() > LEASE_HANGS_MS;
-      return hangs ? ['the loop that renews the lease hangs'] : [];
-    },
+    live: () => livenessProblems(election),
     ready: watches.problems,
     notes: schema.problems,
     metrics: async () => {

@@ -67,6 +67,15 @@ const Lease = z.looseObject({
 });
 type Lease = z.infer<typeof Lease>;
 
+/** A loop that did nothing for so long hangs, in milliseconds: each of its requests has a deadline far below. */
+const HANGS_MS = 45_000;
+
+/** What /livez tells of the loop that renews the lease; nothing while it works, and where there is none. */
+export function livenessProblems(election: LeaderElection | undefined): readonly string[] {
+  const hangs = election !== undefined && election.sinceLastAttempt() > HANGS_MS;
+  return hangs ? ['the loop that renews the lease hangs'] : [];
+}
+
 export function createLeaderElection(options: LeaseOptions): LeaderElection {
   const { session, identity, onEvent, timings = DEFAULT_TIMINGS } = options;
   const collection = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(options.namespace)}/leases`;

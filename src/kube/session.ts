@@ -105,7 +105,7 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
   }
 
   async function refresh(): Promise<Access> {
-    const credentials = await readCredentials(config);
+    const credentials = await withinTime(readCredentials(config));
     // Looked at only now: they may have been abandoned meanwhile.
     const present = access;
     const connections = present?.identity === credentials.identity ? present.connections : connect(credentials);
@@ -252,6 +252,19 @@ async function readCredentials(config: KubeConfig): Promise<Credentials> {
     .update(JSON.stringify([server, proxyUrl, tls]))
     .digest('hex');
   return { server: server.replace(/\/+$/, ''), proxyUrl, headers: authorizationHeaders(options), tls, identity };
+}
+
+/** A credential plugin that hangs must not hang everything for ever: after this the next request starts it anew. */
+async function withinTime<T>(reading: Promise<T>): Promise<T> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    reject(new KubeError('the credentials of the kubeconfig could not be had in time', { status: 0 }));
+  }, DEFAULT_TIMEOUT_MS);
+  try {
+    return await Promise.race([reading, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Only what is there: an undefined member would override undici's default. */

@@ -20,6 +20,7 @@ let token: string;
 let proxy: ApiServerProxy;
 let slowProxy: ApiServerProxy;
 let slow: Promise<readonly Watched[]>;
+let hungPlugin: Promise<Watched>;
 beforeAll(async () => {
   controlPlane = await startControlPlane();
   await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
@@ -43,9 +44,11 @@ beforeAll(async () => {
   token = Object(JSON.parse(kubeconfig)).users[0].user.token;
   proxy = await startApiServerProxy(controlPlane.server, controlPlane.caPem);
   slowProxy = await startApiServerProxy(controlPlane.server, controlPlane.caPem);
-  // It takes most of a minute, in which the other tests run.
+  // They take most of a minute, in which the other tests run.
   slow = overSlowLink();
   slow.catch(() => {});
+  hungPlugin = withHungPlugin();
+  hungPlugin.catch(() => {});
 });
 
 const running: Watched[] = [];
@@ -251,6 +254,30 @@ describe('the CA is renewed', () => {
     else process.env[name] = value;
   }
 });
+
+test('a credential plugin that hangs is started anew', async () => {
+  const watched = await hungPlugin;
+  expect(watched.reflector.hasListed()).toBe(true);
+  expect(watched.interruptions.map(({ error }) => String(error)).join()).toContain('could not be had in time');
+});
+
+/** The plugin hangs when it is started for the first time. */
+async function withHungPlugin(): Promise<Watched> {
+  const credential = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token } };
+  const script = `mkdir "$0" 2>/dev/null && exec sleep 20; echo '${JSON.stringify(credential)}'`;
+  const { server, caPem, dir } = controlPlane;
+  const load = (): KubeConfig => {
+    const config = new KubeConfig();
+    const cluster = { name: 'proxy', server, caData: base64(caPem), skipTLSVerify: false };
+    const exec = { command: '/bin/sh', args: ['-c', script, path.join(dir, 'started')] };
+    config.loadFromClusterAndUser(cluster, { name: 'watcher', exec });
+    return config;
+  };
+  const watched = watchResources({ load, namespace: NAMESPACE });
+  await listed(watched, 60_000);
+  await watched.end();
+  return watched;
+}
 
 describe('a stop leaves nothing behind', () => {
   const held = (kind: RequestKind): void => proxy.next(kind, () => ({ kind: 'hold' }));

@@ -7,7 +7,7 @@ import { fakeSession } from '../support/fake-session.ts';
 import { fakeTimersPromises } from '../support/fake-sleep.ts';
 
 jest.unstable_mockModule('node:timers/promises', fakeTimersPromises);
-const { createLeaderElection } = await import('../../../src/kube/lease.ts');
+const { createLeaderElection, livenessProblems } = await import('../../../src/kube/lease.ts');
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const SECOND = 1_000;
@@ -105,6 +105,10 @@ class Replica {
 
   get sinceLastAttempt(): number {
     return this.#election.sinceLastAttempt();
+  }
+
+  get liveness(): readonly string[] {
+    return livenessProblems(this.#election);
   }
 
   run(): this {
@@ -412,11 +416,23 @@ describe('the stop', () => {
   });
 });
 
-test('a loop that hangs is seen by the time since its last attempt', async () => {
+test('a loop that hangs is seen by the time since its last attempt, one whose requests fail is not', async () => {
   const { server, me } = await leading();
   await pass(61 * SECOND);
-  expect(me.sinceLastAttempt).toBe(SECOND);
+  expect([me.sinceLastAttempt, me.liveness]).toEqual([SECOND, []]);
   server.trouble = () => new Promise(() => {});
-  await pass(60 * SECOND);
-  expect(me.sinceLastAttempt).toBe(59 * SECOND);
+  await pass(SECOND + 45 * SECOND);
+  expect([me.sinceLastAttempt, me.liveness]).toEqual([45 * SECOND, []]);
+  await pass(1);
+  expect(me.liveness).toEqual(['the loop that renews the lease hangs']);
+
+  const failing = new LeaseServer();
+  failing.trouble = unavailable;
+  const other = new Replica(failing).run();
+  await pass(120 * SECOND);
+  expect(other.liveness).toEqual([]);
+});
+
+test('without an election there is nothing that could hang', () => {
+  expect(livenessProblems(undefined)).toEqual([]);
 });

@@ -63,6 +63,19 @@ test('to abandon connections before there are any does nothing', async () => {
   expect(await ask()).toEqual({ answered: true });
 });
 
+test('a plugin that never gives credentials fails the request in time, and the next one starts it anew', async () => {
+  const config = new SlowConfig();
+  config.ready = new Promise(() => {});
+  session = createSession({ load: () => config, userAgent: 'test' });
+  jest.useFakeTimers();
+  const refused = expect(ask()).rejects.toMatchObject({ name: 'KubeError', status: 0 });
+  await jest.advanceTimersByTimeAsync(15_000);
+  await refused;
+  jest.useRealTimers();
+  config.ready = Promise.resolve();
+  expect(await ask()).toEqual({ answered: true });
+});
+
 /** Sets the monotonic clock ahead, for as long as the test runs. */
 function jumpAhead(ms: number): void {
   const now = performance.now.bind(performance);

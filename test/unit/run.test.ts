@@ -1,0 +1,51 @@
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { pino } from 'pino';
+import { request } from 'undici';
+import { readSettings } from '../../src/config/settings.ts';
+import { freePort } from '../support/operator-process.ts';
+import { fakeSession } from './support/fake-session.ts';
+
+/** Settles every request that hangs. */
+let letGo: (error: Error) => void = () => {};
+jest.unstable_mockModule('../../src/kube/session.ts', () => ({
+  createSession: () => {
+    const { promise, reject } = Promise.withResolvers<never>();
+    promise.catch(() => {});
+    letGo = reject;
+    return { ...fakeSession({ request: () => promise }), stream: () => promise };
+  },
+}));
+const { run } = await import('../../src/run.ts');
+
+afterEach(() => {
+  jest.restoreAllMocks();
+});
+
+test('/livez fails when the loop that renews the lease hangs, and not before', async () => {
+  const port = await freePort();
+  const result = readSettings(['--leader-elect=true', `--http-bind-address=127.0.0.1:${port}`], {});
+  if (!result.ok) throw new Error(result.problems.join('; '));
+  const stop = new AbortController();
+  const exit = run(result.settings, pino({ level: 'silent' }), stop.signal);
+  const livez = async () => {
+    const { statusCode, body } = await request(`http://127.0.0.1:${port}/livez`);
+    return { status: statusCode, text: await body.text() };
+  };
+  // The address is bound in the same turn in which the first request for the lease begins to hang.
+  await new Promise(setImmediate);
+  jumpAhead(44_000);
+  expect(await livez()).toEqual({ status: 200, text: 'ok\n' });
+  jumpAhead(46_000);
+  expect(await livez()).toEqual({ status: 503, text: 'the loop that renews the lease hangs\n' });
+
+  stop.abort();
+  letGo(new Error('the test is over'));
+  expect(await exit).toBe(0);
+});
+
+const now = performance.now.bind(performance);
+
+/** Sets the monotonic clock ahead of the true one. */
+function jumpAhead(ms: number): void {
+  jest.spyOn(performance, 'now').mockImplementation(() => now() + ms);
+}
