@@ -124,6 +124,7 @@ test('an established connection that dies silently is found with the announced e
   const name = await create();
   await sees(watched, name, 60_000);
   expect(watched.interruptions.map(({ cause }) => cause)).toContain('stalled');
+  expect(watched.warnings).toEqual(['the watch of legacyrestorejobs went silent, its connection is given up']);
 });
 
 test('deleted and created again under one name while nobody could watch: told as deletion and creation', async () => {
@@ -149,6 +150,7 @@ test('deleted and created again under one name while nobody could watch: told as
   });
   const told = watched.changes.filter((change) => ('object' in change ? change.object : change.previous).name === name);
   expect(told.map(({ type }) => type)).toEqual(['added', 'deleted', 'added']);
+  expect(watched.warnings).toHaveLength(1);
 });
 
 describe('lists by pages', () => {

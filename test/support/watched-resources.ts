@@ -1,5 +1,7 @@
 /** A reflector of LegacyRestoreJobs on a session of its own, and everything that it told. */
 import type { KubeConfig } from '@kubernetes/client-node';
+import { pino } from 'pino';
+import { createInterruptionLog } from '../../src/kube/interruption-log.ts';
 import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob } from '../../src/kube/legacy-restore-jobs.ts';
 import { type Change, createReflector, type Reflector, type WatchCause } from '../../src/kube/reflector.ts';
 import { createSession, type KubeSession } from '../../src/kube/session.ts';
@@ -8,6 +10,8 @@ export interface Watched {
   readonly reflector: Reflector<LegacyRestoreJob>;
   readonly changes: Change<LegacyRestoreJob>[];
   readonly interruptions: { readonly cause: WatchCause; readonly error: unknown; readonly waitMs: number }[];
+  /** What the operator's log would have warned of. */
+  readonly warnings: string[];
   /** Of all requests, with their queries. */
   readonly paths: string[];
   /** Resolves when it has ended and its connections are closed. */
@@ -26,7 +30,13 @@ export interface WatchOptions {
 /** Starts it. */
 export function watchResources({ load, namespace, change, wrap = (session) => session }: WatchOptions): Watched {
   const session = createSession({ load, userAgent: 'reflector-test' });
-  const [changes, interruptions, paths]: [Watched['changes'], Watched['interruptions'], string[]] = [[], [], []];
+  const changes: Watched['changes'] = [];
+  const interruptions: Watched['interruptions'] = [];
+  const [warnings, paths]: [string[], string[]] = [[], []];
+  const told = createInterruptionLog(
+    pino({ level: 'warn' }, { write: (line) => warnings.push(JSON.parse(line).msg) }),
+    namespace,
+  );
   const observed: KubeSession = {
     ...session,
     request: (call) => {
@@ -47,8 +57,11 @@ export function watchResources({ load, namespace, change, wrap = (session) => se
       change?.(next);
     },
     onListed: () => undefined,
-    onInterrupted: (cause, error, waitMs) => interruptions.push({ cause, error, waitMs }),
-    onRecovered: () => undefined,
+    onInterrupted: (cause, error, waitMs) => {
+      interruptions.push({ cause, error, waitMs });
+      told.interrupted(cause, error, waitMs);
+    },
+    onRecovered: told.recovered,
     onEndedEarly: () => undefined,
   });
   const stop = new AbortController();
@@ -57,6 +70,7 @@ export function watchResources({ load, namespace, change, wrap = (session) => se
     reflector,
     changes,
     interruptions,
+    warnings,
     paths,
     end: async () => {
       stop.abort(new Error('the test is over'));

@@ -2,6 +2,7 @@ import { afterEach, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import { request } from 'undici';
 import { readSettings } from '../../src/config/settings.ts';
+import { eventually } from '../support/eventually.ts';
 import { freePort } from '../support/operator-process.ts';
 import { fakeSession } from './support/fake-session.ts';
 
@@ -31,8 +32,8 @@ test('/livez fails when the loop that renews the lease hangs, and not before', a
     const { statusCode, body } = await request(`http://127.0.0.1:${port}/livez`);
     return { status: statusCode, text: await body.text() };
   };
-  // The address is bound in the same turn in which the first request for the lease begins to hang.
-  await new Promise(setImmediate);
+  // The first request for the lease hangs in the turn in which the address is bound.
+  await eventually('the address is bound', livez);
   jumpAhead(44_000);
   expect(await livez()).toEqual({ status: 200, text: 'ok\n' });
   jumpAhead(46_000);

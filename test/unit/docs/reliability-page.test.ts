@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { expect, test } from '@jest/globals';
+
+const ROOT = path.join(import.meta.dirname, '../../..');
+const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
+
+/** Each row that names tests: the files, and the tests that follow the name of their file. */
+const rows = read('docs/reliability.md')
+  .split('\n')
+  .filter((line) => line.includes('.test.ts`: *'));
+
+test('every fault has its proof', () => {
+  const table = read('docs/reliability.md').split('## What happens when')[1]?.split('## ')[0] ?? '';
+  const faults = table.split('\n').filter((line) => line.startsWith('| '));
+  // But for the heading.
+  expect(rows).toEqual(faults.slice(1));
+});
+
+test('the tests that it names exist where it says', () => {
+  const missing = rows.flatMap((row) => {
+    const cell = row.split(' | ').at(-1) ?? '';
+    const parts = [...cell.matchAll(/`(test\/[^`]+)`: ((?:\*[^*]+\*|[^`])+)/g)];
+    return parts.flatMap(([, file = '', names = '']) =>
+      [...names.matchAll(/\*([^*]+)\*/g)]
+        .map(([, name = '']) => `${file}: ${name}`)
+        .filter((proof) => !read(file).includes(proof.slice(file.length + 2))),
+    );
+  });
+  expect(missing).toEqual([]);
+});
