@@ -330,6 +330,40 @@ describe('objects that belong together', () => {
   });
 });
 
+describe('alerts and dashboard', () => {
+  const ruleOf = (manifests: readonly Manifest[]) =>
+    Object(manifests.find(({ kind }) => kind === 'PrometheusRule')?.['spec']);
+  const file = async () => Object(load(await readFile(`${CHART}/files/alerts.yaml`, 'utf8')));
+
+  test('are left out unless they are asked for', async () => {
+    const kinds = (await helmTemplate()).map(({ kind }) => kind);
+    expect(kinds).not.toContain('PrometheusRule');
+    expect(kinds).not.toContain('ConfigMap');
+  });
+
+  test('the PrometheusRule is the rules file, less what is disabled', async () => {
+    const { groups } = await file();
+    const whole = await helmTemplate({ monitoring: { prometheusRule: { enabled: true } } });
+    expect(ruleOf(whole)).toEqual({ groups });
+    const disabled: string = groups[0].rules[0].alert;
+    const less = await helmTemplate({ monitoring: { prometheusRule: { enabled: true, disabled: [disabled] } } });
+    expect(ruleOf(less)).toEqual({ groups: [{ ...groups[0], rules: groups[0].rules.slice(1) }, ...groups.slice(1)] });
+  });
+
+  test('an alert that there is not cannot be disabled', async () => {
+    const monitoring = { prometheusRule: { enabled: true, disabled: ['LegacyRestoreTypo'] } };
+    await expect(helmTemplate({ monitoring })).rejects.toThrow('LegacyRestoreTypo, which is no alert');
+  });
+
+  test('the dashboard arrives unchanged, under the label that the sidecar looks for', async () => {
+    const manifests = await helmTemplate({ monitoring: { dashboard: { enabled: true } } });
+    const configMap = manifests.find(({ kind }) => kind === 'ConfigMap');
+    const text: string = Object(configMap?.['data'])['legacy-restore-operator.json'];
+    expect(JSON.parse(text)).toEqual(JSON.parse(await readFile(`${CHART}/files/dashboard.json`, 'utf8')));
+    expect(configMap?.metadata.labels).toMatchObject({ grafana_dashboard: '1' });
+  });
+});
+
 describe('kustomize', () => {
   /** By their names, without what only Helm writes. */
   const comparable = (manifests: readonly Manifest[]): Record<string, unknown> =>

@@ -21,6 +21,14 @@ import { MONITORING_CRDS } from '../support/monitoring-crds.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
+const MONITOR = {
+  enabled: true,
+  interval: '1m30s',
+  scrapeTimeout: '5s',
+  labels: { release: 'prometheus' },
+  relabelings: [{ action: 'labeldrop', regex: 'pod' }],
+  metricRelabelings: [{ action: 'drop', sourceLabels: ['__name__'], regex: 'nodejs_.*' }],
+};
 const EVERYTHING: Values = {
   commonLabels: { team: 'data' },
   imagePullSecrets: [{ name: 'registry' }],
@@ -31,19 +39,12 @@ const EVERYTHING: Values = {
   crds: { annotations: { owner: 'data' } },
   service: { annotations: { owner: 'data' } },
   networkPolicy: { enabled: true, from: [{ namespaceSelector: { matchLabels: { team: 'monitoring' } } }] },
-  monitoring: Object.fromEntries(
-    ['serviceMonitor', 'podMonitor'].map((name) => [
-      name,
-      {
-        enabled: true,
-        interval: '1m30s',
-        scrapeTimeout: '5s',
-        labels: { release: 'prometheus' },
-        relabelings: [{ action: 'labeldrop', regex: 'pod' }],
-        metricRelabelings: [{ action: 'drop', sourceLabels: ['__name__'], regex: 'nodejs_.*' }],
-      },
-    ]),
-  ),
+  monitoring: {
+    serviceMonitor: MONITOR,
+    podMonitor: MONITOR,
+    prometheusRule: { enabled: true, labels: { release: 'prometheus' } },
+    dashboard: { enabled: true, annotations: { folder: 'databases' } },
+  },
   deploymentAnnotations: { owner: 'data' },
   podAnnotations: { owner: 'data' },
   podLabels: { tier: 'backend' },
