@@ -174,6 +174,53 @@ describe('Pod Security "restricted"', () => {
   });
 });
 
+describe('helm on the API server', () => {
+  const cluster = (...args: readonly string[]): Promise<string> => helm(args, '', controlPlane.kubeconfig);
+  const install = (name: string, namespace: string, ...flags: readonly string[]): Promise<string> =>
+    cluster('install', name, CHART, `--namespace=${namespace}`, '--create-namespace', ...flags);
+  const job = {
+    apiVersion: 'atlasrestore.dev/v1',
+    kind: 'LegacyRestoreJob',
+    metadata: { name: 'kept', namespace: 'payments' },
+    spec: { groupId: '5a66666887d9d61443b41645', clusterName: 'Cluster0', jobId: '6b77893b80eef5354c77ee15' },
+  };
+
+  test('a definition that kubectl applied is refused until ownership is taken; no other value is needed', async () => {
+    await expect(install('first', 'first')).rejects.toThrow(
+      'CustomResourceDefinition "legacyrestorejobs.atlasrestore.dev"',
+    );
+    expect(await install('first', 'first', '--take-ownership', '--force-conflicts')).toContain('kubectl wait');
+    await controlPlane.kubectlRun(['get', 'deployment/first-legacy-restore-operator', '--namespace=first']);
+  });
+
+  test('a second release is refused for the definition, and works without it', async () => {
+    await expect(install('second', 'second')).rejects.toThrow('"meta.helm.sh/release-namespace" must equal "second"');
+    await install('second', 'second', '--set=crds.install=false', '--set=namespaces={payments}');
+  });
+
+  test('a release is upgraded and rolled back', async () => {
+    await cluster('upgrade', 'first', CHART, '--namespace=first', '--set=settings.concurrency=8', '--reuse-values');
+    const concurrency = async (): Promise<string> => {
+      const path = '{.spec.template.spec.containers[0].env[?(@.name=="CONCURRENCY")].value}';
+      const name = 'deployment/first-legacy-restore-operator';
+      return controlPlane.kubectlRun(['get', name, '--namespace=first', `--output=jsonpath=${path}`]);
+    };
+    expect(await concurrency()).toBe('8');
+    await cluster('rollback', 'first', '1', '--namespace=first');
+    expect(await concurrency()).toBe('16');
+  });
+
+  test('uninstalling takes neither the definition nor a resource away', async () => {
+    await controlPlane.kubectlRun(['apply', '-f', '-'], { stdin: yaml([job]) });
+    await cluster('uninstall', 'second', '--namespace=second');
+    expect(await cluster('uninstall', 'first', '--namespace=first')).toContain('kept due to the resource policy');
+    await controlPlane.kubectlRun(['get', 'lrj/kept', '--namespace=payments']);
+    await expect(
+      controlPlane.kubectlRun(['get', 'deployment/first-legacy-restore-operator', '--namespace=first']),
+    ).rejects.toThrow('not found');
+  });
+});
+
 test.each(['defaults', 'everything'])('helm lint --strict is content: %s', async (name) => {
   await helm(['lint', '--strict', CHART, '--values=-'], JSON.stringify(MATRIX[name]));
 });

@@ -85,8 +85,11 @@ export function helmTemplateText(
   return helm(['template', name, CHART, `--namespace=${namespace}`, '--values=-'], JSON.stringify(values));
 }
 
-/** Runs helm without the user's settings, plugins and cluster, and returns its output; rejects with what it complained. */
-export async function helm(args: readonly string[], stdin = ''): Promise<string> {
+/**
+ * Runs helm without the user's settings and plugins, and on no cluster unless a kubeconfig is given; returns its output
+ * and rejects with what it complained.
+ */
+export async function helm(args: readonly string[], stdin = '', kubeconfig?: string): Promise<string> {
   const { path: of } = await ensureTools(['helm']);
   const home = path.join(tmpdir(), 'legacy-restore-operator-helm');
   return run(of('helm'), args, stdin, {
@@ -95,7 +98,7 @@ export async function helm(args: readonly string[], stdin = ''): Promise<string>
     HELM_CACHE_HOME: home,
     HELM_CONFIG_HOME: home,
     HELM_DATA_HOME: home,
-    KUBECONFIG: path.join(home, 'none'),
+    KUBECONFIG: kubeconfig ?? path.join(home, 'none'),
   });
 }
 
