@@ -5,7 +5,7 @@ import { customResourceDefinition } from './api/crd.ts';
 import { listSettings, readSettings } from './config/settings.ts';
 import { get } from './get/get.ts';
 import { KubeConfigError } from './kube/session.ts';
-import { run } from './run.ts';
+import { run } from './run/run.ts';
 import { createLevelSwitch } from './telemetry/level-switch.ts';
 import { createLog, errorFields } from './telemetry/log.ts';
 

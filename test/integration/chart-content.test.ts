@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { customResourceDefinition } from '../../src/api/crd.ts';
 import { Spec } from '../../src/api/legacy-restore-job.ts';
 import { listSettings, readSettings, type Settings } from '../../src/config/settings.ts';
-import { STOP_MS } from '../../src/run.ts';
+import { STOP_MS } from '../../src/run/run.ts';
 import {
   CHART,
   DEFAULT_RELEASE,

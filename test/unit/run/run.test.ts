@@ -1,14 +1,14 @@
 import { afterEach, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import { request } from 'undici';
-import { readSettings } from '../../src/config/settings.ts';
-import { eventually } from '../support/eventually.ts';
-import { freePort } from '../support/operator-process.ts';
-import { fakeSession } from './support/fake-session.ts';
+import { readSettings } from '../../../src/config/settings.ts';
+import { eventually } from '../../support/eventually.ts';
+import { freePort } from '../../support/operator-process.ts';
+import { fakeSession } from '../support/fake-session.ts';
 
 /** Settles every request that hangs. */
 let letGo: (error: Error) => void = () => {};
-jest.unstable_mockModule('../../src/kube/session.ts', () => ({
+jest.unstable_mockModule('../../../src/kube/session.ts', () => ({
   createSession: () => {
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => {});
@@ -16,7 +16,7 @@ jest.unstable_mockModule('../../src/kube/session.ts', () => ({
     return { ...fakeSession({ request: () => promise }), stream: () => promise };
   },
 }));
-const { run } = await import('../../src/run.ts');
+const { run } = await import('../../../src/run/run.ts');
 
 afterEach(() => {
   jest.restoreAllMocks();

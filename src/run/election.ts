@@ -1,0 +1,61 @@
+/** The election of the one replica that works, and what it means for writing. */
+import { createLeaderElection, type LeaderElection } from '../kube/lease.ts';
+import type { KubeSession } from '../kube/session.ts';
+import { errorFields } from '../telemetry/log.ts';
+import type { Context } from './context.ts';
+
+/** The election that the settings ask for. `onLost`: another replica may lead from now on. */
+export function createElection(
+  { settings, log, metrics, session }: Context,
+  identity: string,
+  onLost: (reason: Error) => void,
+): LeaderElection {
+  const namespace = settings.leaseNamespace || session.namespace || 'default';
+  const leader = (value: 0 | 1): void => metrics.leader.set({ name: settings.leaseName }, value);
+  leader(0);
+  return createLeaderElection({
+    session,
+    namespace,
+    name: settings.leaseName,
+    identity,
+    onEvent: (event) => {
+      switch (event.kind) {
+        case 'leading':
+          leader(1);
+          log.info({ lease: `${namespace}/${settings.leaseName}`, identity }, 'this replica leads');
+          break;
+        case 'following':
+          log.info(
+            { lease: `${namespace}/${settings.leaseName}`, holder: event.holder },
+            'standing by: another replica leads',
+          );
+          break;
+        case 'lost':
+          leader(0);
+          log.error('the lease could not be renewed in time: this process ends, so that it writes nothing more');
+          onLost(new Error('the lease was lost'));
+          break;
+        case 'failed':
+          log.warn(errorFields(event.error), 'the lease could not be read or written');
+      }
+    },
+  });
+}
+
+/**
+ * A session that writes only under the lease: each write is checked as it is dispatched, and one that then waits for a
+ * connection is given up when the lease may have passed on.
+ */
+export function whileLeading(session: KubeSession, election: LeaderElection): KubeSession {
+  return {
+    ...session,
+    request: (request) => {
+      if (request.method === 'GET') return session.request(request);
+      const leftMs = Math.floor(election.writableForMs());
+      if (leftMs <= 0) return Promise.reject(new Error('not leading: nothing is written'));
+      const passedOn = AbortSignal.timeout(leftMs);
+      const signal = request.signal === undefined ? passedOn : AbortSignal.any([request.signal, passedOn]);
+      return session.request({ ...request, signal });
+    },
+  };
+}
