@@ -97,6 +97,7 @@ test(`${RESOURCES} resources: a restart fetches what is open, spread over the wi
   const openJobs = await multiply(open, OPEN);
   const before = await etcd.revisions(PREFIX);
   expect(before.size).toBe(RESOURCES);
+  await untilServed(Math.max(...[...before.values()].map(Number)));
   bed.atlas.requests.reset();
 
   const operator = await bed.startOperator();
@@ -130,6 +131,14 @@ test(`${RESOURCES} resources: a restart fetches what is open, spread over the wi
 });
 
 const PREFIX = `/registry/atlasrestore.dev/legacyrestorejobs/${NAMESPACE}/`;
+
+/** The API server hears of what was written behind its back a little later. */
+async function untilServed(revision: number): Promise<void> {
+  const list = `/apis/atlasrestore.dev/v1/legacyrestorejobs?limit=1&resourceVersion=${revision}`;
+  await eventually('the API server has them all', async () => {
+    expect((await bed.controlPlane.request('GET', list)).status).toBe(200);
+  });
+}
 
 /** Lets an operator mirror one job of each kind, and stops it. */
 async function mirrorOneOfEach(): Promise<readonly [readonly Template[], readonly Template[]]> {
