@@ -350,6 +350,25 @@ describe('alerts and dashboard', () => {
     expect(ruleOf(less)).toEqual({ groups: [{ ...groups[0], rules: groups[0].rules.slice(1) }, ...groups.slice(1)] });
   });
 
+  test('alerts take labels for their routes and another place of their runbooks', async () => {
+    const { groups } = await file();
+    const prometheusRule = {
+      enabled: true,
+      alertLabels: { team: 'data', severity: 'page' },
+      runbookBaseUrl: 'https://wiki.example.com/runbooks/',
+    };
+    const changed = ruleOf(await helmTemplate({ monitoring: { prometheusRule } }));
+    const [before, after] = [groups[0].rules[0], changed.groups[0].rules[0]];
+    expect(after).toEqual({
+      ...before,
+      labels: { severity: 'page', team: 'data' },
+      annotations: {
+        ...before.annotations,
+        runbook_url: `https://wiki.example.com/runbooks/${before.alert}.md`,
+      },
+    });
+  });
+
   test('an alert that there is not cannot be disabled', async () => {
     const monitoring = { prometheusRule: { enabled: true, disabled: ['LegacyRestoreTypo'] } };
     await expect(helmTemplate({ monitoring })).rejects.toThrow('LegacyRestoreTypo, which is no alert');
