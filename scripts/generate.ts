@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dump } from 'js-yaml';
 import { customResourceDefinition } from '../src/api/crd.ts';
+import { apiPage } from './api-page.ts';
 import { atlasPage } from './atlas-page.ts';
 import { chartReadme, chartSchema } from './chart.ts';
 import { dashboardFile } from './dashboard.ts';
@@ -25,6 +26,7 @@ const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => 
     file: chart('values.schema.json'),
     content: () => chartSchema(read(chart('values.schema.json')) ?? '{}', valuesYaml()),
   },
+  { file: 'docs/api.md', content: apiPage },
   { file: 'docs/atlas.md', content: atlasPage },
   { file: 'docs/settings.md', content: settingsPage },
   { file: 'docs/conditions.md', content: conditionsPage },

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { listSettings } from '../../../src/config/settings.ts';
@@ -13,11 +13,6 @@ const PAGES = [
 
 describe.each(PAGES)('%s', (page) => {
   const text = readFileSync(page, 'utf8');
-
-  test('its relative links lead somewhere', () => {
-    const links = [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, link = '']) => link);
-    expect(links.filter((link) => !existsSync(join(dirname(page), link)))).toEqual([]);
-  });
 
   test('the npm scripts that it names exist', () => {
     const scripts = [...text.matchAll(/npm run ([a-z:-]+)/g)].map(([, script = '']) => script);

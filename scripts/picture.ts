@@ -1,0 +1,78 @@
+/** docs/demo.svg: a run of the demo, drawn as a terminal. */
+
+/** What the lines have in common that tell the story of two of the jobs; the others are only in the table at the end. */
+const STORY =
+  /cluster0-friday|restore-job\.yaml|it has been downloaded|billing-friday|wrong-credentials\.yaml|atlas-key-billing/;
+const COLUMNS = 120;
+const INDENT = 6;
+
+/** What of a transcript of `npm run demo`, as it is without a terminal, is drawn. Throws when it is no such transcript. */
+export function linesOf(transcript: string): readonly string[] {
+  const lines = transcript.split('\n').map((line) => line.trimEnd());
+  const table = lines.indexOf('$ kubectl get lrj -o wide');
+  if (table === -1) throw new Error('the transcript has no table of the resources: did the demo fail?');
+  const story = lines.slice(0, table).filter((line) => /^ *\+\d+s /.test(line));
+  const firstApply = story.findIndex((line) => line.includes('deploy/samples/'));
+  const told = story.filter((line, index) => index < firstApply || STORY.test(line));
+  const rows = lines.slice(table + 1, lines.indexOf('', table));
+  return ['$ npm run demo', ...told.flatMap(wrapped), '', '$ kubectl get lrj', ...withoutWideColumns(rows)];
+}
+
+/** The lines as an SVG without fonts, scripts or links. */
+export function svgOf(lines: readonly string[]): string {
+  const width = Math.round(2 * MARGIN + COLUMNS * CHARACTER);
+  const height = Math.round(2 * MARGIN + TITLE + lines.length * LINE);
+  return `${[
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" role="img" aria-label="A run of npm run demo">`,
+    `<style>text{font:${FONT}px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",monospace;white-space:pre;fill:#1f2328}.command{font-weight:bold}.clock{fill:#6e7781}.change{fill:#0550ae}.head{fill:#6e7781;font-weight:bold}</style>`,
+    `<rect width="${width}" height="${height}" rx="8" fill="#ffffff" stroke="#d0d7de"/>`,
+    ...['#ff5f57', '#febc2e', '#28c840'].map(
+      (fill, index) => `<circle cx="${20 + 20 * index}" cy="18" r="6" fill="${fill}"/>`,
+    ),
+    ...lines.flatMap((line, index) => drawn(line, Math.round(MARGIN + TITLE + index * LINE + FONT))),
+    '</svg>',
+  ].join('\n')}\n`;
+}
+
+const FONT = 13;
+const CHARACTER = 7.8;
+const LINE = 18;
+const MARGIN = 14;
+const TITLE = 22;
+
+/** What `kubectl get` prints without `-o wide`: the columns up to AGE. */
+function withoutWideColumns(rows: readonly string[]): readonly string[] {
+  const wide = rows[0]?.indexOf('JOB ID') ?? -1;
+  if (wide === -1) throw new Error('the table has no column JOB ID');
+  return rows.map((row) => row.slice(0, wide).trimEnd());
+}
+
+/** Lines of at most COLUMNS characters, broken at spaces; the clock stands before the first one only. */
+function wrapped(line: string): string[] {
+  if (line.length <= COLUMNS) return [line];
+  const at = line.lastIndexOf(' ', COLUMNS);
+  return [line.slice(0, at), ...wrapped(`${' '.repeat(INDENT)}${line.slice(at + 1)}`)];
+}
+
+/** The clock is in its own colour; columns stay aligned whatever font there is. */
+function drawn(line: string, y: number): string[] {
+  const [clock = ''] = /^ *\+\d+s /.exec(line) ?? [];
+  const rest = line.slice(clock.length);
+  return [piece(clock, 0, y, 'clock'), piece(rest, clock.length, y, classOf(rest))].filter((part) => part !== '');
+}
+
+function classOf(text: string): string {
+  if (text.startsWith('$ ')) return 'command';
+  if (text.startsWith('NAME ')) return 'head';
+  return /^ {4}\S/.test(text) ? 'change' : '';
+}
+
+function piece(text: string, column: number, y: number, style: string): string {
+  const shown = text.trim();
+  if (shown === '') return '';
+  const x = MARGIN + (column + text.indexOf(shown)) * CHARACTER;
+  const attributes = `x="${x.toFixed(1)}" y="${y}" textLength="${(shown.length * CHARACTER).toFixed(1)}"`;
+  return `<text ${attributes}${style === '' ? '' : ` class="${style}"`} xml:space="preserve">${escaped(shown)}</text>`;
+}
+
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');

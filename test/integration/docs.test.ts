@@ -1,0 +1,310 @@
+/** What the documentation tells people to type is typed here: blocks marked as runnable, in order, page by page. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { loadAll } from 'js-yaml';
+import { z } from 'zod';
+import {
+  atlasDate,
+  brokenJob,
+  endedDownload,
+  readyDownload,
+  shardedBatch,
+  urlV2Download,
+  youngJob,
+} from '../support/atlas-simulator/recorded-bodies.ts';
+import { type DownloadServer, startDownloadServer } from '../support/download-server.ts';
+import { type CodeBlock, readPages, yamlOf } from '../support/markdown.ts';
+import { GROUP_ID, startTestBed, type TestBed } from '../support/test-bed.ts';
+
+/** The ids and credentials that the pages use. */
+const FRIDAY = { groupId: GROUP_ID, clusterName: 'Cluster0', jobId: '6b77893b80eef5354c77ee15' };
+const OLD = { ...FRIDAY, jobId: '5a66783b80eef5354c77ee13' };
+const CUSTOMERS = { groupId: GROUP_ID, clusterName: 'Customers', jobId: '6b7789d380eef5354c77ee4b' };
+const BATCH = {
+  groupId: GROUP_ID,
+  clusterName: 'Orders',
+  batchId: '5c1e0a9e80eef5354c2b6a10',
+  jobIds: ['5c1e0a9f80eef5354c2b6a11', '5c1e0a9f80eef5354c2b6a12', '5c1e0a9f80eef5354c2b6a13'],
+} as const;
+const API_KEY = { publicKey: 'your-public-key', privateKey: 'your-private-key' };
+const ACCOUNT = { clientId: 'mdb_sa_id_5f0000000000000000000001', clientSecret: 'your-client-secret' };
+const HEADER = 'X-Backup-Restore-Key';
+const KEY = 'key-of-the-download';
+const EXPIRES = atlasDate(Date.now() + 48 * 3_600_000);
+
+const README = 'README.md';
+const RECIPES = 'docs/recipes.md';
+/** These are for people who have a first resource already. */
+const AFTER_THE_FIRST_RESOURCE = new Set(['docs/concepts.md', 'docs/troubleshooting.md']);
+
+const ALL_PAGES = readPages();
+const PAGES = ALL_PAGES.map(({ file, blocks }) => ({ file, blocks: blocks.filter(({ runnable }) => runnable) })).filter(
+  ({ blocks }) => blocks.length > 0,
+);
+
+let bed: TestBed;
+let directory: string;
+let download: DownloadServer;
+/** How each block of each page ended. */
+let results: ReadonlyMap<CodeBlock, Promise<Ended>>;
+
+beforeAll(async () => {
+  bed = await startTestBed();
+  directory = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-docs-'));
+  download = await startDownloadServer({ content: Buffer.from('a file\n'), header: HEADER, key: KEY });
+  putJobs();
+  await bed.startOperator({
+    DEFAULT_INTERVAL: '10s',
+    LEADER_ELECT: 'true',
+    LEASE_NAMESPACE: 'legacy-restore-operator-system',
+  });
+  // All pages at once: what takes time is the waiting.
+  results = new Map((await Promise.all(PAGES.map(runPage))).flat());
+});
+afterAll(async () => {
+  await bed?.stop();
+  await download?.stop();
+  if (directory !== undefined) await rm(directory, { recursive: true });
+});
+
+describe.each(PAGES)('$file', ({ blocks }) => {
+  test.each(blocks)('$where runs', async (block) => {
+    const { code, output } = (await results.get(block)) ?? { code: undefined, output: 'not run' };
+    if (code !== 0) throw new Error(`${block.where} ended with exit code ${code}:\n${block.text}\n---\n${output}`);
+  });
+});
+
+test('the pages that people type from have runnable blocks', () => {
+  const pages = [README, RECIPES, 'docs/concepts.md', 'docs/credentials.md', 'docs/troubleshooting.md'];
+  expect(PAGES.map(({ file }) => file)).toEqual(expect.arrayContaining(pages));
+});
+
+test('a block that fails ends with its exit code, also in the middle of a pipe', async () => {
+  const environment = await pageEnvironment('failing', 'default');
+  expect(await run('bash', ['-euo', 'pipefail', '-c', 'sh -c "echo oops; exit 3" | cat\ntrue'], environment)).toEqual({
+    code: 3,
+    output: 'oops\n',
+  });
+});
+
+describe('the recipe that waits', () => {
+  test('it ends at once, with the reason, when the job has broken', async () => {
+    const broken = { ...FRIDAY, jobId: '6b77893b80eef5354c77ee99' };
+    bed.atlas.putJob(broken, { kind: 'fixed', body: brokenJob(broken) });
+    const block = blockOf(RECIPES, 'until kubectl wait');
+    const environment = await pageEnvironment('broken', 'payments');
+    const { code, output } = await runBlock(block.text.replaceAll(FRIDAY.jobId, broken.jobId), environment);
+    expect(output).toContain('The restore job broke at Atlas');
+    expect(code).toBe(1);
+  });
+});
+
+describe('the recipe that fetches', () => {
+  let environment: Environment;
+  beforeAll(async () => {
+    await Promise.all(PAGES.filter(({ file }) => file === RECIPES).flatMap(({ blocks }) => blocks.map(resultOf)));
+    const kubeconfig = await bed.controlPlane.serviceAccountKubeconfig('restores', 'fetch-customers-friday');
+    environment = { ...baseEnvironment(kubeconfig), ...(await secretData('restores', JOB.secret)) };
+  });
+
+  test('its service account can read the one resource, and nothing else', async () => {
+    const may = async (...what: readonly string[]): Promise<string> =>
+      (await run('kubectl', ['auth', 'can-i', ...what], environment)).output.trim();
+    expect(await may('watch', 'lrj/customers-friday')).toBe('yes');
+    expect(await may('get', 'lrj/cluster0-friday')).toBe('no');
+    expect(await may('patch', 'lrj/customers-friday')).toBe('no');
+    expect(await may('get', `secret/${JOB.secret}`)).toBe('no');
+  });
+
+  test('the Job fetches the file with the header, waits for the hash and finds it right', async () => {
+    expect(Object.keys(environment)).toEqual(expect.arrayContaining(['urlV2', 'authHeader', 'authValue']));
+    const { code, output } = await runJob(environment, download.sha1);
+    expect(output).toContain('restore.tar.gz: OK');
+    expect(code).toBe(0);
+    expect(download.downloads).toEqual([new URL(download.urlV2).pathname]);
+  });
+
+  test('the Job fetches the file by its url where there is no urlV2', async () => {
+    const { urlV2: _urlV2, authHeader: _header, authValue: _value, ...byUrl } = environment;
+    expect(await runJob(byUrl, download.sha1)).toMatchObject({ code: 0 });
+    expect(download.downloads.at(-1)).toBe(new URL(download.url).pathname);
+  });
+
+  test('the Job fails when the file has another hash', async () => {
+    const { code, output } = await runJob(environment, 'f'.repeat(40));
+    expect(output).toContain('restore.tar.gz: FAILED');
+    expect(code).not.toBe(0);
+  });
+
+  test('the Job fails when the server refuses its key', async () => {
+    const { code, output } = await runJob({ ...environment, authValue: 'another' }, download.sha1);
+    expect(output).toContain('403');
+    expect(code).not.toBe(0);
+  });
+});
+
+// What Atlas says
+
+function putJobs(): void {
+  const { atlas } = bed;
+  atlas.addApiKey({ ...API_KEY, groupIds: [GROUP_ID] });
+  atlas.addServiceAccount({ ...ACCOUNT, groupIds: [GROUP_ID] });
+  atlas.putJob(FRIDAY, {
+    kind: 'timeline',
+    steps: [
+      { afterMs: 0, body: youngJob(FRIDAY) },
+      { afterMs: 8_000, body: readyDownload(FRIDAY, EXPIRES) },
+    ],
+  });
+  atlas.putJob(OLD, { kind: 'fixed', body: endedDownload(OLD, 'EXPIRED', '2018-01-22T23:49:38Z') });
+  atlas.putJob(CUSTOMERS, { kind: 'fixed', body: customersBody([]) });
+  for (const { body, ...job } of shardedBatch(BATCH, EXPIRES)) atlas.putJob(job, { kind: 'fixed', body });
+}
+
+function customersBody(hashes: readonly string[]) {
+  const { url, urlV2 } = download;
+  return {
+    ...urlV2Download(CUSTOMERS, EXPIRES),
+    delivery: {
+      methodName: 'HTTP',
+      statusName: 'READY',
+      expires: EXPIRES,
+      url,
+      urlV2,
+      authHeader: HEADER,
+      authValue: KEY,
+    },
+    hashes: hashes.map((hash) => ({ fileName: 'file.tar.gz', hash, typeName: 'SHA1' })),
+  };
+}
+
+// What people type
+
+type Environment = Readonly<Record<string, string | undefined>>;
+interface Ended {
+  readonly code: number | null;
+  /** Of both streams. */
+  readonly output: string;
+}
+
+/** Starts all blocks of a page, one after the other; after one that failed the others are not run. */
+async function runPage({ file, blocks }: (typeof PAGES)[number]): Promise<(readonly [CodeBlock, Promise<Ended>])[]> {
+  const namespace = `docs-${path.basename(file, '.md').toLowerCase()}`;
+  await bed.controlPlane.kubectlRun(['create', 'namespace', namespace]);
+  const environment = await pageEnvironment(namespace, namespace);
+  const first = blockOf(README, 'kubectl create secret generic atlas-key').text;
+  let last: Promise<Ended> = AFTER_THE_FIRST_RESOURCE.has(file)
+    ? runBlock(first, environment)
+    : Promise.resolve({ code: 0, output: '' });
+  return blocks.map((block) => {
+    last = last.then((before) =>
+      before.code === 0
+        ? runBlock(block.text, environment)
+        : { code: null, output: 'not run, because one before it failed' },
+    );
+    return [block, last] as const;
+  });
+}
+
+const resultOf = (block: CodeBlock): Promise<Ended> | undefined => results.get(block);
+
+function blockOf(file: string, part: string): CodeBlock {
+  const block = PAGES.find((page) => page.file === file)?.blocks.find((one) => one.text.includes(part));
+  if (block === undefined) throw new Error(`${file} has no runnable block with ${part}`);
+  return block;
+}
+
+/** A kubeconfig of its own, so that a page can choose its namespace. */
+async function pageEnvironment(name: string, namespace: string): Promise<Environment> {
+  const kubeconfig = path.join(directory, `${name}.kubeconfig`);
+  await copyFile(bed.controlPlane.kubeconfig, kubeconfig);
+  await bed.controlPlane.kubectlRun(['config', 'set-context', '--current', `--namespace=${namespace}`], { kubeconfig });
+  return baseEnvironment(kubeconfig);
+}
+
+const baseEnvironment = (kubeconfig: string): Environment => ({
+  ...process.env,
+  PATH: `${path.dirname(bed.controlPlane.kubectl)}:${process.env['PATH']}`,
+  KUBECONFIG: kubeconfig,
+  KUBECACHEDIR: path.join(directory, 'kubectl-cache'),
+  KUBERC: 'off',
+  ATLAS_BASE_URL: bed.atlas.url,
+});
+
+const runBlock = (script: string, environment: Environment): Promise<Ended> =>
+  run('bash', ['-euo', 'pipefail', '-c', script], environment);
+
+async function run(program: string, args: readonly string[], env: Environment, cwd = '.'): Promise<Ended> {
+  const child = spawn(program, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: 90_000 });
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
+  return { code: child.exitCode, output: stdout + stderr };
+}
+
+// The Job of the recipe
+
+const JobManifest = z
+  .object({
+    kind: z.literal('Job'),
+    spec: z.object({
+      template: z.object({
+        spec: z.object({
+          containers: z.tuple([
+            z.object({
+              command: z.tuple([z.string()], z.string()),
+              args: z.array(z.string()),
+              envFrom: z.tuple([z.object({ secretRef: z.object({ name: z.string() }) })]),
+            }),
+          ]),
+        }),
+      }),
+    }),
+  })
+  .transform(({ spec }) => {
+    const [{ command, args, envFrom }] = spec.template.spec.containers;
+    return { command, args, secret: envFrom[0].secretRef.name };
+  });
+const JOB = findJob();
+
+function findJob(): z.output<typeof JobManifest> {
+  const recipes = ALL_PAGES.find(({ file }) => file === RECIPES);
+  const documents = recipes === undefined ? [] : yamlOf(recipes).flatMap((part) => loadAll(part.text));
+  const [job] = documents.flatMap((document) => JobManifest.safeParse(document).data ?? []);
+  if (job === undefined) throw new Error(`${RECIPES} has no Job`);
+  return job;
+}
+
+/** Runs what the container would run. Atlas knows the hash as soon as the file has been downloaded, as it really is. */
+async function runJob(environment: Environment, hash: string): Promise<Ended> {
+  const folder = await mkdtemp(path.join(directory, 'job-'));
+  const [program, ...options] = JOB.command;
+  bed.atlas.setBody(CUSTOMERS.jobId, customersBody([]));
+  await visitCustomers();
+  const downloaded = download.next();
+  const ended = run(program, [...options, ...JOB.args], environment, folder);
+  // Where the download fails, the Job ends without it.
+  await Promise.race([downloaded, ended]);
+  bed.atlas.setBody(CUSTOMERS.jobId, customersBody([hash]));
+  await visitCustomers();
+  return ended;
+}
+
+async function visitCustomers(): Promise<void> {
+  const now = `${performance.now()}`;
+  const { kubectlRun } = bed.controlPlane;
+  const resource = ['--namespace=restores', 'lrj/customers-friday'];
+  await kubectlRun(['annotate', ...resource, '--overwrite', `atlasrestore.dev/requestedAt=${now}`]);
+  await kubectlRun(['wait', ...resource, `--for=jsonpath={.status.lastHandledReconcileAt}=${now}`, '--timeout=30s']);
+}
+
+const SecretData = z.object({ data: z.record(z.string(), z.string()) });
+
+async function secretData(namespace: string, name: string): Promise<Record<string, string>> {
+  const { body } = await bed.controlPlane.request('GET', `/api/v1/namespaces/${namespace}/secrets/${name}`);
+  const { data } = SecretData.parse(body);
+  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
+}

@@ -1,0 +1,62 @@
+import { spawnSync } from 'node:child_process';
+import { expect, test } from '@jest/globals';
+import { loadAll } from 'js-yaml';
+import { z } from 'zod';
+import packageJson from '../../../package.json' with { type: 'json' };
+import { API_VERSION, KIND, Spec } from '../../../src/api/legacy-restore-job.ts';
+import { readCredentialsData } from '../../../src/atlas/credentials-data.ts';
+import { readPages, SHELL, yamlOf } from '../../support/markdown.ts';
+
+const PAGES = readPages();
+const SHELL_BLOCKS = PAGES.flatMap(({ blocks }) => blocks).filter(({ language }) => SHELL.has(language));
+const MANIFESTS = PAGES.flatMap((page) => yamlOf(page));
+
+test.each(SHELL_BLOCKS)('$where: bash can read it', ({ text }) => {
+  expect(spawnSync('bash', ['-n'], { input: text, encoding: 'utf8' })).toMatchObject({ stderr: '', status: 0 });
+});
+
+test('only shell blocks are marked as runnable', () => {
+  const marked = PAGES.flatMap(({ blocks }) => blocks).filter(({ runnable }) => runnable);
+  expect(marked.filter(({ language }) => !SHELL.has(language))).toEqual([]);
+  expect(marked.length).toBeGreaterThan(10);
+});
+
+const Job = z.strictObject({
+  apiVersion: z.literal(API_VERSION),
+  kind: z.literal(KIND),
+  metadata: z.object({ name: z.string() }),
+  spec: z.strictObject(Spec.shape),
+});
+const Secret = z.object({
+  apiVersion: z.literal('v1'),
+  kind: z.literal('Secret'),
+  stringData: z
+    .record(z.string(), z.string())
+    .refine((data) => readCredentialsData(data).ok, 'must hold one kind of credentials')
+    .optional(),
+});
+const Kind = z.object({ kind: z.string().optional() });
+const SCHEMAS: Readonly<Record<string, z.ZodType>> = { [KIND]: Job, Secret };
+
+test.each(MANIFESTS)('$where: it is YAML, and resources and Secrets are as the operator wants them', ({ text }) => {
+  const documents = loadAll(text);
+  expect(documents.length).toBeGreaterThan(0);
+  for (const document of documents) {
+    const schema = SCHEMAS[Kind.safeParse(document).data?.kind ?? ''] ?? z.unknown();
+    expect(schema.safeParse(document).error?.issues ?? []).toEqual([]);
+  }
+});
+
+test('image, chart and repository are called as package.json says', () => {
+  const { name, homepage } = packageJson;
+  const [, owner] = /^https:\/\/github\.com\/([^/]+)\//.exec(homepage) ?? [];
+  expect(homepage).toBe(`https://github.com/${owner}/${name}`);
+  const known = new RegExp(
+    `^(ghcr\\.io/${owner}/${name}|ghcr\\.io/${owner}/charts/${name}|github\\.com/${owner}/${name})\\b(?!-)`,
+  );
+  const named = PAGES.flatMap(({ file, text }) =>
+    [...text.matchAll(/\b(ghcr\.io\/[^\s)`"']+|github\.com\/[^\s)`"']+)/g)].map(([, place = '']) => ({ file, place })),
+  ).filter(({ place }) => place.startsWith('ghcr.io/') || /legacy-restore|atlasrestore/.test(place));
+  expect(named.filter(({ place }) => !known.test(place))).toEqual([]);
+  expect(named.map(({ file }) => file)).toEqual(expect.arrayContaining(['README.md', 'docs/install.md']));
+});
