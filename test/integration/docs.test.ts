@@ -107,7 +107,7 @@ describe('the recipe that waits', () => {
 describe('the recipe that fetches', () => {
   let environment: Environment;
   beforeAll(async () => {
-    await Promise.all(PAGES.filter(({ file }) => file === RECIPES).flatMap(({ blocks }) => blocks.map(resultOf)));
+    await Promise.all(results.values());
     const kubeconfig = await bed.controlPlane.serviceAccountKubeconfig('restores', 'fetch-customers-friday');
     environment = { ...baseEnvironment(kubeconfig), ...(await secretData('restores', JOB.secret)) };
   });
@@ -210,8 +210,6 @@ async function runPage({ file, blocks }: (typeof PAGES)[number]): Promise<(reado
     return [block, last] as const;
   });
 }
-
-const resultOf = (block: CodeBlock): Promise<Ended> | undefined => results.get(block);
 
 function blockOf(file: string, part: string): CodeBlock {
   const block = PAGES.find((page) => page.file === file)?.blocks.find((one) => one.text.includes(part));
