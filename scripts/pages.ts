@@ -37,7 +37,7 @@ export function settingsPage(): string {
 export function conditionsPage(): string {
   return generatedPage(
     'Conditions and their reasons',
-    `\`Ready\` tells whether the restore job has finished, \`Synced\` whether the status equals Atlas's last answer, \`DownloadAvailable\` whether there is a file to download (it is absent where the delivery is no download). \`Reconciling\` and \`Stalled\` are there only while they are true, never both, and borrow the reason of one of the others. Once the job is finished \`Ready\` stays true, and later errors move only \`Synced\`. Reasons are stable: scripts may compare them.`,
+    `\`Ready\` tells whether the restore job has finished, \`Synced\` whether the status equals Atlas's last answer, \`DownloadAvailable\` whether there is a file to download (it is absent where the delivery is no download). \`Reconciling\` and \`Stalled\` are there only while they are true, never both, and borrow the reason of one of the others. Once the job is finished \`Ready\` stays true, and later errors move only \`Synced\`. Reasons are stable: scripts may compare them. [Troubleshooting](troubleshooting.md#by-reason) tells more about the causes.`,
     ...(['Ready', 'Synced', 'DownloadAvailable'] as const).flatMap((condition) => [
       `## ${condition}`,
       reasonTable(condition),

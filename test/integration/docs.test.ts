@@ -93,7 +93,7 @@ test('a block that fails ends with its exit code, also in the middle of a pipe',
 });
 
 describe('the recipe that waits', () => {
-  test('it ends at once, with the reason, when the job has broken', async () => {
+  test('it ends with the reason as soon as the job has broken', async () => {
     const broken = { ...FRIDAY, jobId: '6b77893b80eef5354c77ee99' };
     bed.atlas.putJob(broken, { kind: 'fixed', body: brokenJob(broken) });
     const block = blockOf(RECIPES, 'until kubectl wait');
