@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { loadAll } from 'js-yaml';
 import { z } from 'zod';
@@ -53,6 +54,13 @@ test.each(MANIFESTS)(
     }
   },
 );
+
+test('programs that are run in the container are those of the image', () => {
+  const entrypoint = /^ENTRYPOINT (.*)$/m.exec(readFileSync('Dockerfile', 'utf8'))?.[1] ?? '';
+  const programs = SHELL_BLOCKS.flatMap(({ text }) => [...text.matchAll(/(?<=\s)\/(?:nodejs|app)\/\S+/g)]).map(String);
+  expect(programs).toContain('/app/legacy-restore-operator.cjs');
+  expect(programs.filter((program) => !entrypoint.includes(`"${program}"`))).toEqual([]);
+});
 
 test('image, chart and repository are called as package.json says', () => {
   const { name, homepage, version } = packageJson;
