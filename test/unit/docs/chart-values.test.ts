@@ -6,7 +6,7 @@ import { readPages } from '../../support/markdown.ts';
 
 const Mapping = z.record(z.string(), z.unknown());
 const VALUES = Mapping.parse(load(readFileSync('charts/legacy-restore-operator/values.yaml', 'utf8')));
-const PAGES = readPages().filter(({ file }) => !file.startsWith('docs/runbooks/'));
+const PAGES = readPages();
 
 /** Whether the chart has a value at a path; what lies inside an empty one is for the user. */
 function isValue(values: unknown, [name, ...rest]: readonly string[]): boolean {
