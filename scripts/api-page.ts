@@ -36,7 +36,7 @@ export function apiPage(): string {
       ['column', 'shown', 'value', 'meaning'],
       columns.map(({ name, jsonPath, description, priority }) => [
         name,
-        priority === 0 ? 'always' : 'with `-o wide`',
+        priority === undefined ? 'always' : 'with `-o wide`',
         `\`${jsonPath}\``,
         `${description}.`,
       ]),
