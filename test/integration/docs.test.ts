@@ -232,6 +232,9 @@ const baseEnvironment = (kubeconfig: string): Environment => ({
   KUBECACHEDIR: path.join(directory, 'kubectl-cache'),
   KUBERC: 'off',
   ATLAS_BASE_URL: bed.atlas.url,
+  // curl takes the small name, kubectl either.
+  no_proxy: '127.0.0.1',
+  NO_PROXY: '127.0.0.1',
 });
 
 const runBlock = (script: string, environment: Environment): Promise<Ended> =>
