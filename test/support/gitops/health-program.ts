@@ -1,15 +1,10 @@
 /** Judges resources with the interpreters and libraries that Argo CD and Flux use: a Go program, built once per machine. */
 import { spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { z } from 'zod';
-import { goBuild } from '../control-plane/go-build.ts';
-import { terminalProgress } from '../control-plane/progress.ts';
-import { fromCache, type Source } from '../control-plane/tool-cache.ts';
+import { ensureGoTools } from '../go-tools.ts';
 
 /** What each of them makes of one resource. */
 export type Health = z.infer<typeof Health>;
@@ -43,25 +38,9 @@ export async function judgeHealth(checks: HealthChecks, objects: readonly object
 }
 
 const MODULE = path.join(import.meta.dirname, '../../../tools-gitops');
-const SOURCES = ['go.mod', 'go.sum', 'gitops-health/main.go'];
 const NAME = 'gitops-health';
 
 async function ensureProgram(): Promise<string> {
-  const build: Source = {
-    name: 'build',
-    obtain: (_names, folder, options) => goBuild(MODULE, [{ package: `./${NAME}` }], folder, options),
-  };
-  const found = await fromCache(await cacheFolder(), [NAME], [build], { progress: terminalProgress() });
-  if ('path' in found) return found.path(NAME);
-  throw new Error(
-    `${NAME} cannot be built (${found.reasons.get('build')}): install the Go that tools-gitops/go.mod names`,
-  );
-}
-
-async function cacheFolder(): Promise<string> {
-  const hash = createHash('sha256');
-  for (const source of SOURCES) hash.update(`\0${source}\0`).update(await readFile(path.join(MODULE, source)));
-  const caches = process.env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache');
-  const slot = `gitops-${hash.digest('hex').slice(0, 12)}-${process.platform}-${process.arch}`;
-  return path.join(caches, 'legacy-restore-operator', 'tools', slot);
+  const tools = await ensureGoTools(MODULE, { [NAME]: { package: `./${NAME}` } });
+  return tools.path(NAME);
 }

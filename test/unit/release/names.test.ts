@@ -1,0 +1,81 @@
+/** The version, the names and the descriptions that stand in several files: package.json has the one that counts. */
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from '@jest/globals';
+import { load } from 'js-yaml';
+import { z } from 'zod';
+import packageJson from '../../../package.json' with { type: 'json' };
+
+const REPOSITORY = packageJson.homepage;
+const IMAGE = `ghcr.io/${REPOSITORY.slice('https://github.com/'.length)}`;
+
+test('the lockfile has the version', () => {
+  const lock = z.object({
+    version: z.string(),
+    packages: z.record(z.string(), z.looseObject({ version: z.string().optional() })),
+  });
+  const { version, packages } = lock.parse(JSON.parse(readFileSync('package-lock.json', 'utf8')));
+  expect([version, packages['']?.version]).toEqual([packageJson.version, packageJson.version]);
+});
+
+describe('the Dockerfile', () => {
+  const text = readFileSync('Dockerfile', 'utf8');
+
+  test('labels the image as package.json describes it', () => {
+    const labels = Object.fromEntries(
+      [...text.matchAll(/org\.opencontainers\.image\.(\w+)="([^"]*)"/g)].map(([, key, value]) => [key, value]),
+    );
+    expect(labels).toEqual({
+      title: packageJson.name,
+      description: packageJson.description,
+      licenses: packageJson.license,
+      url: REPOSITORY,
+      source: REPOSITORY,
+    });
+  });
+
+  test('pins both base images by digest', () => {
+    const images = [...text.matchAll(/^ARG (?:BUILD|RUNTIME)_IMAGE=(.*)$/gm)].map(([, image = '']) => image);
+    expect(images).toHaveLength(2);
+    for (const image of images) expect(image).toMatch(/^[\w.]+(?:\/[\w.-]+)+:[\w.-]+@sha256:[0-9a-f]{64}$/);
+  });
+
+  test('uses nothing that the classic builder of Docker does not know', () => {
+    expect(text).not.toMatch(/^RUN --|<<|--chmod|--link/m);
+  });
+});
+
+describe('the chart', () => {
+  test('has the version as its own and as that of the operator', () => {
+    const chart = z
+      .object({
+        name: z.string(),
+        version: z.string(),
+        appVersion: z.string(),
+        home: z.string(),
+        description: z.string(),
+      })
+      .parse(load(readFileSync('charts/legacy-restore-operator/Chart.yaml', 'utf8')));
+    expect(chart).toEqual({
+      name: packageJson.name,
+      version: packageJson.version,
+      appVersion: packageJson.version,
+      home: REPOSITORY,
+      description: packageJson.description,
+    });
+  });
+
+  test('installs the image', () => {
+    const { image } = z
+      .object({ image: z.object({ repository: z.string(), tag: z.string(), digest: z.string() }) })
+      .parse(load(readFileSync('charts/legacy-restore-operator/values.yaml', 'utf8')));
+    // An empty tag stands for the version of the chart.
+    expect(image).toEqual({ repository: IMAGE, tag: '', digest: '' });
+  });
+});
+
+test('kustomize installs the image of the version', () => {
+  const { images } = z
+    .object({ images: z.array(z.object({ name: z.string(), newTag: z.string() })) })
+    .parse(load(readFileSync('deploy/base/kustomization.yaml', 'utf8')));
+  expect(images).toEqual([{ name: IMAGE, newTag: packageJson.version }]);
+});
