@@ -1,0 +1,120 @@
+/** Who takes part: the operator and its peers, each built as it is released and started as a process of its own. */
+import { execFile } from 'node:child_process';
+import { mkdir, writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { bundle } from '../scripts/bundle.ts';
+import { freePort } from '../test/support/operator-process.ts';
+import type { Command } from './measured-process.ts';
+
+export interface Contestant {
+  readonly name: ContestantName;
+  /** One line for the table's legend. */
+  readonly description: string;
+  /** The floor only sends the requests of a first sync: it watches nothing. */
+  readonly watches: boolean;
+  readonly build: () => Promise<void>;
+  readonly command: (target: Target) => Promise<Command>;
+}
+
+export const CONTESTANT_NAMES = ['operator', 'controller-runtime', 'client-node', 'floor'] as const;
+export type ContestantName = (typeof CONTESTANT_NAMES)[number];
+
+export interface Target {
+  readonly kubeconfig: string;
+  readonly atlasUrl: string;
+}
+
+/** The same for all: the operator's default. */
+export const CONCURRENCY = 16;
+const ROOT = path.join(import.meta.dirname, '..');
+const PEERS = path.join(import.meta.dirname, 'peers');
+const DIST = path.join(ROOT, 'dist');
+
+/** The bundle that `npm run build` makes. */
+export const OPERATOR_BUNDLE = path.join(DIST, 'legacy-restore-operator.cjs');
+
+/** The peer in Go, as its build leaves it. */
+export const PEER_BINARY = path.join(DIST, 'bench-controller-runtime');
+
+/** The operator, from its bundle or from its sources. */
+export async function operatorCommand(program: readonly string[], { kubeconfig, atlasUrl }: Target): Promise<Command> {
+  return {
+    program: process.execPath,
+    args: [...program, 'run'],
+    env: {
+      ...inherited(),
+      KUBECONFIG: kubeconfig,
+      ATLAS_BASE_URL: atlasUrl,
+      ATLAS_REQUESTS_PER_MINUTE: '0',
+      CONCURRENCY: String(CONCURRENCY),
+      HTTP_BIND_ADDRESS: `127.0.0.1:${await freePort()}`,
+    },
+  };
+}
+
+export const CONTESTANTS: readonly Contestant[] = [
+  {
+    name: 'operator',
+    description: 'this operator: the bundle of `npm run build` on Node.js',
+    watches: true,
+    build: () => writeBundle('src/main.ts', 'legacy-restore-operator'),
+    command: (target) => operatorCommand([OPERATOR_BUNDLE], target),
+  },
+  {
+    name: 'controller-runtime',
+    description: "the same work on Go's controller-runtime",
+    watches: true,
+    build: async () => {
+      const args = ['build', '-trimpath', '-ldflags=-s -w', '-o', PEER_BINARY, '.'];
+      await promisify(execFile)('go', args, { cwd: path.join(PEERS, 'controller-runtime') });
+    },
+    command: async (target) => ({
+      program: PEER_BINARY,
+      args: [],
+      env: { ...peerEnvironment(target), HTTP_BIND_ADDRESS: `127.0.0.1:${await freePort()}` },
+    }),
+  },
+  {
+    name: 'client-node',
+    description: "the same work on @kubernetes/client-node's own informer and API classes",
+    watches: true,
+    ...bundledPeer('client-node'),
+  },
+  {
+    name: 'floor',
+    description: 'a bare loop over undici that sends the same GETs and PATCHes, and nothing else',
+    watches: false,
+    ...bundledPeer('floor'),
+  },
+];
+
+function bundledPeer(name: string): Pick<Contestant, 'build' | 'command'> {
+  const program = `bench-${name}`;
+  return {
+    build: () => writeBundle(`bench/peers/${name}/main.ts`, program),
+    command: (target) =>
+      Promise.resolve({
+        program: process.execPath,
+        args: [path.join(DIST, `${program}.cjs`)],
+        env: peerEnvironment(target),
+      }),
+  };
+}
+
+async function writeBundle(entryPoint: string, program: string): Promise<void> {
+  await mkdir(DIST, { recursive: true });
+  for (const { name, content } of await bundle(entryPoint, program)) await writeFile(path.join(DIST, name), content);
+}
+
+const peerEnvironment = ({ kubeconfig, atlasUrl }: Target): Readonly<Record<string, string>> => ({
+  ...inherited(),
+  KUBECONFIG: kubeconfig,
+  ATLAS_BASE_URL: atlasUrl,
+  CONCURRENCY: String(CONCURRENCY),
+});
+
+function inherited(): Readonly<Record<string, string>> {
+  const { PATH = '', HOME = '' } = process.env;
+  return { PATH, HOME };
+}

@@ -1,0 +1,179 @@
+/**
+ * `npm run bench`: the operator and its peers do the same work, in turns, and are measured from outside.
+ *
+ *     npm run bench [-- --quick] [--only <workload>] [--runs <n>] [--write]
+ *
+ * `--quick` takes about two minutes and measures less of everything. `--write` puts the result into docs/. Exit code 0:
+ * everybody did the work; 1: somebody did not, or something broke; 2: usage.
+ */
+import { parseArgs } from 'node:util';
+import { z } from 'zod';
+import { catchInterruption } from '../test/support/interruption.ts';
+import { CONTESTANT_NAMES, CONTESTANTS, type Contestant, OPERATOR_BUNDLE, PEER_BINARY } from './contestants.ts';
+import { addMeasurement, type Measurement, type Results } from './measurement.ts';
+import { circumstances, writePage, writePlot } from './report.ts';
+import { sizes } from './size.ts';
+import { type Stage, setStage } from './stage.ts';
+import { toMarkdown } from './table.ts';
+import { firstSync, life, polling, start, type Take } from './workloads.ts';
+
+const WORKLOADS = ['first-sync', 'life', 'growth', 'polling', 'start'] as const;
+type Workload = (typeof WORKLOADS)[number];
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+const USAGE = `usage: npm run bench [-- --quick --only ${WORKLOADS.join('|')} --contestants ${CONTESTANT_NAMES.join(',')} --runs <n> --write]`;
+
+/** How much is measured. */
+interface Plan {
+  /** How often each contestant does each workload. */
+  readonly runs: Readonly<Record<Workload, number>>;
+  readonly firstSync: number;
+  readonly life: Parameters<typeof life>[2];
+  /** Numbers of resources for the plot, besides those of `firstSync` and `life`. */
+  readonly growth: readonly number[];
+  readonly polling: Parameters<typeof polling>[2];
+}
+
+const FULL: Plan = {
+  runs: { 'first-sync': 5, life: 5, growth: 3, polling: 3, start: 10 },
+  firstSync: 1_000,
+  life: { resources: 10_000, idleSeconds: 60, burst: 1_000 },
+  growth: [2_000, 5_000, 20_000],
+  polling: { resources: 1_000, seconds: 60 },
+};
+const QUICK: Plan = {
+  runs: { 'first-sync': 0, life: 1, growth: 0, polling: 1, start: 2 },
+  firstSync: 0,
+  life: { resources: 1_000, idleSeconds: 5, burst: 200 },
+  growth: [],
+  polling: { resources: 200, seconds: 10 },
+};
+
+type Flags = z.infer<typeof Flags>;
+const Flags = z.object({
+  quick: z.boolean(),
+  write: z.boolean(),
+  only: z.enum(WORKLOADS).optional(),
+  contestants: z
+    .string()
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.enum(CONTESTANT_NAMES))),
+  runs: z.coerce.number().int().min(1).max(100).optional(),
+});
+
+const flags = readFlags();
+process.exit(flags === undefined ? EXIT_USAGE : await main(flags));
+
+async function main(chosen: Flags): Promise<number> {
+  const { signal, exitCode } = catchInterruption();
+  const startedAt = new Date();
+  const plan = planOf(chosen);
+  const contestants = CONTESTANTS.filter(({ name }) => chosen.contestants.includes(name));
+  try {
+    for (const { name, build } of contestants) {
+      console.log(`building ${name}`);
+      await build();
+    }
+    const results = await measureAll(plan, contestants, signal);
+    const artifacts = await sizes([
+      ['bundle of the operator (Node.js not included)', OPERATOR_BUNDLE],
+      ['binary of the controller-runtime peer', PEER_BINARY],
+    ]);
+    const command = `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`;
+    const measured = `${circumstances(command, startedAt)}\n\n${toMarkdown(results)}\n### Sizes\n\n${artifacts}\n`;
+    console.log(`\n${measured}`);
+    if (chosen.write) {
+      await writePage(measured);
+      await writePlot(results, [plan.firstSync, ...plan.growth, plan.life.resources]);
+    }
+    return 0;
+  } catch (error) {
+    // What was under way fails in many ways when it is interrupted: none of them is the reason.
+    if (signal.aborted) return exitCode();
+    console.error(`\nThe bench failed: ${Error.isError(error) ? error.message : String(error)}`);
+    return EXIT_FAILED;
+  }
+}
+
+function planOf({ quick, only, runs }: Flags): Plan {
+  const plan = quick ? QUICK : FULL;
+  const chosen = (workload: Workload): number => {
+    if (only !== undefined && only !== workload) return 0;
+    return runs !== undefined && plan.runs[workload] > 0 ? runs : plan.runs[workload];
+  };
+  const all = Object.fromEntries(WORKLOADS.map((workload) => [workload, chosen(workload)]));
+  return { ...plan, runs: z.record(z.enum(WORKLOADS), z.number()).parse(all) };
+}
+
+async function measureAll(plan: Plan, contestants: readonly Contestant[], signal: AbortSignal): Promise<Results> {
+  await using cleanup = new AsyncDisposableStack();
+  const stage = await setStage(cleanup, signal);
+  const results: Results = new Map();
+  const take: Take = (row, contestant, measurement) => {
+    addMeasurement(results, row, contestant, measurement);
+    console.log(`${row}: ${contestant}: ${inShort(measurement)}`);
+  };
+  for (const workload of WORKLOADS) {
+    for (let run = 0; run < plan.runs[workload]; run++) {
+      // Whoever comes first in one round comes last in the next: nobody always has the warm or the tired machine.
+      const order = [...contestants.slice(run % contestants.length), ...contestants.slice(0, run % contestants.length)];
+      for (const contestant of order) {
+        signal.throwIfAborted();
+        await measure(workload, plan, stage, contestant, take);
+      }
+    }
+  }
+  return results;
+}
+
+async function measure(
+  workload: Workload,
+  plan: Plan,
+  stage: Stage,
+  contestant: Contestant,
+  take: Take,
+): Promise<void> {
+  switch (workload) {
+    case 'first-sync':
+      await firstSync(stage, contestant, plan.firstSync, take);
+      break;
+    case 'life':
+      await life(stage, contestant, plan.life, take);
+      break;
+    case 'growth':
+      for (const size of plan.growth) await firstSync(stage, contestant, size, take);
+      break;
+    case 'polling':
+      await polling(stage, contestant, plan.polling, take);
+      break;
+    case 'start':
+      await start(stage, contestant, take);
+  }
+}
+
+function inShort(measurement: Measurement): string {
+  return Object.entries(measurement)
+    .map(([figure, value]) => `${figure} ${Math.round(value * 100) / 100}`)
+    .join(', ');
+}
+
+/** Undefined after a complaint. */
+function readFlags(): Flags | undefined {
+  try {
+    const { values } = parseArgs({
+      options: {
+        quick: { type: 'boolean', default: false },
+        write: { type: 'boolean', default: false },
+        only: { type: 'string' },
+        contestants: { type: 'string', default: CONTESTANT_NAMES.join(',') },
+        runs: { type: 'string' },
+      },
+    });
+    return Flags.parse(values);
+  } catch (error) {
+    console.error(error instanceof z.ZodError ? z.prettifyError(error) : String(error));
+    console.error(USAGE);
+    return undefined;
+  }
+}
