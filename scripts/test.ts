@@ -54,6 +54,7 @@ async function runJest(suite: string): Promise<Counts & { readonly exitCode: num
   const directory = mkdtempSync(join(tmpdir(), 'legacy-restore-operator-jest-'));
   const outputFile = join(directory, 'result.json');
   try {
+    const env = suite === 'integration' ? { OPERATOR_PROGRAM: await buildInto(directory) } : {};
     const jest = 'node_modules/jest/bin/jest.js';
     const flags = [`--selectProjects=${suite}`, '--json', `--outputFile=${outputFile}`];
     const exitCode = await run(
@@ -62,12 +63,19 @@ async function runJest(suite: string): Promise<Counts & { readonly exitCode: num
       {
         // jest prints the JSON to standard output, too.
         quietOutput: true,
+        env,
       },
     );
     return { exitCode, ...readCounts(outputFile) };
   } finally {
     rmSync(directory, { recursive: true });
   }
+}
+
+/** Integration tests run what ships, which also starts in a quarter of the time. */
+async function buildInto(directory: string): Promise<string> {
+  if ((await run('node', ['scripts/build.ts', '--outdir', directory])) !== 0) throw new Error('the build failed');
+  return join(directory, 'legacy-restore-operator.cjs');
 }
 
 /** A file that jest could not run holds no test that failed: it counts as one. A run without a result, too. */
@@ -88,10 +96,19 @@ function readCounts(file: string): Counts {
   }
 }
 
-function run(program: string, args: readonly string[], { quietOutput = false } = {}): Promise<number> {
+interface RunOptions {
+  readonly quietOutput?: boolean;
+  /** On top of the environment of this process. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+function run(program: string, args: readonly string[], { quietOutput = false, env }: RunOptions = {}): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
   const command = program === 'node' ? process.execPath : join('node_modules', '.bin', program);
-  const child = spawn(command, args, { stdio: ['ignore', quietOutput ? 'ignore' : 'inherit', 'inherit'] });
+  const child = spawn(command, args, {
+    stdio: ['ignore', quietOutput ? 'ignore' : 'inherit', 'inherit'],
+    env: { ...process.env, ...env },
+  });
   child.once('error', reject);
   child.once('exit', (code) => resolve(code ?? 1));
   return promise;

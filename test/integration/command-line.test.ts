@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { describe, expect, test } from '@jest/globals';
 import packageJson from '../../package.json' with { type: 'json' };
+import { PROGRAM } from '../support/program.ts';
 
 interface Result {
   readonly exitCode: number;
@@ -11,7 +12,7 @@ interface Result {
 function run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Result> {
   const { PATH = '' } = process.env;
   const { promise, resolve } = Promise.withResolvers<Result>();
-  execFile(process.execPath, ['src/main.ts', ...args], { env: { PATH, ...env } }, (error, stdout, stderr) => {
+  execFile(process.execPath, [PROGRAM, ...args], { env: { PATH, ...env } }, (error, stdout, stderr) => {
     resolve({ exitCode: typeof error?.code === 'number' ? error.code : 0, stdout, stderr });
   });
   return promise;

@@ -19,6 +19,7 @@ import {
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { PROGRAM } from '../support/program.ts';
 import {
   API_KEY,
   CLUSTER_NAME,
@@ -74,7 +75,7 @@ const printed: string[] = [];
 
 function start(args: readonly string[], env: Readonly<Record<string, string>> = WITH_KEY): Running {
   const { PATH = '' } = process.env;
-  const child = spawn(process.execPath, ['src/main.ts', 'get', ...args], {
+  const child = spawn(process.execPath, [PROGRAM, 'get', ...args], {
     env: { PATH, HOME: '/nowhere', ATLAS_BASE_URL: bed.atlas.url, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -368,7 +369,7 @@ describe('what is printed', () => {
   test('a reader that closes the pipe early is no failure', async () => {
     const hashes = Array.from({ length: 2_000 }, (_, index) => ({ fileName: `f${index}`.repeat(50), hash: 'x' }));
     const ids = put((job) => ({ ...youngJob(job), hashes }));
-    const child = spawn(process.execPath, ['src/main.ts', 'get', ...ids, '-o', 'json'], {
+    const child = spawn(process.execPath, [PROGRAM, 'get', ...ids, '-o', 'json'], {
       env: { ATLAS_BASE_URL: bed.atlas.url, ...WITH_KEY },
       stdio: ['ignore', 'pipe', 'pipe'],
     });

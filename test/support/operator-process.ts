@@ -1,4 +1,4 @@
-/** The operator as a process of its own, from the sources of this checkout. */
+/** The operator as a process of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
@@ -8,6 +8,7 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { PROGRAM } from './program.ts';
 
 export interface OperatorOptions {
   readonly kubeconfig: string;
@@ -49,7 +50,7 @@ export async function startOperator({
   args = [],
   logFile,
 }: OperatorOptions): Promise<OperatorProcess> {
-  const child = spawn(process.execPath, ['--import', END_WITH_PARENT, MAIN, 'run', ...args], {
+  const child = spawn(process.execPath, ['--import', END_WITH_PARENT, PROGRAM, 'run', ...args], {
     env: { ...inherited('PATH', 'HOME'), KUBECONFIG: kubeconfig, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
     // In a process group of its own: Ctrl-C is for its parent, which ends it in order.
@@ -95,8 +96,7 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
-const END_WITH_PARENT = path.join(import.meta.dirname, 'end-with-parent.ts');
+const END_WITH_PARENT = path.join(import.meta.dirname, 'end-with-parent.mjs');
 /** As long as Kubernetes waits for a pod. */
 const STOP_MS = 30_000;
 
