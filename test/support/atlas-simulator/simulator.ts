@@ -23,6 +23,8 @@ export interface AtlasSimulatorOptions extends Partial<Behaviour> {
   readonly tls?: { readonly key: string; readonly cert: string };
   /** The clock, in milliseconds since the epoch: tests can let lifetimes pass without waiting. Delays use the real clock. */
   readonly now?: () => number;
+  /** Told of every request as it has arrived, before it is answered. */
+  readonly onRequest?: (request: AtlasRequest) => void;
 }
 
 /** A running simulator: Atlas's legacy restore job endpoint and its authentication, over HTTP. */
@@ -46,13 +48,14 @@ export interface AtlasSimulator
 
 /** Starts a simulator that knows no credentials and no jobs yet. Rejects when it cannot listen. */
 export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): Promise<AtlasSimulator> {
-  const { host = '127.0.0.1', port = 0, tls, now = () => Date.now(), ...changed } = options;
+  const { host = '127.0.0.1', port = 0, tls, now = () => Date.now(), onRequest, ...changed } = options;
   let behaviour: Behaviour = { ...DEFAULT_BEHAVIOUR, ...changed };
   const atlas = createAtlas(() => behaviour, now);
   const stopping = new AbortController();
 
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
     const request = await readRequest(message);
+    onRequest?.(request);
     const reply = await atlas.reply(request, stopping.signal);
     // Counted before it is sent: a client that has its answer finds it in the counters.
     atlas.recorder.answered(statusOf(reply));

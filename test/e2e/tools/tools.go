@@ -1,0 +1,8 @@
+//go:build tools
+
+package tools
+
+import (
+	_ "helm.sh/helm/v3/cmd/helm"
+	_ "sigs.k8s.io/kind"
+)
