@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Cluster } from './cluster.ts';
 import { CommandError } from './commands.ts';
-import { logOf, OPERATOR_NAMESPACE, operatorPods } from './operator.ts';
+import { logOf, operatorPods } from './operator.ts';
 
 /** Text for people: the pods, the warnings of the operator's log, and warning events. Never rejects. */
 export async function diagnose(cluster: Cluster): Promise<string> {
@@ -48,8 +48,8 @@ async function logOrNothing(...args: Parameters<typeof logOf>): ReturnType<typeo
 
 async function warningEvents(cluster: Cluster): Promise<string> {
   const { items } = await cluster.get(Events, ['events', '--all-namespaces', '--field-selector=type=Warning']);
-  const lines = items.map(({ involvedObject: { kind, name, namespace = OPERATOR_NAMESPACE }, reason, message }) => {
-    return `${namespace} ${kind}/${name}: ${reason}: ${message}`;
+  const lines = items.map(({ involvedObject: { kind, name, namespace }, reason, message }) => {
+    return `${namespace ?? 'cluster'} ${kind}/${name}: ${reason}: ${message}`;
   });
   return [...new Set(lines)].slice(-MOST).join('\n');
 }
