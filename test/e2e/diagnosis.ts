@@ -7,7 +7,10 @@ import { logOf, operatorPods } from './operator.ts';
 /** Text for people: the pods, the warnings of the operator's log, and warning events. Never rejects. */
 export async function diagnose(cluster: Cluster): Promise<string> {
   const parts = [
-    { title: 'pods', look: () => cluster.kubectl(['get', 'pods', '--all-namespaces', '--output=wide']) },
+    {
+      title: 'pods',
+      look: () => cluster.kubectl(['get', 'pods', '--all-namespaces', NOT_OF_KUBERNETES, '--output=wide']),
+    },
     { title: "warnings and errors of the operator's log", look: () => complaints(cluster) },
     { title: 'warning events', look: () => warningEvents(cluster) },
   ];
@@ -15,6 +18,8 @@ export async function diagnose(cluster: Cluster): Promise<string> {
   for (const { title, look } of parts) texts.push(`\n== ${title}\n${await attempt(look)}`);
   return texts.join('\n');
 }
+
+const NOT_OF_KUBERNETES = '--field-selector=metadata.namespace!=kube-system';
 
 async function attempt(look: () => Promise<string>): Promise<string> {
   try {
@@ -47,7 +52,7 @@ async function logOrNothing(...args: Parameters<typeof logOf>): ReturnType<typeo
 }
 
 async function warningEvents(cluster: Cluster): Promise<string> {
-  const { items } = await cluster.get(Events, ['events', '--all-namespaces', '--field-selector=type=Warning']);
+  const { items } = await cluster.get(Events, ['events', '--all-namespaces', `${NOT_OF_KUBERNETES},type=Warning`]);
   const lines = items.map(({ involvedObject: { kind, name, namespace }, reason, message }) => {
     return `${namespace ?? 'cluster'} ${kind}/${name}: ${reason}: ${message}`;
   });

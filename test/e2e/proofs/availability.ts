@@ -99,7 +99,7 @@ async function failOver(stage: Stage, lose: (stage: Stage, leader: OperatorPod) 
   await cluster.apply([...namespaceWithKey(NAMESPACE), ...resources]);
   await untilChange(stage, 1);
   const leader = await untilLeader(cluster);
-  const history = cluster.watch(['lrj', `--namespace=${NAMESPACE}`], '{.object.metadata.name}{"\\t"}{.object.status}');
+  const history = cluster.watch(['lrj', `--namespace=${NAMESPACE}`], '{.object.metadata.name} {.object.status}');
   const start = Date.now();
   try {
     await lose(stage, leader);
@@ -159,7 +159,8 @@ function writesOnce(lines: readonly string[]): string {
   const last = new Map<string, string>();
   let writes = 0;
   for (const line of lines) {
-    const [name = '', text = ''] = line.split('\t');
+    const [name = ''] = line.split(' ', 1);
+    const text = line.slice(name.length);
     const { lastChangeTime: _, ...content } = z.looseObject({ lastChangeTime: z.unknown() }).parse(JSON.parse(text));
     const status = JSON.stringify(content);
     assert.notEqual(status, last.get(name), `the same status of ${name} was written twice: ${status}`);

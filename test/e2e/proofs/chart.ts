@@ -41,7 +41,9 @@ export const chartProofs: readonly Proof[] = [
         [0, 0],
         'a pod was restarted',
       );
-      return `${pods.length} pods ready`;
+      for (const { name } of pods)
+        assert.equal(await writeInto(stage.cluster, name), 'EROFS', `${name} can write to /tmp`);
+      return `${pods.length} pods ready, with a read-only root file system`;
     },
   },
   {
@@ -53,6 +55,19 @@ export const chartProofs: readonly Proof[] = [
     },
   },
 ];
+
+/** The error code of an attempt to write a file inside of a pod. */
+async function writeInto({ kubectl }: Cluster, pod: string): Promise<string> {
+  const script = `
+    try {
+      require('node:fs').writeFileSync('/tmp/file', '');
+      console.log('written');
+    } catch (error) {
+      console.log(error.code);
+    }`;
+  const command = ['--', '/nodejs/bin/node', '--eval', script];
+  return (await kubectl(['exec', pod, `--namespace=${OPERATOR_NAMESPACE}`, ...command])).trim();
+}
 
 /** Sorted: the order of objects is each Helm's own. */
 function objectsOf(manifests: string): readonly unknown[] {
