@@ -62,14 +62,12 @@ async function main(given: Flags): Promise<number> {
     await proveAll(given, rows, signal);
   } catch (error) {
     // What was under way fails in many ways when it is interrupted: none of them is the reason.
-    if (!signal.aborted) console.error(`\n${Error.isError(error) ? error.message : String(error)}`);
+    if (!signal.aborted) console.error(`${Error.isError(error) ? error.message : String(error)}`);
   }
   if (signal.aborted) return exitCode();
   const proven = rows.filter(({ outcome }) => outcome === 'ok').length;
-  if (rows.length > 0) console.log(`\n${toTable(rows)}`);
-  console.log(
-    `\n${proven} of ${PROOFS.length} proven, in ${((performance.now() - start) / 60_000).toFixed(1)} minutes`,
-  );
+  const minutes = ((performance.now() - start) / 60_000).toFixed(1);
+  if (rows.length > 0) console.log(`\n${toTable(rows)}\n\n${proven} of ${PROOFS.length} proven, in ${minutes} minutes`);
   return proven === PROOFS.length ? 0 : EXIT_FAILED;
 }
 
