@@ -45,23 +45,6 @@ async function createRunning(name: string) {
 const mirrored = (name: string, statusName: string) =>
   bed.until(name, `it is mirrored as ${statusName}`, ({ status }) => status.statusName === statusName);
 
-test('without the CRD it says exactly that, is not ready, and carries on when it appears', async () => {
-  await bed.controlPlane.kubectlRun(['delete', 'crd', 'legacyrestorejobs.atlasrestore.dev']);
-  const operator = await bed.startOperator();
-  const line = await operator.waitForLog(({ level }) => level === 'warn');
-  expect(line['msg']).toContain('CustomResourceDefinition of legacyrestorejobs (atlasrestore.dev/v1) is not installed');
-  const answer = await fetch(`${operator.url}/readyz`);
-  expect(answer.status).toBe(503);
-  expect(await answer.text()).toContain('is not installed');
-  expect((await fetch(`${operator.url}/livez`)).status).toBe(200);
-  await bed.controlPlane.kubectlRun(['apply', '-f', 'crds/']);
-  await eventually('it is ready', async () => expect(await isReady(operator.url)).toBe(true), { timeoutMs: 60_000 });
-  await createRunning('after-crd');
-  await mirrored('after-crd', 'IN_PROGRESS');
-  expect(operator.log.filter(({ msg }) => msg.includes('is not installed'))).toHaveLength(1);
-  expect(await operator.stop()).toBe(0);
-});
-
 describe('while the operator is down', () => {
   test('what was created, changed and deleted is caught up with at its start', async () => {
     const first = await startWorking();

@@ -61,14 +61,17 @@ export interface TestOperator extends OperatorProcess {
   readonly url: string;
 }
 
-export async function startTestBed(options?: ControlPlaneOptions): Promise<TestBed> {
+/** `crd`: whether the CRD is installed, which it is unless a test says otherwise. */
+export async function startTestBed(options?: ControlPlaneOptions, { crd = true } = {}): Promise<TestBed> {
   const controlPlane = await startControlPlane(options);
   const atlas = await startAtlasSimulator();
   const operators: OperatorProcess[] = [];
   atlas.addApiKey({ ...API_KEY, groupIds: [GROUP_ID] });
   atlas.addCluster(GROUP_ID, CLUSTER_NAME);
-  await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
-  await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
+  if (crd) {
+    await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
+    await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
+  }
   const kubeconfig = await controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
   await controlPlane.kubectlRun([
     'apply',
