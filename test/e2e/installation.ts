@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { ATLAS_URL } from './atlas.ts';
 import { namespaceOf } from './namespaces.ts';
-import { OPERATOR, OPERATOR_NAMESPACE, untilReady } from './operator.ts';
+import { OPERATOR, OPERATOR_NAMESPACE, OPERATOR_PODS, untilReady } from './operator.ts';
 import type { Stage } from './proof.ts';
 
 export const ROOT = path.join(import.meta.dirname, '../..');
@@ -47,5 +47,7 @@ export async function helmRelease(
 
 export async function helmUninstall({ cluster }: Stage): Promise<void> {
   await cluster.helm(['uninstall', OPERATOR, `--namespace=${OPERATOR_NAMESPACE}`, '--wait', '--timeout=120s']);
-  await untilReady(cluster, 0);
+  // Helm does not wait for the pods of a Deployment that it has deleted.
+  const pods = ['pods', `--selector=${OPERATOR_PODS}`, `--namespace=${OPERATOR_NAMESPACE}`];
+  await cluster.kubectl(['wait', ...pods, '--for=delete', '--timeout=60s']);
 }

@@ -9,6 +9,8 @@ import { namespaceOf } from './namespaces.ts';
 /** Where the operator is installed, and how its objects are called. */
 export const OPERATOR_NAMESPACE = 'legacy-restore-operator-system';
 export const OPERATOR = 'legacy-restore-operator';
+/** Selector of its pods. */
+export const OPERATOR_PODS = 'app.kubernetes.io/name=legacy-restore-operator,app.kubernetes.io/component=operator';
 export const CRD = 'crd/legacyrestorejobs.atlasrestore.dev';
 
 /** A pod of the operator that is not being deleted. */
@@ -32,7 +34,11 @@ const Resource = z.looseObject({
 });
 
 export async function operatorPods(cluster: Cluster): Promise<readonly OperatorPod[]> {
-  const { items } = await cluster.get(PodList, ['pods', `--namespace=${OPERATOR_NAMESPACE}`, `--selector=${SELECTOR}`]);
+  const { items } = await cluster.get(PodList, [
+    'pods',
+    `--namespace=${OPERATOR_NAMESPACE}`,
+    `--selector=${OPERATOR_PODS}`,
+  ]);
   return items
     .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
     .map(({ metadata, spec, status }) => {
@@ -173,8 +179,6 @@ export function conditionOf({ conditions = [] }: Status, type: string): string |
 
 /** Every attempt starts a kubectl. */
 export const SLOWLY = { timeoutMs: 120_000, intervalMs: 500 } as const;
-
-const SELECTOR = 'app.kubernetes.io/name=legacy-restore-operator,app.kubernetes.io/component=operator';
 
 const PodList = z.object({
   items: z.array(
