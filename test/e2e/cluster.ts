@@ -31,7 +31,7 @@ export interface Cluster {
   readonly remove: () => Promise<void>;
 }
 
-export interface Recording {
+export interface Recording extends AsyncDisposable {
   /** The lines so far; the array grows. */
   readonly lines: readonly string[];
   readonly stop: () => Promise<void>;
@@ -113,11 +113,9 @@ function record(child: ChildProcess): Recording {
   const closed = once(child, 'close');
   if (child.stdout !== null) createInterface(child.stdout).on('line', (line) => lines.push(line));
   child.stderr?.resume();
-  return {
-    lines,
-    stop: async () => {
-      child.kill('SIGTERM');
-      await closed;
-    },
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    await closed;
   };
+  return { lines, stop, [Symbol.asyncDispose]: stop };
 }

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { bundle } from '../../scripts/bundle.ts';
-import { run } from './commands.ts';
+import { type CommandOptions, run } from './commands.ts';
 
 export interface Images {
   /** Under the name that the chart and kustomize install by default. */
@@ -20,8 +20,6 @@ const ImageFacts = z.object({
   Size: z.number(),
   Config: z.object({
     User: z.string(),
-    Entrypoint: z.array(z.string()),
-    Labels: z.record(z.string(), z.string()).nullable(),
   }),
 });
 
@@ -49,7 +47,14 @@ export async function buildImages(docker: string, signal: AbortSignal): Promise<
   } finally {
     await rm(folder, { recursive: true });
   }
+  await ensurePresent(docker, runtimeBase, options);
   return { operator, simulator, runtimeBase };
+}
+
+/** BuildKit keeps the images that it builds on to itself. */
+async function ensurePresent(docker: string, image: string, options: CommandOptions): Promise<void> {
+  const found = await run(docker, ['image', 'ls', '--quiet', image], options);
+  if (found === '') await run(docker, ['pull', '--quiet', image], options);
 }
 
 export async function inspectImage(docker: string, image: string): Promise<ImageFacts> {

@@ -29,8 +29,11 @@ export const availabilityProofs: readonly Proof[] = [
     name: "the leader's pod deleted with grace: SIGTERM ends process 1 with exit code 0, the Lease is handed over, nothing is written twice",
     prove: (stage) =>
       failOver(stage, async ({ cluster }, leader) => {
-        const holders = cluster.watch([`lease`, `--namespace=${OPERATOR_NAMESPACE}`], '{.object.spec.holderIdentity}');
-        const ends = cluster.watch(
+        await using holders = cluster.watch(
+          [`lease`, `--namespace=${OPERATOR_NAMESPACE}`],
+          '{.object.spec.holderIdentity}',
+        );
+        await using ends = cluster.watch(
           [`pod/${leader.name}`, `--namespace=${OPERATOR_NAMESPACE}`],
           '{.object.status.containerStatuses[0].state.terminated.exitCode}',
         );
@@ -99,7 +102,7 @@ async function failOver(stage: Stage, lose: (stage: Stage, leader: OperatorPod) 
   await cluster.apply([...namespaceWithKey(NAMESPACE), ...resources]);
   await untilChange(stage, 1);
   const leader = await untilLeader(cluster);
-  const history = cluster.watch(['lrj', `--namespace=${NAMESPACE}`], '{.object.metadata.name} {.object.status}');
+  await using history = cluster.watch(['lrj', `--namespace=${NAMESPACE}`], '{.object.metadata.name} {.object.status}');
   const start = Date.now();
   try {
     await lose(stage, leader);
@@ -120,7 +123,6 @@ async function failOver(stage: Stage, lose: (stage: Stage, leader: OperatorPod) 
     assert.deepEqual(late, [], 'the old leader asked Atlas after the new one had begun');
     return `${((firstAsked.at - start) / 1_000).toFixed(1)} s without a leader; ${writesOnce(history.lines)}`;
   } finally {
-    await history.stop();
     await cluster.kubectl(['delete', 'lrj', '--all', `--namespace=${NAMESPACE}`]);
   }
 }

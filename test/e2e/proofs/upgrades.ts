@@ -34,7 +34,7 @@ export const upgradeProofs: readonly Proof[] = [
     name: 'helm upgrade and helm rollback: a setting there and back, never fewer than two pods available',
     prove: async (stage) => {
       const { cluster } = stage;
-      const available = cluster.watch(
+      await using available = cluster.watch(
         [`deployment/${OPERATOR}`, `--namespace=${OPERATOR_NAMESPACE}`],
         '{.object.status.availableReplicas}',
       );
