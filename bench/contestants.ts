@@ -1,8 +1,9 @@
 /** Who takes part: the operator and its peers, each built as it is released and started as a process of its own. */
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { z } from 'zod';
 import { bundle } from '../scripts/bundle.ts';
 import { freePort } from '../test/support/operator-process.ts';
 import type { Command } from './measured-process.ts';
@@ -37,11 +38,11 @@ export const OPERATOR_BUNDLE = path.join(DIST, 'legacy-restore-operator.cjs');
 /** The peer in Go, as its build leaves it. */
 export const PEER_BINARY = path.join(DIST, 'bench-controller-runtime');
 
-/** The operator, from its bundle or from its sources. */
-export async function operatorCommand(program: readonly string[], { kubeconfig, atlasUrl }: Target): Promise<Command> {
+/** The operator, from its bundle or from its sources, with the flags of Node.js that the image has. */
+export async function operatorCommand(program: string, { kubeconfig, atlasUrl }: Target): Promise<Command> {
   return {
     program: process.execPath,
-    args: [...program, 'run'],
+    args: [...(await imageFlags()), program, 'run'],
     env: {
       ...inherited(),
       KUBECONFIG: kubeconfig,
@@ -59,7 +60,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     description: 'this operator: the bundle of `npm run build` on Node.js',
     watches: true,
     build: () => writeBundle('src/main.ts', 'legacy-restore-operator'),
-    command: (target) => operatorCommand([OPERATOR_BUNDLE], target),
+    command: (target) => operatorCommand(OPERATOR_BUNDLE, target),
   },
   {
     name: 'controller-runtime',
@@ -88,6 +89,12 @@ export const CONTESTANTS: readonly Contestant[] = [
     ...bundledPeer('floor'),
   },
 ];
+
+/** What stands between node and the program in the image's command. */
+async function imageFlags(): Promise<readonly string[]> {
+  const [, command = ''] = /^ENTRYPOINT (\[.*\])$/m.exec(await readFile(path.join(ROOT, 'Dockerfile'), 'utf8')) ?? [];
+  return z.array(z.string()).min(2).parse(JSON.parse(command)).slice(1, -1);
+}
 
 function bundledPeer(name: string): Pick<Contestant, 'build' | 'command'> {
   const program = `bench-${name}`;

@@ -108,7 +108,7 @@ export async function start(stage: Stage, contestant: Contestant, take: Take): P
   if (!contestant.watches) return;
   await startOf(stage, contestant.name, () => contestant.command(stage.target), take);
   if (contestant.name === 'operator') {
-    await startOf(stage, 'operator, from its sources', () => operatorCommand(['src/main.ts'], stage.target), take);
+    await startOf(stage, 'operator, from its sources', () => operatorCommand('src/main.ts', stage.target), take);
   }
 }
 
