@@ -50,6 +50,12 @@ const QUICK: Plan = {
   polling: { resources: 200, seconds: 10 },
 };
 
+/** What people download, and for which contestant it is built. */
+const ARTIFACTS = [
+  { contestant: 'operator', artifact: ['bundle of the operator (Node.js not included)', OPERATOR_BUNDLE] },
+  { contestant: 'controller-runtime', artifact: ['binary of the controller-runtime peer', PEER_BINARY] },
+] as const;
+
 type Flags = z.infer<typeof Flags>;
 const Flags = z.object({
   quick: z.boolean(),
@@ -76,10 +82,9 @@ async function main(chosen: Flags): Promise<number> {
       await build();
     }
     const results = await measureAll(plan, contestants, signal);
-    const artifacts = await sizes([
-      ['bundle of the operator (Node.js not included)', OPERATOR_BUNDLE],
-      ['binary of the controller-runtime peer', PEER_BINARY],
-    ]);
+    const artifacts = await sizes(
+      ARTIFACTS.filter(({ contestant }) => chosen.contestants.includes(contestant)).map(({ artifact }) => artifact),
+    );
     const command = `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`;
     const measured = `${circumstances(command, startedAt)}\n\n${toMarkdown(results)}\n### Sizes\n\n${artifacts}\n`;
     console.log(`\n${measured}`);
