@@ -74,7 +74,7 @@ export const upgradeProofs: readonly Proof[] = [
       const selector = `--selector=app.kubernetes.io/instance=${OPERATOR}`;
       const left = await cluster.kubectl(['get', kinds, '--all-namespaces', selector, '--output=name']);
       assert.match(left, /^customresourcedefinition\S+\n$/, `what is left: ${left}`);
-      return `${before.length} resources left`;
+      return `resources left: ${before.length}`;
     },
   },
 ];
