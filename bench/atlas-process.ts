@@ -2,7 +2,7 @@
  * The Atlas simulator as a process of its own, so that its CPU counts for nobody; told over the IPC channel what to
  * answer. It is the one of the tests: it checks every digest.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonObject, JsonValue } from '../test/support/atlas-simulator/json.ts';
 import { type AtlasSimulator, startAtlasSimulator } from '../test/support/atlas-simulator/simulator.ts';
 import { API_KEY } from './jobs.ts';

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { AtlasAnswer, AtlasQuestion } from './atlas-process.ts';
 import type { Fact } from './truth.ts';
 

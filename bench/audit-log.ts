@@ -1,6 +1,6 @@
 /** Counts at the API server what one user did: the audit log has a line for each answered request. */
 import { open } from 'node:fs/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What the API server has answered to one user since a beginning. */
 export interface ApiCounts {

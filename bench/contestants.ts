@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { z } from 'zod';
-import { bundle } from '../scripts/bundle.ts';
+import * as z from 'zod';
+import { type BundleFile, bundle, bundleOperator } from '../scripts/bundle.ts';
 import { freePort } from '../test/support/operator-process.ts';
 import type { Command } from './measured-process.ts';
 
@@ -59,7 +59,7 @@ export const CONTESTANTS: readonly Contestant[] = [
     name: 'operator',
     description: 'this operator: the bundle of `npm run build` on Node.js',
     watches: true,
-    build: () => writeBundle('src/main.ts', 'legacy-restore-operator'),
+    build: async () => writeFiles(await bundleOperator()),
     command: (target) => operatorCommand(OPERATOR_BUNDLE, target),
   },
   {
@@ -99,7 +99,7 @@ async function imageFlags(): Promise<readonly string[]> {
 function bundledPeer(name: string): Pick<Contestant, 'build' | 'command'> {
   const program = `bench-${name}`;
   return {
-    build: () => writeBundle(`bench/peers/${name}/main.ts`, program),
+    build: async () => writeFiles(await bundle(`bench/peers/${name}/main.ts`, program)),
     command: (target) =>
       Promise.resolve({
         program: process.execPath,
@@ -109,9 +109,9 @@ function bundledPeer(name: string): Pick<Contestant, 'build' | 'command'> {
   };
 }
 
-async function writeBundle(entryPoint: string, program: string): Promise<void> {
+async function writeFiles(files: readonly BundleFile[]): Promise<void> {
   await mkdir(DIST, { recursive: true });
-  for (const { name, content } of await bundle(entryPoint, program)) await writeFile(path.join(DIST, name), content);
+  for (const { name, content } of files) await writeFile(path.join(DIST, name), content);
 }
 
 const peerEnvironment = ({ kubeconfig, atlasUrl }: Target): Readonly<Record<string, string>> => ({

@@ -3,7 +3,7 @@
  * as it sees what another API server has written. Each is a copy of one that the API server has created itself.
  */
 import { request } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface Etcd {
   /** The value of a key. Throws when there is none. */

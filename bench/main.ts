@@ -7,7 +7,7 @@
  * everybody did the work; 1: somebody did not, or something broke; 2: usage.
  */
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { catchInterruption } from '../test/support/interruption.ts';
 import { CONTESTANT_NAMES, CONTESTANTS, type Contestant, OPERATOR_BUNDLE, PEER_BINARY } from './contestants.ts';
 import { addMeasurement, type Measurement, type Results } from './measurement.ts';

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { startControlPlane } from '../test/support/control-plane/control-plane.ts';
 import { eventually } from '../test/support/eventually.ts';
 import { type Atlas, startAtlas } from './atlas.ts';

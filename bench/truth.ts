@@ -1,6 +1,6 @@
 /** What Atlas says of every job right now: what the final statuses are compared with, field by field. */
 import { isDeepStrictEqual } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { RestoreJob } from '../src/api/restore-job.ts';
 import type { JsonObject } from '../test/support/atlas-simulator/json.ts';
 import { type BenchJob, benchJob, bodyOf, expectedConditions, type Phase } from './jobs.ts';

@@ -1,7 +1,7 @@
 /** How everything is to be at the end of the story. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { conditionOf, type Resource } from './resources.ts';
 import { only, type Samples } from './samples.ts';
 import { BATCH_ID } from './scenario.ts';

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { loadAll } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { KIND } from '../src/api/legacy-restore-job.ts';
 import type { JobIdentity } from '../test/support/atlas-simulator/jobs.ts';
 

@@ -2,7 +2,7 @@
 import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type AtlasSimulator, startAtlasSimulator } from '../test/support/atlas-simulator/simulator.ts';
 import { type ControlPlane, startControlPlane } from '../test/support/control-plane/control-plane.ts';
 import { freePort, type OperatorProcess, startOperator } from '../test/support/operator-process.ts';

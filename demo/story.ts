@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { REQUESTED_AT } from '../src/api/legacy-restore-job.ts';
 import type { ControlPlane } from '../test/support/control-plane/control-plane.ts';
 import { conditionOf, type Resource, type Resources } from './resources.ts';

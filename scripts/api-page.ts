@@ -1,5 +1,5 @@
 /** docs/api.md: every field of the resource, from the CustomResourceDefinition. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { API_VERSION, KIND, REQUESTED_AT } from '../src/api/legacy-restore-job.ts';
 import { generatedPage, table } from './pages.ts';

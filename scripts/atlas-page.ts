@@ -1,5 +1,5 @@
 /** docs/atlas.md: where every parameter, field, response and error of Atlas's endpoint ends up. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { REASONS } from '../src/api/reasons.ts';
 import { RestoreJob } from '../src/api/restore-job.ts';
 import { MAX_HASHES } from '../src/atlas/answer.ts';

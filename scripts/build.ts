@@ -2,7 +2,7 @@
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
-import { bundle } from './bundle.ts';
+import { bundleOperator } from './bundle.ts';
 
 const DIST = path.join(import.meta.dirname, '../dist');
 
@@ -10,7 +10,7 @@ const { values } = parseArgs({ options: { outdir: { type: 'string' } } });
 const outdir = values.outdir ?? DIST;
 if (outdir === DIST) await rm(DIST, { recursive: true, force: true });
 await mkdir(outdir, { recursive: true });
-for (const { name, content } of await bundle('src/main.ts', 'legacy-restore-operator')) {
+for (const { name, content } of await bundleOperator()) {
   const file = path.join(outdir, name);
   await writeFile(file, content);
   if (name.endsWith('.cjs')) await chmod(file, 0o755);

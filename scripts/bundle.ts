@@ -5,6 +5,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
+import { clientNodeWithoutSideEffects, ownLinesInMap, packagesInParts } from './trimmed-packages.ts';
 
 /** A file of a bundle: its name without a folder. */
 export interface BundleFile {
@@ -12,8 +13,16 @@ export interface BundleFile {
   readonly content: Uint8Array;
 }
 
+/** The operator, as it ships. */
+export const bundleOperator = (): Promise<readonly BundleFile[]> =>
+  bundle('src/main.ts', 'legacy-restore-operator', [packagesInParts, ownLinesInMap]);
+
 /** Bundles an entry point, given by its path in the checkout, into `<name>.cjs`, `<name>.cjs.map` and THIRD-PARTY-LICENSES. */
-export async function bundle(entryPoint: string, name: string): Promise<readonly BundleFile[]> {
+export async function bundle(
+  entryPoint: string,
+  name: string,
+  plugins: readonly Plugin[] = [],
+): Promise<readonly BundleFile[]> {
   const { outputFiles, metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: [entryPoint],
@@ -34,7 +43,7 @@ export async function bundle(entryPoint: string, name: string): Promise<readonly
     // They are in THIRD-PARTY-LICENSES, whole.
     legalComments: 'none',
     banner: { js: '#!/usr/bin/env node' },
-    plugins: [clientNodeWithoutSideEffects],
+    plugins: [clientNodeWithoutSideEffects, ...plugins],
     logLevel: 'warning',
   });
   const bundled = outputFiles.map(({ path: file, contents }) => ({ name: path.basename(file), content: contents }));
@@ -43,26 +52,6 @@ export async function bundle(entryPoint: string, name: string): Promise<readonly
 }
 
 const ROOT = path.join(import.meta.dirname, '..');
-
-/** client-node re-exports its whole generated API: without this all of it is bundled and parsed at each start. */
-const clientNodeWithoutSideEffects: Plugin = {
-  name: 'client-node-without-side-effects',
-  setup(bundling) {
-    bundling.onResolve(
-      { filter: /^@kubernetes\/client-node$/ },
-      async ({ path: wanted, importer, resolveDir, kind, pluginData }) => {
-        if (pluginData === clientNodeWithoutSideEffects.name) return undefined;
-        const resolved = await bundling.resolve(wanted, {
-          importer,
-          resolveDir,
-          kind,
-          pluginData: clientNodeWithoutSideEffects.name,
-        });
-        return { ...resolved, sideEffects: false };
-      },
-    );
-  },
-};
 
 /** What is really in the bundle: an input that only dropped code came from is not. */
 function inputsOf({ outputs }: Metafile): readonly string[] {

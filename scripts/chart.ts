@@ -3,7 +3,7 @@
  * come from the comments of values.yaml that begin with `# --`, as helm-docs reads them.
  */
 import { load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { table } from './pages.ts';
 
 /** A value of values.yaml that has a comment. */

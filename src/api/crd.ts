@@ -1,5 +1,5 @@
 /** Builds the CustomResourceDefinition from the zod types. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { GROUP, KIND, PLURAL, Spec, Status, VERSION } from './legacy-restore-job.ts';
 
 /** The CustomResourceDefinition of LegacyRestoreJob (apiextensions.k8s.io/v1), ready to be applied. */

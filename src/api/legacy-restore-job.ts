@@ -1,5 +1,5 @@
 /** The LegacyRestoreJob resource: spec and status as zod types. The CRD in crds/ is generated from them. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { CONDITION_TYPES } from './reasons.ts';
 import { RestoreJob } from './restore-job.ts';
 

@@ -4,7 +4,7 @@
  * This is the one source: the CRD's status schema is generated from it and Atlas's answers are read with it. No field
  * has an enum, a format, a pattern or bounds: one odd value would make the API server refuse the whole status.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** The states of a job that Atlas documents. */
 export const JOB_STATUS_NAMES = ['IN_PROGRESS', 'FINISHED', 'BROKEN', 'KILLED'] as const;

@@ -1,5 +1,5 @@
 /** What an installed schema lacks of the one that this version needs, and a status without those fields. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { openApiSchema } from './crd.ts';
 import { Status } from './legacy-restore-job.ts';
 

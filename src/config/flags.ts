@@ -3,7 +3,7 @@
  * flag is the member's name in kebab case, the variable the same in upper case with underscores.
  */
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a table says of a flag besides what its text can be. */
 export interface FlagDetails {

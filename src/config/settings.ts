@@ -1,5 +1,5 @@
 /** The settings: one flag and one environment variable each, validated once at start. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { INTERVAL_BOUNDS } from '../api/legacy-restore-job.ts';
 import { describeFlags, type FlagDescription, flag, readFlags } from './flags.ts';
 import { baseUrl, bindAddress, duration, integer, namespaceList, objectName, truth } from './values.ts';

@@ -1,5 +1,5 @@
 /** What the text of a flag or a variable can be: one schema for each kind of value. Problems never repeat the value. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { parseDuration } from '../api/duration.ts';
 
 /** `true` or `false`. */

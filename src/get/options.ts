@@ -1,5 +1,5 @@
 /** The flags of `get`, checked all at once before anything is read or sent. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { Spec } from '../api/legacy-restore-job.ts';
 import type { RestoreJobRef } from '../atlas/client.ts';
 import { describeFlags, type FlagDescription, type FlagDetails, flag, readFlags } from '../config/flags.ts';

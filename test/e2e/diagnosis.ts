@@ -1,5 +1,5 @@
 /** What the cluster tells of a failure: the first things that one would look at. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Cluster } from './cluster.ts';
 import { CommandError } from './commands.ts';
 import { logOf, operatorPods } from './operator.ts';

@@ -1,5 +1,5 @@
 /** The operator in the cluster, as kubectl shows it, and its resources. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { Status } from '../../src/api/legacy-restore-job.ts';
 import { eventually } from '../support/eventually.ts';
 import { API_KEY, CLUSTER_NAME, GROUP_ID } from './atlas.ts';

@@ -1,5 +1,5 @@
 /** What the run leaves in an existing cluster, and its removal. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Cluster } from './cluster.ts';
 import { MARK } from './namespaces.ts';
 import { CRD, OPERATOR } from './operator.ts';

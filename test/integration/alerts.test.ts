@@ -5,7 +5,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
 import { REASONS } from '../../src/api/reasons.ts';
 import { ensureTools } from '../support/control-plane/tools.ts';

@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { customResourceDefinition } from '../../src/api/crd.ts';
 import { Spec } from '../../src/api/legacy-restore-job.ts';
 import { listSettings, readSettings, type Settings } from '../../src/config/settings.ts';

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { isServer } from '../support/control-plane/servers.ts';
 import { eventually } from '../support/eventually.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { atlasDate, fetchedDownload } from '../support/atlas-simulator/recorded-bodies.ts';
 import { CLUSTER_NAME, conditionOf, GROUP_ID, NAMESPACE, startTestBed, type TestBed } from '../support/test-bed.ts';
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JobIdentity } from '../support/atlas-simulator/jobs.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import {

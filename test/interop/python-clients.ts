@@ -1,6 +1,6 @@
 /** Python's Digest clients against our simulator. */
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DigestAlgorithm } from '../support/atlas-simulator/behaviour.ts';
 import { counted, jobUrl, PRIVATE_KEY, PUBLIC_KEY, startOurServer } from './our-server.ts';
 import { ensurePython } from './packages.ts';

@@ -1,6 +1,6 @@
 /** Writing to an API server that comes and goes: every write is repeated until it has certainly been carried out. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ApiAnswer, ControlPlane } from '../support/control-plane/control-plane.ts';
 
 export interface Cluster {

@@ -5,7 +5,7 @@
 
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { catchInterruption } from '../support/interruption.ts';
 import { describeUnequal, isGood, type SoakResult, soak } from './soak.ts';
 import { toTable } from './table.ts';

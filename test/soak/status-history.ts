@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
 import { request } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import { eventually } from '../support/eventually.ts';
 
 export interface StatusHistory {

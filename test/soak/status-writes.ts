@@ -1,7 +1,7 @@
 /** How often the operators wrote a status, by the API server's own account. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { StatusHistory } from './status-history.ts';
 
 /** Successful writes of the status of each resource, by `namespace/name`, that `user` sent. */

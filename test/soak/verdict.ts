@@ -1,5 +1,5 @@
 /** Whether resources and delivery Secrets are what they must be, by a reading of Atlas's answers of its own. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JsonObject, JsonValue } from '../support/atlas-simulator/json.ts';
 import type { ExpectedResource } from './workload.ts';
 

@@ -1,6 +1,6 @@
 /** What the API server stores, read and written behind its back. */
 import { request } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export interface EtcdClient {
   /** The value of a key. Throws when there is none. */

@@ -1,7 +1,7 @@
 /** JSON schemas for kubeconform, from the OpenAPI documents of a running API server. */
 import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ControlPlane } from './control-plane/control-plane.ts';
 import { eventually } from './eventually.ts';
 

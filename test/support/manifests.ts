@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { loadAll } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ensureBinaries } from './control-plane/binaries.ts';
 import { ensureTools } from './control-plane/tools.ts';
 

@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const ROOT = path.join(import.meta.dirname, '../..');
 /** A rules file of Prometheus. */

@@ -1,7 +1,7 @@
 /** What roles grant, and what was used of it, by the API server's own account. */
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Role } from './manifests.ts';
 
 /** One verb on one resource. */

@@ -1,6 +1,6 @@
 /** What integration tests stand on: a control plane with CRD and RBAC, an Atlas simulator, and operators against them. */
 import { randomBytes } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { Status } from '../../src/api/legacy-restore-job.ts';
 import { type AtlasSimulator, startAtlasSimulator } from './atlas-simulator/simulator.ts';
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane/control-plane.ts';

@@ -4,7 +4,7 @@
  * Exit code 0: measured. 1: could not be. 2: usage.
  */
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { startTestBed } from '../support/test-bed.ts';
 import { measureSilentDeath } from './silent-death.ts';
 import { toTable } from './table.ts';

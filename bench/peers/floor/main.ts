@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ApiKey, createAtlas, environment, type Resource, statusAfter } from '../mirror.ts';
 
 const RESOURCES = '/apis/atlasrestore.dev/v1';

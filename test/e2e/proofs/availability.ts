@@ -1,6 +1,6 @@
 /** Two replicas: one works, the other takes over, and no change is ever written twice. */
 import assert from 'node:assert/strict';
-import { z } from 'zod';
+import * as z from 'zod';
 import { youngJob } from '../../support/atlas-simulator/recorded-bodies.ts';
 import type { ScenarioInput } from '../../support/atlas-simulator/scenario.ts';
 import { eventually } from '../../support/eventually.ts';

@@ -1,7 +1,7 @@
 /** The chart as Helm 3 and Helm 4 read it, and the installation. */
 import assert from 'node:assert/strict';
 import { loadAll } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Cluster } from '../cluster.ts';
 import { run } from '../commands.ts';
 import { CHART, helmRelease, prepareNamespace } from '../installation.ts';

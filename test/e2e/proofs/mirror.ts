@@ -1,7 +1,7 @@
 /** What a user does first, and what an administrator looks at. */
 import assert from 'node:assert/strict';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { API_KEY, CLUSTER_NAME, GROUP_ID, jobIdOf } from '../atlas.ts';
 import { run } from '../commands.ts';
 import { ROOT } from '../installation.ts';

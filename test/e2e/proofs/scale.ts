@@ -1,6 +1,6 @@
 /** Many resources within the memory that the chart gives. */
 import assert from 'node:assert/strict';
-import { z } from 'zod';
+import * as z from 'zod';
 import { eventually } from '../../support/eventually.ts';
 import { API_KEY, CLUSTER_NAME, jobIdOf } from '../atlas.ts';
 import {

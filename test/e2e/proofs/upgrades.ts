@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { cp, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { dump, load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { fetchedDownload, youngJob } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../../support/eventually.ts';
 import { CLUSTER_NAME, GROUP_ID, jobIdOf } from '../atlas.ts';

@@ -8,7 +8,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
-import { z } from 'zod';
+import * as z from 'zod';
 import { applyScenario, type Scenario, scenarioSchema } from './scenario.ts';
 import { type AtlasSimulator, startAtlasSimulator } from './simulator.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JobScript } from './jobs.ts';
 import type { JsonValue } from './json.ts';
 import { downloadLifecycle, SHORT_DOWNLOAD } from './lifecycle.ts';

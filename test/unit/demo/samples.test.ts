@@ -2,7 +2,7 @@ import { glob, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
 import { loadAll } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ROOT, readSamples } from '../../../demo/samples.ts';
 import { API_VERSION, KIND, Spec } from '../../../src/api/legacy-restore-job.ts';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { loadAll } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const page = readFileSync('docs/api.md', 'utf8');
 const [definition] = loadAll(readFileSync('crds/atlasrestore.dev_legacyrestorejobs.yaml', 'utf8'));

@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { loadAll } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { API_VERSION, KIND, Spec } from '../../../src/api/legacy-restore-job.ts';
 import { readCredentialsData } from '../../../src/atlas/credentials-data.ts';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readPages } from '../../support/markdown.ts';
 
 const Mapping = z.record(z.string(), z.unknown());

@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, 
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import packageJson from '../../../package.json' with { type: 'json' };
 
 const FILES = ['THIRD-PARTY-LICENSES', 'legacy-restore-operator.cjs', 'legacy-restore-operator.cjs.map'];
@@ -50,6 +50,19 @@ describe('a build', () => {
     const ours = sources.filter((source) => !source.includes('node_modules/'));
     expect(ours).toContain('../src/main.ts');
     expect(ours.filter((source) => !existsSync(path.join(ROOT, 'dist', source)))).toEqual([]);
+  });
+
+  test('leaves out what packages bring and nobody here uses', () => {
+    const { sources } = sourceMap();
+    const unused =
+      /zod\/v4\/locales\/(?!en\.)|client-node\/dist\/gen\/(models|apis)\/|undici\/lib\/(mock|web\/websocket|cache)\//;
+    expect(sources.filter((source) => unused.test(source))).toEqual([]);
+  });
+
+  test('maps packages file by file: Node.js keeps every mapping in memory', () => {
+    const { mappings } = sourceMap();
+    const count = (text: string): number => text.split(/[;,]/).length;
+    expect(count(mappings)).toBeLessThan(60_000);
   });
 
   test('names no folder of this machine', () => {
@@ -106,9 +119,9 @@ function operator(args: readonly string[], env: Readonly<Record<string, string>>
   return spawnSync(process.execPath, [...nodeFlags, file, ...args], { env, encoding: 'utf8' });
 }
 
-function sourceMap(): { readonly sources: readonly string[] } {
+function sourceMap(): { readonly sources: readonly string[]; readonly mappings: string } {
   const text = readFileSync(path.join(first, 'legacy-restore-operator.cjs.map'), 'utf8');
-  return z.object({ sources: z.array(z.string()) }).parse(JSON.parse(text));
+  return z.object({ sources: z.array(z.string()), mappings: z.string() }).parse(JSON.parse(text));
 }
 
 /** Everything that the runtime dependencies need, as folders: what is resolved, but for optional extras like the colours of debug. */

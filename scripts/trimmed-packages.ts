@@ -1,0 +1,48 @@
+/**
+ * Keeps out of the bundle what packages load although nobody here uses it: each start would parse and run it, and it
+ * would stay in memory for as long as the operator lives.
+ */
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Plugin } from 'esbuild';
+
+/** client-node re-exports its whole generated API, from files that do nothing but define it. */
+export const clientNodeWithoutSideEffects: Plugin = {
+  name: 'client-node-without-side-effects',
+  setup(bundling) {
+    bundling.onResolve({ filter: /./ }, async ({ path: wanted, importer, resolveDir, kind, pluginData }) => {
+      if (pluginData === clientNodeWithoutSideEffects.name) return undefined;
+      if (wanted !== CLIENT_NODE && !importer.includes(`/${CLIENT_NODE}/`)) return undefined;
+      const { name } = clientNodeWithoutSideEffects;
+      const resolved = await bundling.resolve(wanted, { importer, resolveDir, kind, pluginData: name });
+      return resolved.external ? resolved : { ...resolved, sideEffects: false };
+    });
+  },
+};
+
+/** Of some packages only parts are bundled, those in `bundled/`: an import of anything else fails the build. */
+export const packagesInParts: Plugin = {
+  name: 'packages-in-parts',
+  setup(bundling) {
+    bundling.onResolve({ filter: /^(undici|prom-client)$/ }, ({ path: name }) => ({
+      path: path.join(import.meta.dirname, 'bundled', `${name}.mjs`),
+    }));
+  },
+};
+
+/**
+ * Maps our own code line by line, and that of packages file by file: Node.js reads the whole map as soon as a stream
+ * ends with an error, and keeps it.
+ */
+export const ownLinesInMap: Plugin = {
+  name: 'own-lines-in-map',
+  setup(bundling) {
+    bundling.onLoad({ filter: /[/\\]node_modules[/\\].*\.[cm]?js$/ }, async ({ path: file }) => {
+      const map = { version: 3, sources: [path.basename(file)], mappings: 'AAAA' };
+      const url = `data:application/json;base64,${Buffer.from(JSON.stringify(map)).toString('base64')}`;
+      return { contents: `${await readFile(file, 'utf8')}\n//# sourceMappingURL=${url}` };
+    });
+  },
+};
+
+const CLIENT_NODE = '@kubernetes/client-node';
