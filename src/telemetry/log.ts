@@ -1,5 +1,6 @@
 /** The log: pino to standard output, JSON lines or, for people, pretty ones. */
 import { type Logger, pino } from 'pino';
+import { CENSORED, censored, SECRET_NAMES } from './censorship.ts';
 import { nameResource, PRETTY } from './pretty.ts';
 
 export type { Logger } from 'pino';
@@ -12,38 +13,20 @@ export interface LogOptions {
   readonly version: string;
 }
 
-/**
- * Names under which secrets travel. No code of ours logs such a member; the redaction is for the day when some object
- * is logged whole.
- */
-const SECRET_NAMES = [
-  'privateApiKey',
-  'privateKey',
-  'clientSecret',
-  'authValue',
-  'authorization',
-  'access_token',
-  'token',
-  'url',
-  'urlV2',
-  'data',
-];
-
 export async function createLog({ level, format, version }: LogOptions): Promise<Logger> {
   const options = {
     level,
     base: { version },
     timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label: string) => ({ level: label }) },
-    redact: {
-      paths: SECRET_NAMES.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.*.*.${name}`]),
-      censor: '[redacted]',
-    },
+    formatters: { level: (label: string) => ({ level: label }), log: censored },
+    // No formatter sees what a child of the logger is bound to.
+    redact: { paths: [...SECRET_NAMES], censor: CENSORED },
   };
   if (format === 'json') return pino(options);
   // Loaded only where it is used: most runs do without.
   const { default: pretty } = await import('pino-pretty');
-  return pino({ ...options, formatters: { ...options.formatters, log: nameResource } }, pretty(PRETTY));
+  const log = (fields: Record<string, unknown>) => nameResource(censored(fields));
+  return pino({ ...options, formatters: { ...options.formatters, log } }, pretty(PRETTY));
 }
 
 /** What is logged of an error: its message, and where it comes from when it is a bug of ours. Causes stay out: they can carry requests. */

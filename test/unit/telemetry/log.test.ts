@@ -104,6 +104,28 @@ describe('the log', () => {
     expect(lines.trimEnd().split('\n')).toHaveLength(5);
   });
 
+  test('censors at any depth, in lists and in what an object says of itself for JSON', () => {
+    const lines = output(`
+      log.info({ a: { b: { c: { d: { url: 'canary' } } } } }, 'deep');
+      log.info({ answers: [{ delivery: { url: 'canary' } }] }, 'list');
+      log.info({ answer: { toJSON: () => ({ token: 'canary' }) } }, 'JSON');
+      log.info({ at: new Date(0), zero: 0, nothing: null, no: undefined }, 'plain');`);
+    expect(lines).not.toContain('canary');
+    expect(lines.match(/\[redacted\]/g)).toHaveLength(3);
+    expect(lines).toContain('"at":"1970-01-01T00:00:00.000Z","zero":0,"nothing":null,"msg"');
+  });
+
+  test('takes an object that contains itself, and one without end, for a line', () => {
+    const lines = output(`
+      const self = { authValue: 'canary' };
+      self.self = self;
+      log.info({ self }, 'circular');
+      log.info({ answer: { get answer() { return this; }, url: 'canary' } }, 'endless');`);
+    expect(lines.trimEnd().split('\n')).toHaveLength(2);
+    expect(lines).toContain('[Object]');
+    expect(lines).not.toContain('canary');
+  });
+
   describe('for people', () => {
     const pretty = (statements: string, level = 'info') => output(statements, level, 'pretty').trimEnd().split('\n');
     const TIME = /^\d\d:\d\d:\d\d /;
