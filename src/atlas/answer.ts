@@ -2,7 +2,7 @@
  * Reads Atlas's answers leniently: a field that is missing, null, new or of another type never makes an answer
  * unusable. What cannot be mirrored is dropped and named.
  */
-import { z } from 'zod';
+import * as z from 'zod';
 import { RestoreJob } from '../api/restore-job.ts';
 import { type AtlasError, errorFromAnswer, invalidResponse } from './errors.ts';
 

@@ -1,7 +1,7 @@
 /** The Atlas client: "Return One Legacy Backup Restore Job", with budgets, authentication and shared fetches. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
-import { type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import { type RestoreJobAnswer, readAnswer } from './answer.ts';
 import { type BudgetUsage, createBudgets } from './budget.ts';
 import { type AtlasCredentials, credentialsKey } from './credentials.ts';
@@ -95,8 +95,7 @@ export interface AtlasClientOptions {
 
 export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   const { baseUrl, signal } = options;
-  // Honours HTTPS_PROXY and NO_PROXY.
-  const dispatcher = options.dispatcher ?? new EnvHttpProxyAgent({ keepAliveTimeout: KEEP_ALIVE_MS });
+  const dispatcher = options.dispatcher ?? connect();
   const userAgent = `legacy-restore-operator/${options.version} (${platform()};${arch()})`;
   const send = createSend({ dispatcher, timeoutMs: options.timeoutMs, signal, userAgent });
   const sendWith: Readonly<Record<AuthKind, Send>> = {
@@ -165,7 +164,8 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   async function close(): Promise<void> {
     budgets.close();
     await oauth.revokeAll();
-    await dispatcher.close();
+    // An aborted signal has destroyed it.
+    if (!signal.aborted) await dispatcher.close();
   }
 
   return { fetch, wait, forget: budgets.forget, budgets: budgets.usage, close };
@@ -173,6 +173,16 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
 
 /** Idle connections outlive the gap between two visits at the shortest interval. */
 const KEEP_ALIVE_MS = 30_000;
+
+/** EnvHttpProxyAgent honours NO_PROXY too, and for that reads the environment at each request: only where there is a proxy. */
+function connect(): Dispatcher {
+  const { http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY } = process.env;
+  const hasProxy = [http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY].some(
+    (value) => value !== undefined && value !== '',
+  );
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS };
+  return hasProxy ? new EnvHttpProxyAgent(options) : new Agent(options);
+}
 
 const budgetName = (ref: RestoreJobRef, key: string): string => `${ref.groupId} ${key}`;
 

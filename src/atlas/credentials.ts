@@ -1,5 +1,5 @@
 /** The two kinds of Atlas credentials. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 export type AtlasCredentials =
   | { readonly kind: 'apiKey'; readonly publicKey: string; readonly privateKey: string }
@@ -14,5 +14,5 @@ export function credentialsKey(credentials: AtlasCredentials): string {
     credentials.kind === 'apiKey'
       ? [credentials.kind, credentials.publicKey, credentials.privateKey]
       : [credentials.kind, credentials.clientId, credentials.clientSecret];
-  return createHash('sha256').update(JSON.stringify(values)).digest('base64url');
+  return hash('sha256', JSON.stringify(values), 'base64url');
 }

@@ -2,7 +2,7 @@
  * HTTP Digest access authentication (RFC 7616, with RFC 2617's form without qop): no npm package is fit, they draw
  * cnonces from Math.random or share nonce counters.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 
 const HASHES = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' } as const;
 type HashName = keyof typeof HASHES;
@@ -59,7 +59,7 @@ export function chooseChallenge(headers: string | readonly string[] | undefined)
 /** The value of the Authorization header that answers a challenge (RFC 7616 section 3.4). */
 export function digestAuthorization(request: DigestRequest): string {
   const { challenge, username, cnonce } = request;
-  const h = (text: string): string => createHash(HASHES[challenge.hash]).update(text, 'utf8').digest('hex');
+  const h = (text: string): string => hash(HASHES[challenge.hash], text, 'hex');
   const nc = request.nonceCount.toString(16).padStart(8, '0');
   const secret = h(`${username}:${challenge.realm}:${request.password}`);
   const ha1 = challenge.session ? h(`${secret}:${challenge.nonce}:${cnonce}`) : secret;

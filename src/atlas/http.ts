@@ -1,7 +1,8 @@
 /** One HTTP exchange with Atlas: one deadline from connecting to the last byte, a bounded body, no redirects. */
 import type { IncomingHttpHeaders } from 'node:http';
-import { type Dispatcher, request } from 'undici';
+import type { Dispatcher } from 'undici';
 import { formatDuration } from '../api/duration.ts';
+import { BodyTooLargeError, DeadlineError, exchange } from '../net/exchange.ts';
 import { invalidResponse, printable, unavailable } from './errors.ts';
 
 /** Largest body that is read, in bytes: 10,000 hashes are about 2 MiB. */
@@ -27,26 +28,32 @@ export interface SendOptions {
   readonly dispatcher: Dispatcher;
   /** Milliseconds from connecting to the last byte. */
   readonly timeoutMs: number;
-  /** Ends all exchanges at once. */
+  /** Ends all exchanges at once, and the dispatcher with them. */
   readonly signal: AbortSignal;
   readonly userAgent: string;
 }
 
 export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOptions): Send {
+  // Once: the listeners of a signal are a list in which each keeps the later ones in memory, those that are gone too.
+  signal.addEventListener('abort', () => void dispatcher.destroy(), { once: true });
   return async ({ method, url, headers, body }) => {
-    const deadline = AbortSignal.timeout(timeoutMs);
+    signal.throwIfAborted();
+    const { origin, pathname, search } = new URL(url);
     try {
-      const answer = await request(url, {
+      const answer = await exchange(dispatcher, {
         method,
+        origin,
+        path: pathname + search,
         headers: { accept: 'application/json', 'user-agent': userAgent, ...headers },
         body: body ?? null,
-        dispatcher,
-        signal: AbortSignal.any([signal, deadline]),
+        timeoutMs,
+        maxBytes: MAX_BODY_BYTES,
       });
-      return { status: answer.statusCode, headers: answer.headers, body: await readBody(answer.body) };
+      return { status: answer.status, headers: answer.headers, body: decode(answer.body) };
     } catch (cause) {
       signal.throwIfAborted();
-      if (deadline.aborted) throw unavailable(`Atlas did not answer within ${formatDuration(timeoutMs)}`, cause);
+      if (cause instanceof DeadlineError)
+        throw unavailable(`Atlas did not answer within ${formatDuration(timeoutMs)}`, cause);
       throw toAtlasError(cause);
     }
   };
@@ -67,26 +74,22 @@ export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number 
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
-class BodyProblem extends Error {}
+class NotUtf8Error extends Error {}
 
-/** The body as text. Leaving the loop early destroys the stream, and with it the connection. */
-async function readBody(stream: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of stream) {
-    size += chunk.byteLength;
-    if (size > MAX_BODY_BYTES) throw new BodyProblem(`Atlas's answer is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`);
-    chunks.push(chunk);
-  }
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+function decode(body: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks));
+    return UTF8.decode(body);
   } catch (cause) {
-    throw new BodyProblem("Atlas's answer is not valid UTF-8", { cause });
+    throw new NotUtf8Error("Atlas's answer is not valid UTF-8", { cause });
   }
 }
 
 function toAtlasError(cause: unknown) {
-  if (cause instanceof BodyProblem) return invalidResponse(cause.message, { cause });
+  if (cause instanceof NotUtf8Error) return invalidResponse(cause.message, { cause });
+  if (cause instanceof BodyTooLargeError)
+    return invalidResponse(`Atlas's answer is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`, { cause });
   const code = Error.isError(cause) && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
   // Only the code: messages of the network layer carry addresses, and with a proxy its credentials.
   return unavailable(`Atlas cannot be reached${code === undefined ? '' : ` (${printable(code, 64)})`}`, cause);

@@ -1,5 +1,5 @@
 /** Finds the Atlas credentials of a resource: its Secret, or the default ones where its namespace may use them. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { REASONS } from '../api/reasons.ts';
@@ -136,7 +136,7 @@ async function readDirectory(path: string): Promise<CredentialsResult> {
     const value = await readFile(join(path, key), 'utf8').catch(() => undefined);
     if (value !== undefined) data[key] = value;
   }
-  const version = createHash('sha256').update(JSON.stringify(data)).digest('hex');
+  const version = hash('sha256', JSON.stringify(data));
   return { version, ...toCredentials('The folder of the default credentials', data) };
 }
 

@@ -1,5 +1,5 @@
 /** Every way in which a request to the API server can fail, as one error class. */
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * A request to the API server that failed. `status` is the HTTP status, or 0 when no answer came (refused, reset, not

@@ -12,14 +12,19 @@ export interface EventContent {
 }
 
 export interface EventRecorder {
-  /** Writes in the background: an event that cannot be written must not hold up anything. */
+  /**
+   * Writes in the background, a few at a time and in order: an event must not hold up anything, least of all the status
+   * writes of others.
+   */
   readonly record: (about: LegacyRestoreJob, event: EventContent) => void;
-  /** Resolves when all writes under way have ended. */
+  /** Resolves when everything that was recorded has been written or has failed, or when the signal is aborted. */
   readonly drain: () => Promise<void>;
 }
 
 export interface EventRecorderOptions {
   readonly session: KubeSession;
+  /** Gives up what is not written yet. */
+  readonly signal: AbortSignal;
   /** Name of this process among its replicas. */
   readonly instance: string;
   readonly onWritten?: () => void;
@@ -34,6 +39,10 @@ const SERIES_MS = 6 * 60_000;
 const MAX_SERIES = 2_000;
 /** The API server refuses longer notes, in bytes. */
 const MAX_NOTE_BYTES = 1_024;
+/** Events that are written at a time: each more would be a connection, and take its share of the API server. */
+const WRITERS = 4;
+/** Events that wait to be written; more are given up, as client-go does. */
+const MAX_WAITING = 10_000;
 
 interface Series {
   readonly path: string;
@@ -43,13 +52,35 @@ interface Series {
 
 export function createEventRecorder({
   session,
+  signal,
   instance,
   onWritten,
   onFailed,
   now = Date.now,
 }: EventRecorderOptions): EventRecorder {
   const seriesByKey = new Map<string, Series>();
-  const writing = new Set<Promise<void>>();
+  const waiting: Array<readonly [about: LegacyRestoreJob, event: EventContent]> = [];
+  const writers = new Set<Promise<void>>();
+  const { promise: aborted, resolve: giveUp } = Promise.withResolvers<void>();
+  signal.addEventListener('abort', () => giveUp(), { once: true });
+
+  function record(about: LegacyRestoreJob, event: EventContent): void {
+    if (waiting.length >= MAX_WAITING) {
+      onFailed(new Error('too many events wait to be written'));
+      return;
+    }
+    waiting.push([about, event]);
+    if (writers.size >= WRITERS) return;
+    const writer: Promise<void> = writeWaiting().finally(() => writers.delete(writer));
+    writers.add(writer);
+  }
+
+  /** Never rejects. */
+  async function writeWaiting(): Promise<void> {
+    for (let next = waiting.shift(); next !== undefined && !signal.aborted; next = waiting.shift()) {
+      await write(...next).then(onWritten, onFailed);
+    }
+  }
 
   async function write(about: LegacyRestoreJob, event: EventContent): Promise<void> {
     const key = JSON.stringify([about.uid, event.type, event.reason, event.note]);
@@ -103,14 +134,9 @@ export function createEventRecorder({
   }
 
   return {
-    record: (about, event) => {
-      const done: Promise<void> = write(about, event)
-        .then(onWritten, onFailed)
-        .finally(() => writing.delete(done));
-      writing.add(done);
-    },
+    record,
     drain: async () => {
-      await Promise.allSettled(writing);
+      while (writers.size > 0 && !signal.aborted) await Promise.race([Promise.all(writers), aborted]);
     },
   };
 }

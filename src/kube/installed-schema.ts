@@ -3,7 +3,7 @@
  * the OpenAPI document of our group: every service account may, where the CRD itself would need a ClusterRole.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { GROUP, KIND, PLURAL, VERSION } from '../api/legacy-restore-job.ts';
 import { missingFields, neededSchema, Schema } from '../api/schema-fields.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';

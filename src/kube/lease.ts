@@ -9,7 +9,7 @@
  * not believe in a lease that has passed on.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { hasStatus } from './errors.ts';
 import type { KubeSession } from './session.ts';
 import { kubeMicroTime } from './time.ts';

@@ -1,5 +1,5 @@
 /** Reading and writing LegacyRestoreJobs. */
-import { z } from 'zod';
+import * as z from 'zod';
 import { GROUP, KIND, PLURAL, REQUESTED_AT, Spec, Status, VERSION } from '../api/legacy-restore-job.ts';
 import type { Kept } from './reflector.ts';
 import type { KubeSession } from './session.ts';

@@ -12,7 +12,7 @@
  * A stop (the signal of `run`) ends it in every state.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorFromStatus, hasStatus, KubeError } from './errors.ts';
 import type { KubeSession } from './session.ts';
 import { readLines, type StallTimer, startStallTimer } from './watch-stream.ts';

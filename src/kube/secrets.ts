@@ -1,5 +1,5 @@
 /** Reading and writing Secrets, one by name: nothing here lists or watches them. */
-import { z } from 'zod';
+import * as z from 'zod';
 import type { KubeSession } from './session.ts';
 
 export interface SecretName {

@@ -2,13 +2,14 @@
  * Requests to the API server: client-node's KubeConfig for who and where, one shared undici Agent for the traffic,
  * because client-node's own API classes open a TLS connection for every request.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
-import { Agent, type Dispatcher, ProxyAgent, request } from 'undici';
+import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import { DeadlineError, exchange } from '../net/exchange.ts';
 import { errorFromNetwork, errorFromStatus, hasStatus, KubeError } from './errors.ts';
 
 export interface KubeRequest {
@@ -35,6 +36,7 @@ export interface KubeSession {
    * Watches end with an error, requests under way may still be answered.
    */
   readonly abandonConnections: () => void;
+  /** Ends what is under way. */
   readonly close: () => Promise<void>;
 }
 
@@ -65,10 +67,14 @@ const REFRESH_MS = 10_000;
 const DEFAULT_TIMEOUT_MS = 15_000;
 const MAX_HEADERS_MS = 30_000;
 const KEEP_ALIVE_MS = 60_000;
+/** Bytes of an answer: the largest is a page of 500 objects, of which etcd takes 1.5 MiB each. */
+const MAX_BODY_BYTES = 1_024 ** 3;
 
 /** Who to talk to, and as whom. */
 interface Credentials {
-  readonly server: string;
+  readonly origin: string;
+  /** What all paths begin with, where the API server stands behind a gateway. */
+  readonly basePath: string;
   readonly proxyUrl: string | undefined;
   readonly headers: Readonly<Record<string, string>>;
   readonly tls: ReturnType<typeof tlsOptions>;
@@ -134,16 +140,16 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     retire(used.connections);
   }
 
-  async function exchange(kubeRequest: KubeRequest): Promise<unknown> {
+  async function send(kubeRequest: KubeRequest): Promise<unknown> {
     const what = `${kubeRequest.method} ${kubeRequest.path.split('?')[0]}`;
     const current = await currentAccess();
-    const deadline = AbortSignal.timeout(kubeRequest.timeoutMs ?? DEFAULT_TIMEOUT_MS);
-    const signal = kubeRequest.signal === undefined ? deadline : AbortSignal.any([kubeRequest.signal, deadline]);
     const startedAt = performance.now();
     let status = 0;
     try {
-      const answer = await request(current.server + kubeRequest.path, {
+      const answer = await exchange(current.connections.requests, {
         method: kubeRequest.method,
+        origin: current.origin,
+        path: current.basePath + kubeRequest.path,
         headers: {
           ...current.headers,
           accept: 'application/json',
@@ -151,17 +157,18 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
           ...(kubeRequest.body === undefined ? {} : { 'content-type': kubeRequest.contentType ?? 'application/json' }),
         },
         body: kubeRequest.body === undefined ? null : JSON.stringify(kubeRequest.body),
-        dispatcher: current.connections.requests,
-        signal,
+        timeoutMs: kubeRequest.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+        maxBytes: MAX_BODY_BYTES,
+        signal: kubeRequest.signal,
       });
-      const body = parseJson(await answer.body.text());
-      status = answer.statusCode;
+      const body = parseJson(answer.body.toString('utf8'));
+      status = answer.status;
       if (status >= 400) throw errorFromStatus(what, status, body, answer.headers['retry-after']?.toString());
       return body;
     } catch (cause) {
       kubeRequest.signal?.throwIfAborted();
       if (cause instanceof KubeError) throw cause;
-      if (deadline.aborted) abandonConnections(current);
+      if (cause instanceof DeadlineError) abandonConnections(current);
       throw errorFromNetwork(what, cause);
     } finally {
       onRequest?.({ method: kubeRequest.method, status, durationMs: performance.now() - startedAt });
@@ -175,10 +182,11 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     const record = (status: number): void =>
       onRequest?.({ method: 'WATCH', status, durationMs: performance.now() - startedAt });
     try {
-      const answer = await request(current.server + path, {
+      const answer = await current.connections.watches.request({
+        origin: current.origin,
+        path: current.basePath + path,
         method: 'GET',
         headers: { ...current.headers, accept: 'application/json', 'user-agent': userAgent },
-        dispatcher: current.connections.watches,
         signal,
         headersTimeout: MAX_HEADERS_MS,
         bodyTimeout: 0,
@@ -208,15 +216,16 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
 
   return {
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
-    request: (kubeRequest) => withFreshCredentials(() => exchange(kubeRequest)),
+    request: (kubeRequest) => withFreshCredentials(() => send(kubeRequest)),
     stream: (path, signal) => withFreshCredentials(() => openStream(path, signal)),
     abandonConnections: () => {
       if (access !== undefined) abandonConnections(access);
     },
     close: async () => {
-      if (access !== undefined) retire(access.connections);
+      const ended =
+        access === undefined ? [] : [access.connections.requests.destroy(), access.connections.watches.destroy()];
       access = undefined;
-      await Promise.allSettled(retired);
+      await Promise.allSettled([...ended, ...retired]);
     },
   };
 }
@@ -248,10 +257,10 @@ async function readCredentials(config: KubeConfig): Promise<Credentials> {
   await config.applyToHTTPSOptions(options);
   const tls = tlsOptions(options);
   const { server, proxyUrl } = cluster;
-  const identity = createHash('sha256')
-    .update(JSON.stringify([server, proxyUrl, tls]))
-    .digest('hex');
-  return { server: server.replace(/\/+$/, ''), proxyUrl, headers: authorizationHeaders(options), tls, identity };
+  const identity = hash('sha256', JSON.stringify([server, proxyUrl, tls]));
+  const { origin, pathname } = new URL(server);
+  const basePath = pathname.replace(/\/+$/, '');
+  return { origin, basePath, proxyUrl, headers: authorizationHeaders(options), tls, identity };
 }
 
 /** A credential plugin that hangs must not hang everything for ever: after this the next request starts it anew. */

@@ -49,13 +49,20 @@ export function createElection(
 export function whileLeading(session: KubeSession, election: LeaderElection): KubeSession {
   return {
     ...session,
-    request: (request) => {
+    request: async (request) => {
       if (request.method === 'GET') return session.request(request);
       const leftMs = Math.floor(election.writableForMs());
-      if (leftMs <= 0) return Promise.reject(new Error('not leading: nothing is written'));
-      const passedOn = AbortSignal.timeout(leftMs);
-      const signal = request.signal === undefined ? passedOn : AbortSignal.any([request.signal, passedOn]);
-      return session.request({ ...request, signal });
+      if (leftMs <= 0) throw new Error('not leading: nothing is written');
+      const passedOn = new AbortController();
+      // AbortSignal.timeout would stay until it fires, however soon the write has ended.
+      const timer = setTimeout(() => passedOn.abort(new Error('the lease may have passed on')), leftMs);
+      try {
+        const signals = request.signal === undefined ? [] : [request.signal];
+        const signal = signals.length === 0 ? passedOn.signal : AbortSignal.any([...signals, passedOn.signal]);
+        return await session.request({ ...request, signal });
+      } finally {
+        clearTimeout(timer);
+      }
     },
   };
 }

@@ -59,6 +59,7 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   });
   const events = createEventRecorder({
     session: writing,
+    signal: lifetime.signal,
     instance: identity,
     onWritten: () => metrics.events.inc({ result: 'written' }),
     onFailed: (error) => {

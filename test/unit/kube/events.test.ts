@@ -21,11 +21,16 @@ interface Setup {
   now: number;
 }
 
-function setup(answer: (request: KubeRequest) => unknown = () => ({}), instance = 'replica-1'): Setup {
+function setup(
+  answer: (request: KubeRequest) => unknown = () => ({}),
+  instance = 'replica-1',
+  signal = new AbortController().signal,
+): Setup {
   const session = fakeSession({ request: answer });
   const failures: unknown[] = [];
   const recorder = createEventRecorder({
     session,
+    signal,
     instance,
     onWritten: () => {
       world.written += 1;
@@ -246,5 +251,61 @@ describe('an event that cannot be written', () => {
     await draining;
     expect(world.failures).toHaveLength(1);
     expect(world.written).toBe(1);
+  });
+});
+
+describe('events that come faster than they can be written', () => {
+  /** A recorder whose writes each wait until they are let go, in order. */
+  function slow(signal?: AbortSignal) {
+    const answers: PromiseWithResolvers<unknown>[] = [];
+    const world = setup(
+      () => {
+        const answer = Promise.withResolvers<unknown>();
+        answers.push(answer);
+        return answer.promise;
+      },
+      'replica-1',
+      signal,
+    );
+    const record = (count: number): void => {
+      for (let note = 0; note < count; note++) world.recorder.record(resource(), { ...WARNING, note: `${note}` });
+    };
+    const notes = () => world.requests.map((request) => bodyOf(request)['note']);
+    const settle = async (): Promise<void> => {
+      for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+    };
+    return { world, answers, record, notes, settle };
+  }
+
+  test('are written four at a time, in the order in which they came', async () => {
+    const { answers, record, notes, settle } = slow();
+    record(6);
+    expect(notes()).toEqual(['0', '1', '2', '3']);
+    answers[2]?.resolve({});
+    await settle();
+    expect(notes()).toEqual(['0', '1', '2', '3', '4']);
+    answers[0]?.reject(new KubeError('x', { status: 0 }));
+    await settle();
+    expect(notes()).toEqual(['0', '1', '2', '3', '4', '5']);
+  });
+
+  test('are given up when more than 10,000 wait, and told of', () => {
+    const { world, record } = slow();
+    record(10_004);
+    expect(world.failures).toEqual([]);
+    record(1);
+    expect(world.failures).toEqual([expect.objectContaining({ message: 'too many events wait to be written' })]);
+  });
+
+  test('are given up when the signal is aborted: nobody waits for them any more', async () => {
+    const stop = new AbortController();
+    const { world, answers, record, settle } = slow(stop.signal);
+    record(6);
+    const drained = world.recorder.drain();
+    stop.abort(new Error('stopped'));
+    await drained;
+    answers[0]?.resolve({});
+    await settle();
+    expect(world.requests).toHaveLength(4);
   });
 });

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { z } from 'zod';
+import * as z from 'zod';
 import { KubeError } from '../../../src/kube/errors.ts';
 import type { Kept, ListKind } from '../../../src/kube/reflector.ts';
 import type { KubeRequest } from '../../../src/kube/session.ts';
