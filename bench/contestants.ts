@@ -38,13 +38,15 @@ export const OPERATOR_BUNDLE = path.join(DIST, 'legacy-restore-operator.cjs');
 /** The peer in Go, as its build leaves it. */
 export const PEER_BINARY = path.join(DIST, 'bench-controller-runtime');
 
-/** The operator, from its bundle or from its sources, with the flags of Node.js that the image has. */
+/** The operator, from its bundle or from its sources, with the environment and the flags of Node.js that the image has. */
 export async function operatorCommand(program: string, { kubeconfig, atlasUrl }: Target): Promise<Command> {
+  const { flags, env } = await readImage();
   return {
     program: process.execPath,
-    args: [...(await imageFlags()), program, 'run'],
+    args: [...flags, program, 'run'],
     env: {
       ...inherited(),
+      ...env,
       KUBECONFIG: kubeconfig,
       ATLAS_BASE_URL: atlasUrl,
       ATLAS_REQUESTS_PER_MINUTE: '0',
@@ -90,10 +92,18 @@ export const CONTESTANTS: readonly Contestant[] = [
   },
 ];
 
-/** What stands between node and the program in the image's command. */
-async function imageFlags(): Promise<readonly string[]> {
-  const [, command = ''] = /^ENTRYPOINT (\[.*\])$/m.exec(await readFile(path.join(ROOT, 'Dockerfile'), 'utf8')) ?? [];
-  return z.array(z.string()).min(2).parse(JSON.parse(command)).slice(1, -1);
+/** The environment of the image, and what stands between node and the program in its command. */
+async function readImage(): Promise<{
+  readonly flags: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}> {
+  const dockerfile = await readFile(path.join(ROOT, 'Dockerfile'), 'utf8');
+  const [, command = ''] = /^ENTRYPOINT (\[.*\])$/m.exec(dockerfile) ?? [];
+  const variables = dockerfile.matchAll(/^ENV (\w+)=(\S+)$/gm);
+  return {
+    flags: z.array(z.string()).min(2).parse(JSON.parse(command)).slice(1, -1),
+    env: Object.fromEntries(variables.map(([, name = '', value = '']) => [name, value])),
+  };
 }
 
 function bundledPeer(name: string): Pick<Contestant, 'build' | 'command'> {

@@ -82,6 +82,7 @@ function parseJson(body: string): unknown {
 
 /** An envelope is known by its shape, not by the setting: a gateway can add one too. It carries the real HTTP status. */
 function openEnvelope(httpStatus: number, value: unknown): { readonly httpStatus: number; readonly content: unknown } {
+  if (!isObject(value) || typeof value['status'] !== 'number') return { httpStatus, content: value };
   const envelope = Envelope.safeParse(value).data;
   return envelope?.content === undefined
     ? { httpStatus, content: value }

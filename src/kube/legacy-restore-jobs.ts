@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { GROUP, KIND, PLURAL, REQUESTED_AT, Spec, Status, VERSION } from '../api/legacy-restore-job.ts';
 import type { Kept } from './reflector.ts';
 import type { KubeSession } from './session.ts';
+import { shareStrings } from './shared-strings.ts';
 
 /** What the operator keeps of a LegacyRestoreJob: no managedFields, no labels, no other annotations. */
 export interface LegacyRestoreJob extends Kept {
@@ -35,7 +36,7 @@ export function keepLegacyRestoreJob(
     onUnreadable?.(`${namespace}/${name}`, error.issues.map(({ path }) => path.join('.')).join(', '));
     return undefined;
   }
-  const { metadata, spec, status } = data;
+  const { metadata, spec, status } = shareStrings(data);
   const { namespace, name, uid, resourceVersion, generation } = metadata;
   const requestedAt = metadata.annotations?.[REQUESTED_AT];
   return { key: `${namespace}/${name}`, namespace, name, uid, resourceVersion, generation, spec, status, requestedAt };
