@@ -36,9 +36,9 @@ interface Plan {
 }
 
 const FULL: Plan = {
-  runs: { 'first-sync': 5, life: 5, growth: 3, polling: 3, start: 10 },
+  runs: { 'first-sync': 3, life: 3, growth: 1, polling: 2, start: 5 },
   firstSync: 1_000,
-  life: { resources: 10_000, idleSeconds: 60, burst: 1_000 },
+  life: { resources: 10_000, idleSeconds: 30, burst: 1_000 },
   growth: [2_000, 5_000, 20_000],
   polling: { resources: 1_000, seconds: 60 },
 };
