@@ -29,6 +29,7 @@ export function toSvg(charts: readonly Chart[], xTitle: string): string {
   const [width, height] = [WIDTH * charts.length, HEIGHT + LEGEND_HEIGHT];
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="sans-serif" font-size="11">`,
+    `<title>${charts.map(({ title }) => title).join('; ')} by ${xTitle}</title>`,
     `<rect width="${width}" height="${height}" fill="white"/>`,
     ...charts.map((chart, index) => drawChart(chart, index * WIDTH, names, xTitle)),
     ...names.map((name, index) => legendEntry(name, index, names)),

@@ -41,8 +41,8 @@ const MAX_SERIES = 2_000;
 const MAX_NOTE_BYTES = 1_024;
 /** Events that are written at a time: each more would be a connection, and take its share of the API server. */
 const WRITERS = 4;
-/** Events that wait to be written; more are given up, as client-go does. */
-const MAX_WAITING = 10_000;
+/** Events that wait to be written, in some 10 MiB; more are given up, as client-go does from 1,000 on. */
+const MAX_WAITING = 50_000;
 
 interface Series {
   readonly path: string;
