@@ -258,6 +258,8 @@ async function readCredentials(config: KubeConfig): Promise<Credentials> {
   const tls = tlsOptions(options);
   const { server, proxyUrl } = cluster;
   const identity = hash('sha256', JSON.stringify([server, proxyUrl, tls]));
+  if (!/^https?:/.test(server) || !URL.canParse(server))
+    throw new KubeConfigError(`the server of the kubeconfig's current cluster, "${server}", must be an http(s) URL`);
   const { origin, pathname } = new URL(server);
   const basePath = pathname.replace(/\/+$/, '');
   return { origin, basePath, proxyUrl, headers: authorizationHeaders(options), tls, identity };

@@ -57,8 +57,8 @@ export function whileLeading(session: KubeSession, election: LeaderElection): Ku
       // AbortSignal.timeout would stay until it fires, however soon the write has ended.
       const timer = setTimeout(() => passedOn.abort(new Error('the lease may have passed on')), leftMs);
       try {
-        const signals = request.signal === undefined ? [] : [request.signal];
-        const signal = signals.length === 0 ? passedOn.signal : AbortSignal.any([...signals, passedOn.signal]);
+        const signal =
+          request.signal === undefined ? passedOn.signal : AbortSignal.any([request.signal, passedOn.signal]);
         return await session.request({ ...request, signal });
       } finally {
         clearTimeout(timer);

@@ -76,6 +76,29 @@ test('a plugin that never gives credentials fails the request in time, and the n
   expect(await ask()).toEqual({ answered: true });
 });
 
+test.each(['localhost:8080', 'https://[', ''])('a server that is no URL is named: "%s"', async (wrong) => {
+  const config = new KubeConfig();
+  config.loadFromClusterAndUser({ name: 'c', server: wrong, skipTLSVerify: true }, { name: 'u' });
+  session = createSession({ load: () => config, userAgent: 'test' });
+  await expect(ask()).rejects.toMatchObject({
+    name: 'KubeConfigError',
+    message: expect.stringContaining(`"${wrong}", must be an http(s) URL`),
+  });
+});
+
+test('a server behind a gateway keeps the path of its URL', async () => {
+  const paths: (string | undefined)[] = [];
+  server.on('request', ({ url }) => paths.push(url));
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  const config = new KubeConfig();
+  const gateway = `http://127.0.0.1:${address.port}/k8s/clusters/c-1/`;
+  config.loadFromClusterAndUser({ name: 'c', server: gateway, skipTLSVerify: true }, { name: 'u' });
+  session = createSession({ load: () => config, userAgent: 'test' });
+  await ask();
+  expect(paths).toEqual(['/k8s/clusters/c-1/version']);
+});
+
 /** Sets the monotonic clock ahead, for as long as the test runs. */
 function jumpAhead(ms: number): void {
   const now = performance.now.bind(performance);
