@@ -3,7 +3,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { formatDuration } from '../api/duration.ts';
 import { BodyTooLargeError, DeadlineError, exchange } from '../net/exchange.ts';
-import { invalidResponse, printable, unavailable } from './errors.ts';
+import { printable } from '../api/printable.ts';
+import { AtlasError } from './errors.ts';
 
 /** Largest body that is read, in bytes: 10,000 hashes are about 2 MiB. */
 export const MAX_BODY_BYTES = 8 * 1_024 * 1_024;
@@ -15,14 +16,14 @@ export interface HttpRequest {
   readonly body?: string;
 }
 
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
 /** Sends one request. Throws AtlasError, or the signal's reason when the caller gave up. */
-export type Send = (request: HttpRequest) => Promise<HttpAnswer>;
+export type Send = (request: HttpRequest) => Promise<HttpResponse>;
 
 export interface SendOptions {
   readonly dispatcher: Dispatcher;
@@ -40,7 +41,7 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
     signal.throwIfAborted();
     const { origin, pathname, search } = new URL(url);
     try {
-      const answer = await exchange(dispatcher, {
+      const response = await exchange(dispatcher, {
         method,
         origin,
         path: pathname + search,
@@ -49,11 +50,11 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
         timeoutMs,
         maxBytes: MAX_BODY_BYTES,
       });
-      return { status: answer.status, headers: answer.headers, body: decode(answer.body) };
+      return { status: response.status, headers: response.headers, body: decode(response.body) };
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof DeadlineError)
-        throw unavailable(`Atlas did not answer within ${formatDuration(timeoutMs)}`, cause);
+        throw new AtlasError('ATLAS_TIMEOUT', `Atlas did not answer within ${formatDuration(timeoutMs)}`, { cause });
       throw toAtlasError(cause);
     }
   };
@@ -82,15 +83,18 @@ function decode(body: Uint8Array): string {
   try {
     return UTF8.decode(body);
   } catch (cause) {
-    throw new NotUtf8Error("Atlas's answer is not valid UTF-8", { cause });
+    throw new NotUtf8Error("Atlas's response is not valid UTF-8", { cause });
   }
 }
 
-function toAtlasError(cause: unknown) {
-  if (cause instanceof NotUtf8Error) return invalidResponse(cause.message, { cause });
-  if (cause instanceof BodyTooLargeError)
-    return invalidResponse(`Atlas's answer is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`, { cause });
+function toAtlasError(cause: unknown): AtlasError {
+  if (cause instanceof NotUtf8Error) return new AtlasError('ATLAS_RESPONSE_NOT_UTF8', cause.message, { cause });
+  if (cause instanceof BodyTooLargeError) {
+    const message = `Atlas's response is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`;
+    return new AtlasError('ATLAS_RESPONSE_TOO_LARGE', message, { cause });
+  }
   const code = Error.isError(cause) && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
   // Only the code: messages of the network layer carry addresses, and with a proxy its credentials.
-  return unavailable(`Atlas cannot be reached${code === undefined ? '' : ` (${printable(code, 64)})`}`, cause);
+  const message = `Atlas cannot be reached${code === undefined ? '' : ` (${printable(code, 64)})`}`;
+  return new AtlasError('ATLAS_UNREACHABLE', message, { cause });
 }

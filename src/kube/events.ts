@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hasStatus } from './errors.ts';
 import { type LegacyRestoreJob, objectReference } from './legacy-restore-jobs.ts';
 import type { KubeSession } from './session.ts';
-import { kubeMicroTime } from './time.ts';
+import { kubeMicroTime } from '../api/time.ts';
 
 export interface EventContent {
   readonly type: 'Normal' | 'Warning';

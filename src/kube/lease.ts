@@ -12,7 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { hasStatus } from './errors.ts';
 import type { KubeSession } from './session.ts';
-import { kubeMicroTime } from './time.ts';
+import { kubeMicroTime } from '../api/time.ts';
 
 export interface LeaseOptions {
   readonly session: KubeSession;

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readCredentials } from '../../../src/get/credentials.ts';
-import { chooseSource } from '../../../src/get/credentials-source.ts';
+import { chooseSource } from '../../../src/get/credentials.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import { fakeSession } from '../support/fake-session.ts';
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { RestoreJob } from '../../../src/api/restore-job.ts';
-import { MAX_HASHES, type RestoreJobAnswer, readAnswer, readErrorBody } from '../../../src/atlas/answer.ts';
+import { RestoreJob, type RestoreJobResponse } from '../../../src/api/restore-job.ts';
 import { AtlasError } from '../../../src/atlas/errors.ts';
+import { MAX_HASHES, readRestoreJobResponse, readTokenError } from '../../../src/atlas/response.ts';
+import { type AtlasErrorFacts, atlasErrorFacts } from '../../support/atlas-client.ts';
 import { deeplyNested, invalidUtf8, manyHashes, truncatedJson } from '../../support/atlas-simulator/fault-samples.ts';
 import type { Fault } from '../../support/atlas-simulator/faults.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
@@ -53,15 +54,15 @@ const BODIES: Readonly<Record<string, JsonObject>> = {
 };
 
 const read = (body: unknown, status = 200, retryAfterMs?: number) =>
-  readAnswer(status, JSON.stringify(body), retryAfterMs);
+  readRestoreJobResponse(status, JSON.stringify(body), retryAfterMs);
 
-function jobOf(answer: RestoreJobAnswer | AtlasError): RestoreJobAnswer {
+function jobOf(answer: RestoreJobResponse | AtlasError): RestoreJobResponse {
   if (answer instanceof AtlasError) throw new Error(`not a job: ${answer.message}`);
   return answer;
 }
 
-function errorOf(answer: RestoreJobAnswer | AtlasError): AtlasError {
-  if (answer instanceof AtlasError) return answer;
+function errorOf(answer: RestoreJobResponse | AtlasError): AtlasErrorFacts {
+  if (answer instanceof AtlasError) return atlasErrorFacts(answer);
   throw new Error('not an error');
 }
 
@@ -173,7 +174,7 @@ describe('a restore job', () => {
   });
 
   test('loses a number that is larger than JavaScript has', () => {
-    const answer = jobOf(readAnswer(200, '{"id":"x","timestamp":{"increment":1e999}}', undefined));
+    const answer = jobOf(readRestoreJobResponse(200, '{"id":"x","timestamp":{"increment":1e999}}', undefined));
     expect([answer.job, answer.dropped]).toEqual([{ id: 'x', timestamp: {} }, ['timestamp.increment']]);
   });
 
@@ -223,11 +224,11 @@ describe('a restore job', () => {
 
   test('keeps so many hashes and says how many there were', () => {
     const { job, hashCount, dropped } = jobOf(
-      readAnswer(200, bodyOf(manyHashes(PUBLISHED_EXAMPLE, 10_000)), undefined),
+      readRestoreJobResponse(200, bodyOf(manyHashes(PUBLISHED_EXAMPLE, 10_000)), undefined),
     );
     expect([job.hashes?.length, hashCount, dropped]).toEqual([MAX_HASHES, 10_000, []]);
     expect([job.hashes?.[0]?.fileName, job.hashes?.at(-1)?.fileName]).toEqual(['shard-0.tar.gz', 'shard-1999.tar.gz']);
-    const whole = jobOf(readAnswer(200, bodyOf(manyHashes(PUBLISHED_EXAMPLE, MAX_HASHES)), undefined));
+    const whole = jobOf(readRestoreJobResponse(200, bodyOf(manyHashes(PUBLISHED_EXAMPLE, MAX_HASHES)), undefined));
     expect([whole.job.hashes?.length, whole.hashCount]).toEqual([MAX_HASHES, MAX_HASHES]);
   });
 
@@ -237,9 +238,9 @@ describe('a restore job', () => {
   });
 
   test('may be nested without bounds', () => {
-    expect(jobOf(readAnswer(200, bodyOf(deeplyNested(PUBLISHED_EXAMPLE)), undefined)).job).toEqual(PUBLISHED_EXAMPLE);
+    expect(jobOf(readRestoreJobResponse(200, bodyOf(deeplyNested(PUBLISHED_EXAMPLE)), undefined)).job).toEqual(PUBLISHED_EXAMPLE);
     const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
-    const answer = jobOf(readAnswer(200, `{"id":"x","delivery":${nested},"hashes":${nested}}`, undefined));
+    const answer = jobOf(readRestoreJobResponse(200, `{"id":"x","delivery":${nested},"hashes":${nested}}`, undefined));
     expect(answer).toMatchObject({ job: { id: 'x', hashes: [] }, dropped: ['delivery', 'hashes[0]'] });
   });
 
@@ -247,13 +248,13 @@ describe('a restore job', () => {
     const evil = '{"polluted":true,"id":"evil","statusName":"evil"}';
     const body = `{"__proto__":${evil},"constructor":{"prototype":${evil}},"hasOwnProperty":1,"toString":null,
       "id":"x","created":null,"delivery":{"__proto__":${evil},"url":"u"},"hashes":[{"__proto__":${evil}}]}`;
-    const { job, dropped } = jobOf(readAnswer(200, body, undefined));
+    const { job, dropped } = jobOf(readRestoreJobResponse(200, body, undefined));
     expect(job).toStrictEqual({ id: 'x', delivery: { url: 'u' }, hashes: [{}] });
     expect(dropped).toEqual(['created']);
     expect(Object.getPrototypeOf(job)).toBe(Object.prototype);
     expect({}).not.toHaveProperty('polluted');
     // Inherited traits are none.
-    expect(errorOf(readAnswer(200, `{"__proto__":${evil}}`, undefined)).reason).toBe('InvalidResponse');
+    expect(errorOf(readRestoreJobResponse(200, `{"__proto__":${evil}}`, undefined)).reason).toBe('InvalidResponse');
   });
 });
 
@@ -272,8 +273,8 @@ describe('200 without a restore job', () => {
     ['an empty envelope', '{"status":200,"content":null}'],
     ['an envelope without anything', '{"status":200}'],
   ])('%s', (_, body) => {
-    expect(errorOf(readAnswer(200, body, undefined))).toMatchObject({
-      kind: 'transient',
+    expect(errorOf(readRestoreJobResponse(200, body, undefined))).toMatchObject({
+      kind: 'invalidResponse',
       reason: 'InvalidResponse',
       httpStatus: 200,
       errorCode: undefined,
@@ -282,7 +283,7 @@ describe('200 without a restore job', () => {
 
   test.each([100, 201, 204, 301, 302, 304, 307])('and %p is no answer even with one', (status) => {
     expect(errorOf(read(PUBLISHED_EXAMPLE, status))).toMatchObject({
-      kind: 'transient',
+      kind: 'invalidResponse',
       reason: 'InvalidResponse',
       httpStatus: status,
       message: expect.stringContaining(String(status)),
@@ -294,7 +295,7 @@ describe('an envelope', () => {
   test.each(['content', 'envelope'])('is opened: %s', (inner) => {
     expect(jobOf(read({ status: 200, [inner]: PUBLISHED_EXAMPLE })).job).toEqual(PUBLISHED_EXAMPLE);
     expect(errorOf(read({ status: 404, [inner]: { error: 404, errorCode: 'CLUSTER_NOT_FOUND' } }))).toMatchObject({
-      kind: 'permanent',
+      kind: 'refused',
       reason: 'ClusterNotFound',
       httpStatus: 404,
     });
@@ -328,31 +329,31 @@ describe('an envelope', () => {
 
 describe('an error', () => {
   type Expected = readonly [status: number, errorCode: string, kind: string, reason: string];
-  const permanent = (status: number, reason: string, ...codes: readonly string[]): readonly Expected[] =>
-    codes.map((code) => [status, code, 'permanent', reason]);
-  const transient = (...statuses: readonly number[]): readonly Expected[] =>
-    statuses.map((status) => [status, 'UNEXPECTED_ERROR', 'transient', 'AtlasUnavailable']);
+  const refused = (status: number, reason: string, ...codes: readonly string[]): readonly Expected[] =>
+    codes.map((code) => [status, code, 'refused', reason]);
+  const unavailable = (...statuses: readonly number[]): readonly Expected[] =>
+    statuses.map((status) => [status, 'UNEXPECTED_ERROR', 'unavailable', 'AtlasUnavailable']);
 
   const TABLE: readonly Expected[] = [
-    ...permanent(400, 'BackupNotEnabled', 'BACKUP_JOB_NOT_FOUND'),
-    ...permanent(400, 'BadRequest', 'ATLAS_GENERAL_ERROR', 'VALIDATION_ERROR'),
-    ...permanent(401, 'Unauthorized', 'USER_UNAUTHORIZED', 'NOT_IN_GROUP', 'USER_CANNOT_ACCESS_GROUP'),
-    ...permanent(401, 'Unauthorized', 'NO_CURRENT_USER', 'UNEXPECTED_ERROR'),
-    ...permanent(402, 'PaymentRequired', 'ACCOUNT_SUSPENDED'),
-    ...permanent(403, 'AccessListDenied', 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'ORG_REQUIRES_ACCESS_LIST'),
-    ...permanent(403, 'AccessListDenied', 'IP_ADDRESS_NOT_ON_WHITELIST', 'RESOURCE_REQUIRES_WHITELIST'),
-    ...permanent(403, 'AccessListDenied', 'ORG_REQUIRES_WHITELIST'),
-    ...permanent(403, 'Forbidden', 'ACCESS_FORBIDDEN', 'FEATURE_UNSUPPORTED'),
-    ...permanent(403, 'Forbidden', 'UNSUPPORTED_FOR_CURRENT_PLAN', 'UNSUPPORTED_FOR_CURRENT_CONFIG'),
-    ...permanent(404, 'GroupNotFound', 'INVALID_GROUP_ID', 'GROUP_NOT_FOUND', 'NOT_ATLAS_GROUP', 'INVALID_ATLAS_GROUP'),
-    ...permanent(404, 'ClusterNotFound', 'INVALID_CLUSTER_ID', 'CLUSTER_NOT_FOUND', 'CLUSTER_NAME_NOT_FOUND'),
-    ...permanent(404, 'JobNotFound', 'INVALID_JOB_ID', 'RESTORE_JOB_NOT_FOUND', 'RESTORE_JOB_NOT_FOUND_IN_GROUP'),
-    ...permanent(404, 'JobNotFound', 'CONFIG_RESTORE_JOB_NOT_FOUND', 'RESOURCE_NOT_FOUND'),
-    ...permanent(404, 'BackupNotEnabled', 'BACKUP_CONFIG_NOT_FOUND'),
-    ...permanent(410, 'VersionGone', 'VERSION_GONE'),
+    ...refused(400, 'BackupNotEnabled', 'BACKUP_JOB_NOT_FOUND'),
+    ...refused(400, 'BadRequest', 'ATLAS_GENERAL_ERROR', 'VALIDATION_ERROR'),
+    ...refused(401, 'Unauthorized', 'USER_UNAUTHORIZED', 'NOT_IN_GROUP', 'USER_CANNOT_ACCESS_GROUP'),
+    ...refused(401, 'Unauthorized', 'NO_CURRENT_USER', 'UNEXPECTED_ERROR'),
+    ...refused(402, 'PaymentRequired', 'ACCOUNT_SUSPENDED'),
+    ...refused(403, 'AccessListDenied', 'IP_ADDRESS_NOT_ON_ACCESS_LIST', 'ORG_REQUIRES_ACCESS_LIST'),
+    ...refused(403, 'AccessListDenied', 'IP_ADDRESS_NOT_ON_WHITELIST', 'RESOURCE_REQUIRES_WHITELIST'),
+    ...refused(403, 'AccessListDenied', 'ORG_REQUIRES_WHITELIST'),
+    ...refused(403, 'Forbidden', 'ACCESS_FORBIDDEN', 'FEATURE_UNSUPPORTED'),
+    ...refused(403, 'Forbidden', 'UNSUPPORTED_FOR_CURRENT_PLAN', 'UNSUPPORTED_FOR_CURRENT_CONFIG'),
+    ...refused(404, 'GroupNotFound', 'INVALID_GROUP_ID', 'GROUP_NOT_FOUND', 'NOT_ATLAS_GROUP', 'INVALID_ATLAS_GROUP'),
+    ...refused(404, 'ClusterNotFound', 'INVALID_CLUSTER_ID', 'CLUSTER_NOT_FOUND', 'CLUSTER_NAME_NOT_FOUND'),
+    ...refused(404, 'JobNotFound', 'INVALID_JOB_ID', 'RESTORE_JOB_NOT_FOUND', 'RESTORE_JOB_NOT_FOUND_IN_GROUP'),
+    ...refused(404, 'JobNotFound', 'CONFIG_RESTORE_JOB_NOT_FOUND', 'RESOURCE_NOT_FOUND'),
+    ...refused(404, 'BackupNotEnabled', 'BACKUP_CONFIG_NOT_FOUND'),
+    ...refused(410, 'VersionGone', 'VERSION_GONE'),
     [429, 'RATE_LIMITED', 'rateLimited', 'RateLimited'],
     [429, 'RATE_LIMITED_TOKEN_BUCKET', 'rateLimited', 'RateLimited'],
-    ...transient(500, 502, 503, 504),
+    ...unavailable(500, 502, 503, 504),
   ];
 
   test.each(TABLE)('%p %s is %s: %s', (httpStatus, errorCode, kind, reason) => {
@@ -362,23 +363,23 @@ describe('an error', () => {
     expect(errorOf(read({ status: httpStatus, content: body }))).toMatchObject(expected);
     // A gateway can answer 200 and pass the body on.
     expect(errorOf(read(body, 200))).toMatchObject(expected);
-    expect(errorOf(read(body, httpStatus)).message).toContain('(What Atlas says.)');
+    expect(errorOf(read(body, httpStatus)).message).toBe(`Atlas answered ${httpStatus} ${errorCode}`);
   });
 
   test.each([
-    [400, 'permanent', 'BadRequest'],
-    [401, 'permanent', 'Unauthorized'],
-    [402, 'permanent', 'PaymentRequired'],
-    [403, 'permanent', 'Forbidden'],
-    [404, 'permanent', 'JobNotFound'],
-    [405, 'permanent', 'BadRequest'],
-    [408, 'transient', 'AtlasUnavailable'],
-    [410, 'permanent', 'VersionGone'],
-    [418, 'permanent', 'BadRequest'],
-    [425, 'transient', 'AtlasUnavailable'],
+    [400, 'refused', 'BadRequest'],
+    [401, 'refused', 'Unauthorized'],
+    [402, 'refused', 'PaymentRequired'],
+    [403, 'refused', 'Forbidden'],
+    [404, 'refused', 'JobNotFound'],
+    [405, 'refused', 'BadRequest'],
+    [408, 'unavailable', 'AtlasUnavailable'],
+    [410, 'refused', 'VersionGone'],
+    [418, 'refused', 'BadRequest'],
+    [425, 'unavailable', 'AtlasUnavailable'],
     [429, 'rateLimited', 'RateLimited'],
-    [500, 'transient', 'AtlasUnavailable'],
-    [599, 'transient', 'AtlasUnavailable'],
+    [500, 'unavailable', 'AtlasUnavailable'],
+    [599, 'unavailable', 'AtlasUnavailable'],
   ])('%p with an unknown code, or with none, is of the class of its status', (httpStatus, kind, reason) => {
     for (const body of [
       { error: httpStatus, errorCode: 'SOMETHING_NEW' },
@@ -389,13 +390,13 @@ describe('an error', () => {
     ]) {
       expect(errorOf(read(body, httpStatus))).toMatchObject({ httpStatus, kind, reason });
     }
-    expect(errorOf(readAnswer(httpStatus, '', undefined))).toMatchObject({ httpStatus, kind, reason });
-    expect(errorOf(readAnswer(httpStatus, '<html>Bad gateway</html>', undefined)).message).not.toContain('<');
+    expect(errorOf(readRestoreJobResponse(httpStatus, '', undefined))).toMatchObject({ httpStatus, kind, reason });
+    expect(errorOf(readRestoreJobResponse(httpStatus, '<html>Bad gateway</html>', undefined)).message).not.toContain('<');
   });
 
-  test('of the server is never permanent, whatever its code', () => {
+  test('of the server is never a refusal, whatever its code', () => {
     for (const status of [500, 503]) {
-      expect(errorOf(read({ error: 404, errorCode: 'RESTORE_JOB_NOT_FOUND' }, status)).kind).toBe('transient');
+      expect(errorOf(read({ error: 404, errorCode: 'RESTORE_JOB_NOT_FOUND' }, status)).kind).toBe('unavailable');
     }
   });
 
@@ -405,28 +406,50 @@ describe('an error', () => {
 
   test('inside of a 200 with a code that is no status of an error is no job', () => {
     for (const error of [0, 200, -1, 99]) {
-      expect(errorOf(read({ error, errorCode: 'X' }))).toMatchObject({ kind: 'transient', reason: 'InvalidResponse' });
+      expect(errorOf(read({ error, errorCode: 'X' }))).toMatchObject({ kind: 'invalidResponse', reason: 'InvalidResponse' });
     }
   });
 
   test('as recorded: no or wrong credentials', () => {
     const body =
       '{"error":401,"reason":"Unauthorized","detail":"You are not authorized for this resource.","errorCode":"UNEXPECTED_ERROR"}';
-    expect(errorOf(readAnswer(401, body, undefined))).toMatchObject({ kind: 'permanent', reason: 'Unauthorized' });
-    expect(errorOf(readAnswer(500, body, undefined))).toMatchObject({ kind: 'transient', reason: 'AtlasUnavailable' });
+    expect(errorOf(readRestoreJobResponse(401, body, undefined))).toMatchObject({ kind: 'refused', reason: 'Unauthorized' });
+    expect(errorOf(readRestoreJobResponse(500, body, undefined))).toMatchObject({ kind: 'unavailable', reason: 'AtlasUnavailable' });
+  });
+
+  test('gives the ApiError as it came, its parameters as strings', () => {
+    const body = {
+      error: 400,
+      errorCode: 'VALIDATION_ERROR',
+      reason: 'Bad Request',
+      detail: 'Validation failed.',
+      parameters: ['groupId', 7, { a: 1 }, null],
+      badRequestDetail: { fields: [{ field: 'groupId', description: 'must be 24 digits' }, { field: 5 }], more: 1 },
+      unknown: true,
+    };
+    const { unknown: _unknown, ...known } = body;
+    expect(apiErrorOf(body)).toEqual({
+      ...known,
+      parameters: ['groupId', '7', '{"a":1}', 'null'],
+      badRequestDetail: { fields: [{ field: 'groupId', description: 'must be 24 digits' }, {}] },
+    });
+    expect(apiErrorOf({ status: 400, content: body })).toEqual(apiErrorOf(body));
   });
 
   test('with one ill-typed member still gives the others', () => {
-    for (const odd of [{ errorCode: 5 }, { error: '404' }, { parameters: 'none' }, { reason: [] }]) {
-      expect(errorOf(read({ error: 404, errorCode: 'X', detail: 'Words.', ...odd }, 404)).message).toContain(
-        '(Words.)',
-      );
-    }
+    for (const odd of [{ errorCode: 5 }, { error: '404' }, { parameters: 'none' }, { reason: [] }, { badRequestDetail: 1 }])
+      expect(apiErrorOf({ error: 404, errorCode: 'X', detail: 'Words.', ...odd })).toMatchObject({ detail: 'Words.' });
   });
 
-  test('without a detail gives its reason', () => {
-    expect(errorOf(read({ error: 404, reason: 'Not Found' }, 404)).message).toContain('(Not Found)');
+  test('without a description of Atlas has none', () => {
+    for (const body of [null, [], 'text', {}, { message: 'gateway' }]) expect(apiErrorOf(body)).toBeUndefined();
+    expect(apiErrorOf({ errorCode: 'X' })).toEqual({ error: 404, errorCode: 'X' });
   });
+
+  function apiErrorOf(body: unknown) {
+    const error = read(body, 404);
+    return error instanceof AtlasError ? error.apiError : 'no error';
+  }
 });
 
 describe('the wait', () => {
@@ -447,7 +470,7 @@ describe('the wait', () => {
     expect(errorOf(read({}, 503, 7_000)).retryAfterMs).toBe(7_000);
   });
 
-  test.each([[undefined], [null], [[]], [['r']], [['r', '55']], [['r', -1]], [['r', null]], [{ 1: 55 }]])(
+  test.each([[undefined], [null], [[]], [['r']], [['r', -1]], [['r', null]], [{ 1: 55 }]])(
     'is not told by the parameters %j',
     (parameters) => {
       expect(wait(limited(parameters))).toBeUndefined();
@@ -469,12 +492,13 @@ describe('an error of the token endpoint', () => {
     ],
     ['without a description', '{"error":"invalid_client","error_description":5}', 'invalid_client', undefined],
     ['in the shape of the API', '{"error":429,"errorCode":"RATE_LIMITED","detail":"Wait."}', 'RATE_LIMITED', 'Wait.'],
-    ['with a reason alone', '{"error":429,"reason":"Too Many Requests"}', undefined, 'Too Many Requests'],
+    ['with a reason alone', '{"error":429,"reason":"Too Many Requests"}', undefined, undefined],
     ['without a word', '', undefined, undefined],
     ['as HTML', '<html></html>', undefined, undefined],
     ['as something else', '[null]', undefined, undefined],
   ])('%s', (_, body, errorCode, detail) => {
-    expect(readErrorBody(body)).toEqual({ errorCode, detail });
+    const { apiError } = readTokenError(401, body, undefined);
+    expect([apiError?.errorCode, apiError?.detail]).toEqual([errorCode, detail]);
   });
 });
 
@@ -485,7 +509,7 @@ describe('any answer', () => {
   const json = fc.jsonValue().map((value): unknown => JSON.parse(JSON.stringify(value)));
 
   /** Either an error, or a job that the CRD's schema takes as it is. */
-  function check(answer: RestoreJobAnswer | AtlasError): void {
+  function check(answer: RestoreJobResponse | AtlasError): void {
     if (answer instanceof AtlasError) return;
     expect(RestoreJob.parse(answer.job)).toStrictEqual(answer.job);
     expect(answer.job.delivery ?? {}).not.toHaveProperty('authValue');
@@ -502,7 +526,7 @@ describe('any answer', () => {
   });
 
   test('of text is an error or a job', () => {
-    fc.assert(fc.property(fc.string(), status, (body, code) => check(readAnswer(code, body, undefined))));
+    fc.assert(fc.property(fc.string(), status, (body, code) => check(readRestoreJobResponse(code, body, undefined))));
   });
 
   test('with one odd member keeps all others', () => {

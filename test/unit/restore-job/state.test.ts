@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Status } from '../../../src/api/legacy-restore-job.ts';
 import type { RestoreDelivery } from '../../../src/api/restore-job.ts';
+import type { Content } from '../../../src/restore-job/content.ts';
 import {
   deliveryState,
   expiresAt,
@@ -9,7 +10,7 @@ import {
   isDownload,
   isMirrored,
   jobState,
-} from '../../../src/controller/job-state.ts';
+} from '../../../src/restore-job/state.ts';
 
 describe('the state of a job', () => {
   test.each([
@@ -86,7 +87,7 @@ describe('automated restores and downloads', () => {
       'automated',
     ),
     row('by the project of its target', { ...HTTP, targetGroupId: 'x' }, true, 'automated'),
-    row('READY without a url', HTTP, false, 'automated'),
+    row('READY without a url', HTTP, false, 'neither'),
     row('READY with a url', HTTP, true, 'download'),
     row(
       'an empty target',
@@ -103,22 +104,25 @@ describe('automated restores and downloads', () => {
     row('copied by a third party', { methodName: 'THIRD_PARTY_COPY', statusName: 'PENDING' }, false, 'neither'),
     row('pushed, but with a url', { methodName: 'SCP', statusName: 'READY' }, true, 'download'),
   ])('$name', ({ delivery, url, automated, download }) => {
-    expect(isAutomatedRestore(delivery, url)).toBe(automated);
-    expect(isDownload(delivery, url)).toBe(download);
+    expect(isAutomatedRestore(delivery)).toBe(automated);
+    // Kept out of status or not, a URL is a URL.
+    const withUrl: readonly Content[] = [{ delivery, urlWithheld: true }, { delivery: { ...delivery, url: 'x' } }];
+    for (const content of url ? withUrl : [{ delivery }]) expect(isDownload(content)).toBe(download);
   });
 
   test('no delivery is no download', () => {
-    expect(isDownload(undefined, true)).toBe(false);
+    expect(isDownload({ urlWithheld: true })).toBe(false);
   });
 
-  test.each<[string, RestoreDelivery | undefined, boolean]>([
-    ['no delivery', undefined, false],
-    ['neither', {}, false],
-    ['url', { url: 'x' }, true],
-    ['urlV2', { urlV2: 'x' }, true],
-    ['only the name of the header', { authHeader: 'x' }, false],
-  ])('a url: %s', (_name, delivery, expected) => {
-    expect(hasUrl(delivery)).toBe(expected);
+  test.each<[string, Content, boolean]>([
+    ['no delivery', {}, false],
+    ['neither', { delivery: {} }, false],
+    ['url', { delivery: { url: 'x' } }, true],
+    ['urlV2', { delivery: { urlV2: 'x' } }, true],
+    ['kept out of status', { delivery: {}, urlWithheld: true }, true],
+    ['only the name of the header', { delivery: { authHeader: 'x' } }, false],
+  ])('a url: %s', (_name, content, expected) => {
+    expect(hasUrl(content)).toBe(expected);
   });
 });
 

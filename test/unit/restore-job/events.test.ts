@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Condition, Status } from '../../../src/api/legacy-restore-job.ts';
-import { type ConditionType, REASONS, type Reason } from '../../../src/api/reasons.ts';
-import { listEvents, logFor } from '../../../src/controller/announcements.ts';
+import type { Condition, ConditionType, Status } from '../../../src/api/legacy-restore-job.ts';
+import { listEvents, logFor } from '../../../src/restore-job/events.ts';
+import { REASONS, type Reason } from '../../../src/restore-job/reasons.ts';
 
 describe('the list of events', () => {
-  test('has every reason but the quiet one, that the status is repaired, and that a download expires soon', () => {
+  test('has every reason but the quiet one', () => {
     const reasons = listEvents().map(({ reason }) => reason);
-    const expected = [...Object.keys(REASONS).filter((reason) => reason !== 'DownloadPending'), 'DownloadExpiring'];
+    const expected = Object.keys(REASONS).filter((reason) => reason !== 'DownloadPending');
     expect(reasons.toSorted()).toEqual(expected.toSorted());
   });
 
@@ -17,11 +17,11 @@ describe('the list of events', () => {
     expect(normal).toEqual([
       'JobFinished',
       'JobInProgress',
+      'JobFetched',
       'Suspended',
       'DownloadReady',
       'DownloadExpired',
       'MaxDownloadsExceeded',
-      'JobFetched',
     ]);
   });
 });
@@ -48,7 +48,7 @@ describe('the line of the log', () => {
   const FAILING = status('JobInProgress', 'Unauthorized', 'DownloadPending');
 
   test.each([
-    ['the first visit', {}, RUNNING, 'JobInProgress'],
+    ['the first reconcile', {}, RUNNING, 'JobInProgress'],
     ['a job that finishes', RUNNING, status('JobFinished', 'JobFetched', 'DownloadReady'), 'JobFinished'],
     [
       'a download that expires',
@@ -60,7 +60,7 @@ describe('the line of the log', () => {
     ['a repair', FAILING, RUNNING, 'JobInProgress'],
     ['content alone', RUNNING, { ...RUNNING, snapshotId: '1' }, 'JobInProgress'],
   ])('of %s has its reason', (_, before: Status, now: Status, reason) => {
-    expect(logFor(now, before, { failed: false, written: false })).toEqual({
+    expect(logFor(now, before, false, true)).toEqual({
       level: 'info',
       message: 'status changed',
       fields: { reason, statusName: 'FINISHED', delivery: 'READY warn' },
@@ -74,15 +74,15 @@ describe('the line of the log', () => {
     ['a failure in other words', FAILING, { ...FAILING, lastHandledReconcileAt: 'now' }, false, 'debug'],
   ] as const)('of %s has its words and its reason', (_, before, now, written, level) => {
     const reason = now.conditions?.find(({ type }) => type === 'Synced')?.reason;
-    expect(logFor(now, before, { failed: true, written })).toMatchObject({
+    expect(logFor(now, before, true, !written)).toMatchObject({
       level,
       message: `${reason} in words`,
       fields: { reason },
     });
   });
 
-  test('of a visit that found nothing new is for whoever debugs', () => {
-    expect(logFor(RUNNING, RUNNING, { failed: false, written: true })).toMatchObject({
+  test('of a reconcile that found nothing new is for whoever debugs', () => {
+    expect(logFor(RUNNING, RUNNING, false, false)).toMatchObject({
       level: 'debug',
       message: 'nothing changed',
     });

@@ -1,18 +1,17 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Condition, Status } from '../../../src/api/legacy-restore-job.ts';
-import type { RestoreJob } from '../../../src/api/restore-job.ts';
+import type { Condition, LegacyRestoreJob, Status } from '../../../src/api/legacy-restore-job.ts';
+import type { Content } from '../../../src/restore-job/content.ts';
+import { entryOf, type Reason } from '../../../src/restore-job/reasons.ts';
 import {
-  firstVisit,
   intervalOf,
   isUrgent,
-  type NextVisit,
+  type RequeueAfter,
+  requeueAfterFailure,
+  requeueAfterFetch,
+  requeueAfterStart,
   transientBackoff,
-  urlExists,
-  visitAfterAnswer,
-  visitAfterFailure,
-} from '../../../src/controller/schedule.ts';
-import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
+} from '../../../src/restore-job/schedule.ts';
 import { resource, SPEC } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
@@ -22,29 +21,27 @@ const HOUR = 60 * MINUTE;
 const ALMOST_ONE = 1 - Number.EPSILON;
 
 const at = (ms: number): string => new Date(NOW + ms).toISOString();
-const finished = (delivery?: RestoreJob['delivery']): RestoreJob =>
+const finished = (delivery?: Content['delivery']): Content =>
   delivery === undefined ? { statusName: 'FINISHED' } : { statusName: 'FINISHED', delivery };
-const download = (members: RestoreJob['delivery'] = {}): RestoreJob =>
+const download = (members: Content['delivery'] = {}): Content =>
   finished({ methodName: 'HTTP', statusName: 'READY', url: 'https://example.org/x', ...members });
 
-/** Earliest and latest next visit over all random numbers, in milliseconds. */
-function bounds(visit: (random: () => number) => NextVisit): readonly [number, number] | 'never' {
-  const [low, high] = [visit(() => 0), visit(() => ALMOST_ONE)];
-  if (low.kind === 'never' || high.kind === 'never') {
+/** Earliest and latest next reconcile over all random numbers, in milliseconds. */
+function bounds(requeueAfter: (random: () => number) => RequeueAfter): readonly [number, number] | 'never' {
+  const [low, high] = [requeueAfter(() => 0), requeueAfter(() => ALMOST_ONE)];
+  if (low === undefined || high === undefined) {
     expect(low).toEqual(high);
     return 'never';
   }
-  const [first, last] = [Math.round(low.ms), Math.round(high.ms)];
+  const [first, last] = [Math.round(low), Math.round(high)];
   return first <= last ? [first, last] : [last, first];
 }
 
-const afterAnswer = (
-  content: RestoreJob,
-  { hasUrl = content.delivery?.url !== undefined, asOf = NOW, interval = MINUTE } = {},
-) => bounds((random) => visitAfterAnswer({ content, hasUrl, asOf }, interval, NOW, random));
+const afterFetch = (content: Content, { asOf = NOW, changedAt = NOW, interval = MINUTE } = {}) =>
+  bounds((random) => requeueAfterFetch({ content, asOf, changedAt }, interval, NOW, random));
 
-describe('after an answer', () => {
-  test.each<{ name: string; content: RestoreJob; expected: readonly [number, number] | 'never' }>([
+describe('after a fetch', () => {
+  test.each<{ name: string; content: Content; expected: readonly [number, number] | 'never' }>([
     { name: 'running', content: { statusName: 'IN_PROGRESS' }, expected: [54 * SECOND, 66 * SECOND] },
     { name: 'a status nobody knows', content: { statusName: 'OPEN' }, expected: [54 * SECOND, 66 * SECOND] },
     { name: 'no status', content: {}, expected: [54 * SECOND, 66 * SECOND] },
@@ -69,7 +66,7 @@ describe('after an answer', () => {
     },
     { name: 'ready', content: download({ expires: at(48 * HOUR) }), expected: [9 * MINUTE, 11 * MINUTE] },
     {
-      name: 'ready, expires within the next visit',
+      name: 'ready, expires before the next reconcile',
       content: download({ expires: at(10 * MINUTE) }),
       expected: [9 * MINUTE, 10 * MINUTE + SECOND],
     },
@@ -112,29 +109,38 @@ describe('after an answer', () => {
       expected: [54 * SECOND, 66 * SECOND],
     },
     {
-      name: 'automated by READY without a url',
+      name: 'READY without a url, just changed',
       content: finished({ methodName: 'HTTP', statusName: 'READY' }),
-      expected: 'never',
+      expected: [9 * MINUTE, 11 * MINUTE],
     },
   ])('$name', ({ content, expected }) => {
-    expect(afterAnswer(content)).toEqual(expected);
+    expect(afterFetch(content)).toEqual(expected);
+  });
+
+  test('READY without a url: for an hour after the last change', () => {
+    const content = finished({ methodName: 'HTTP', statusName: 'READY', expires: at(48 * HOUR) });
+    expect(afterFetch(content, { changedAt: NOW - HOUR + 1 })).toEqual([9 * MINUTE, 11 * MINUTE]);
+    expect(afterFetch(content, { changedAt: NOW - HOUR })).toBe('never');
+    const unknown = { content, asOf: NOW, changedAt: undefined };
+    expect(bounds((random) => requeueAfterFetch(unknown, MINUTE, NOW, random))).toBe('never');
   });
 
   test('a url that is kept out of status still makes it a download', () => {
     const content = finished({ methodName: 'HTTP', statusName: 'READY', expires: at(48 * HOUR) });
-    expect(afterAnswer(content, { hasUrl: true })).toEqual([9 * MINUTE, 11 * MINUTE]);
-    expect(afterAnswer(content, { hasUrl: false })).toBe('never');
+    const longAgo = { changedAt: NOW - 24 * HOUR };
+    expect(afterFetch({ ...content, urlWithheld: true }, longAgo)).toEqual([9 * MINUTE, 11 * MINUTE]);
+    expect(afterFetch(content, longAgo)).toBe('never');
   });
 
   test('the interval is the one of the resource', () => {
-    expect(afterAnswer({ statusName: 'IN_PROGRESS' }, { interval: HOUR })).toEqual([54 * MINUTE, 66 * MINUTE]);
+    expect(afterFetch({ statusName: 'IN_PROGRESS' }, { interval: HOUR })).toEqual([54 * MINUTE, 66 * MINUTE]);
   });
 
-  test('an answer from before the end of the download says nothing about its end', () => {
+  test('a response from before the end of the download says nothing about its end', () => {
     for (const expires of [at(0), at(-MINUTE), at(-HOUR), at(-24 * HOUR)]) {
       const content = download({ expires });
-      expect(afterAnswer(content, { asOf: Date.parse(expires) - 1 })).toEqual([SECOND, SECOND]);
-      expect(afterAnswer(content, { asOf: Date.parse(expires) })).not.toEqual([SECOND, SECOND]);
+      expect(afterFetch(content, { asOf: Date.parse(expires) - 1 })).toEqual([SECOND, SECOND]);
+      expect(afterFetch(content, { asOf: Date.parse(expires) })).not.toEqual([SECOND, SECOND]);
     }
   });
 });
@@ -153,9 +159,9 @@ describe('the interval', () => {
 
 describe('after a failure', () => {
   const permanent = (status: Status, failures: number) =>
-    bounds((random) => visitAfterFailure('permanent', status, failures, NOW, random));
+    bounds((random) => requeueAfterFailure('Unauthorized', status, failures, NOW, random));
   const transient = (status: Status, failures: number) =>
-    bounds((random) => visitAfterFailure('transient', status, failures, NOW, random));
+    bounds((random) => requeueAfterFailure('AtlasUnavailable', status, failures, NOW, random));
 
   test('a permanent one: from half a minute to an hour, doubling, never sooner than four fifths of it', () => {
     expect([1, 2, 3, 7, 8, 100].map((failures) => permanent({}, failures))).toEqual([
@@ -187,23 +193,20 @@ describe('after a failure', () => {
   });
 });
 
-describe('the first visit after a start', () => {
+describe('the first reconcile after a start', () => {
   const seen = (status: Status, overrides: Partial<LegacyRestoreJob> = {}): LegacyRestoreJob =>
     resource({ status: { observedGeneration: 1, ...status }, ...overrides });
   const first = (job: LegacyRestoreJob, defaultInterval = MINUTE) =>
-    bounds((random) => firstVisit(job, defaultInterval, NOW, random));
-  const condition = (type: Condition['type'], status: Condition['status']): Condition => ({
+    bounds((random) => requeueAfterStart(job, defaultInterval, NOW, random));
+  const condition = (type: Condition['type'], reason: Reason): Condition => ({
     type,
-    status,
-    reason: 'Any',
+    status: entryOf(reason).status,
+    reason,
     message: '',
     lastTransitionTime: '',
     observedGeneration: 1,
   });
-  const withheld: Status = {
-    ...finished({ methodName: 'HTTP', statusName: 'READY' }),
-    conditions: [condition('DownloadAvailable', 'True')],
-  };
+  const withheld: Status = { ...finished({ methodName: 'HTTP', statusName: 'READY' }), urlWithheld: true };
   const suspended = { ...SPEC, suspend: true };
 
   test.each<{ name: string; job: LegacyRestoreJob; expected: readonly [number, number] | 'never' }>([
@@ -231,7 +234,17 @@ describe('the first visit after a start', () => {
     { name: 'a download whose url is kept out of status: spread', job: seen(withheld), expected: [0, MINUTE] },
     {
       name: 'an automated restore: never',
-      job: seen(finished({ methodName: 'HTTP', statusName: 'READY' })),
+      job: seen(finished({ methodName: 'HTTP', statusName: 'READY', targetClusterId: 'x' })),
+      expected: 'never',
+    },
+    {
+      name: 'READY without a url, changed less than an hour ago: spread',
+      job: seen({ ...finished({ statusName: 'READY' }), lastChangeTime: at(1 - HOUR) }),
+      expected: [0, MINUTE],
+    },
+    {
+      name: 'READY without a url, changed an hour ago: never',
+      job: seen({ ...finished({ statusName: 'READY' }), lastChangeTime: at(-HOUR) }),
       expected: 'never',
     },
     { name: 'broken: never', job: seen({ statusName: 'BROKEN' }), expected: 'never' },
@@ -241,7 +254,7 @@ describe('the first visit after a start', () => {
       name: 'expired for an hour, and looked at since: never',
       job: seen({
         ...download({ expires: at(-HOUR) }),
-        conditions: [condition('Synced', 'True'), condition('DownloadAvailable', 'False')],
+        conditions: [condition('Synced', 'JobFetched'), condition('DownloadAvailable', 'DownloadExpired')],
       }),
       expected: 'never',
     },
@@ -249,7 +262,7 @@ describe('the first visit after a start', () => {
       name: 'expired for an hour, and not looked at since: spread',
       job: seen({
         ...download({ expires: at(-HOUR) }),
-        conditions: [condition('Synced', 'True'), condition('DownloadAvailable', 'True')],
+        conditions: [condition('Synced', 'JobFetched'), condition('DownloadAvailable', 'DownloadReady')],
       }),
       expected: [0, MINUTE],
     },
@@ -257,7 +270,7 @@ describe('the first visit after a start', () => {
       name: 'expired for an hour, and looked at in vain since: spread',
       job: seen({
         ...download({ expires: at(-HOUR) }),
-        conditions: [condition('Synced', 'Unknown'), condition('DownloadAvailable', 'False')],
+        conditions: [condition('Synced', 'AtlasUnavailable'), condition('DownloadAvailable', 'DownloadExpired')],
       }),
       expected: [0, MINUTE],
     },
@@ -271,16 +284,6 @@ describe('the first visit after a start', () => {
   ])('$name', ({ job, expected }) => {
     expect(first(job)).toEqual(expected);
     expect(isUrgent(job)).toBe(expected !== 'never' && expected[1] === 0);
-  });
-});
-
-describe('whether there is a url', () => {
-  test.each<{ name: string; status: Status; expected: boolean }>([
-    { name: 'none', status: {}, expected: false },
-    { name: 'in status', status: { delivery: { url: 'x' } }, expected: true },
-    { name: 'the newer one in status', status: { delivery: { urlV2: 'x' } }, expected: true },
-  ])('$name', ({ status, expected }) => {
-    expect(urlExists(status)).toBe(expected);
   });
 });
 
@@ -307,7 +310,7 @@ describe('whatever the numbers', () => {
     fc.constantFrom('+275760-09-13T00:00:00Z', '-000001-01-01T00:00:00Z', '9999-12-31T23:59:59Z'),
   );
   const optional = { requiredKeys: [] };
-  const content: fc.Arbitrary<RestoreJob> = fc.record(
+  const content: fc.Arbitrary<Content> = fc.record(
     {
       statusName: word,
       delivery: fc.record({ methodName: word, statusName: word, url: fc.string(), expires }, optional),
@@ -315,13 +318,13 @@ describe('whatever the numbers', () => {
     optional,
   );
 
-  function sane(visit: NextVisit, most: number): void {
-    if (visit.kind === 'never') return;
-    expect(visit.ms).toBeGreaterThanOrEqual(0);
-    expect(visit.ms).toBeLessThanOrEqual(most);
+  function sane(requeueAfter: RequeueAfter, most: number): void {
+    if (requeueAfter === undefined) return;
+    expect(requeueAfter).toBeGreaterThanOrEqual(0);
+    expect(requeueAfter).toBeLessThanOrEqual(most);
   }
 
-  test('no visit lies in the past, is not a number, or is later than it can be', () => {
+  test('no reconcile lies in the past, is not a number, or is later than it can be', () => {
     fc.assert(
       fc.property(
         content,
@@ -330,13 +333,13 @@ describe('whatever the numbers', () => {
         random,
         fc.integer(),
         fc.nat(),
-        (job, hasUrl, count, luck, now, old) => {
+        (job, urlWithheld, count, luck, now, old) => {
           const draw = () => luck;
-          const knowledge = { content: job, hasUrl, asOf: now - old };
-          sane(visitAfterAnswer(knowledge, 24 * HOUR, now, draw), 1.1 * 24 * HOUR);
-          sane(visitAfterFailure('permanent', job, count, now, draw), HOUR);
-          sane(visitAfterFailure('transient', job, count, now, draw), 2 * MINUTE);
-          sane(firstVisit(resource({ status: job }), 24 * HOUR, now, draw), 5 * MINUTE);
+          const knowledge = { content: { ...job, urlWithheld }, asOf: now - old, changedAt: now - old };
+          sane(requeueAfterFetch(knowledge, 24 * HOUR, now, draw), 1.1 * 24 * HOUR);
+          sane(requeueAfterFailure('Unauthorized', job, count, now, draw), HOUR);
+          sane(requeueAfterFailure('AtlasUnavailable', job, count, now, draw), 2 * MINUTE);
+          sane(requeueAfterStart(resource({ status: job }), 24 * HOUR, now, draw), 5 * MINUTE);
           const ms = transientBackoff(count, draw);
           expect(ms >= 500 && ms <= 2 * MINUTE).toBe(true);
         },
@@ -344,27 +347,25 @@ describe('whatever the numbers', () => {
     );
   });
 
-  test('a job whose delivery has ended is never visited again', () => {
+  test('a job whose delivery has ended is never reconciled again', () => {
     const ended = fc.constantFrom('EXPIRED', 'MAX_DOWNLOADS_EXCEEDED', 'FAILED', 'INTERRUPTED');
     fc.assert(
-      fc.property(content, ended, fc.boolean(), random, (job, statusName, hasUrl, luck) => {
-        const over = { ...job, statusName: 'FINISHED', delivery: { ...job.delivery, statusName } };
-        const knowledge = { content: over, hasUrl, asOf: NOW };
-        expect(visitAfterAnswer(knowledge, MINUTE, NOW, () => luck)).toEqual({ kind: 'never' });
-        expect(visitAfterFailure('permanent', over, 1, NOW, () => luck)).toEqual({ kind: 'never' });
+      fc.property(content, ended, fc.boolean(), random, (job, statusName, urlWithheld, luck) => {
+        const over = { ...job, urlWithheld, statusName: 'FINISHED', delivery: { ...job.delivery, statusName } };
+        const knowledge = { content: over, asOf: NOW, changedAt: NOW };
+        expect(requeueAfterFetch(knowledge, MINUTE, NOW, () => luck)).toBeUndefined();
+        expect(requeueAfterFailure('Unauthorized', over, 1, NOW, () => luck)).toBeUndefined();
         const restarted = resource({ status: { ...over, observedGeneration: 1 } });
-        expect(firstVisit(restarted, MINUTE, NOW, () => luck)).toEqual({ kind: 'never' });
+        expect(requeueAfterStart(restarted, MINUTE, NOW, () => luck)).toBeUndefined();
       }),
     );
   });
 
-  test('a visit is due within a second or so of `expires`, or before it', () => {
+  test('a reconcile is due within a second or so of `expires`, or before it', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 72 * HOUR }), random, (ms, luck) => {
-        const knowledge = { content: download({ expires: at(ms) }), hasUrl: true, asOf: NOW };
-        const visit = visitAfterAnswer(knowledge, MINUTE, NOW, () => luck);
-        if (visit.kind === 'never') throw new Error('a download that can still expire is visited');
-        expect(visit.ms).toBeLessThanOrEqual(ms + SECOND);
+        const knowledge = { content: download({ expires: at(ms) }), asOf: NOW, changedAt: NOW };
+        expect(requeueAfterFetch(knowledge, MINUTE, NOW, () => luck)).toBeLessThanOrEqual(ms + SECOND);
       }),
     );
   });
