@@ -1,4 +1,5 @@
 /** Every way in which a request to Atlas can fail, as one error class, and the table of Atlas's error codes. */
+import { printable } from '../api/printable.ts';
 import { REASONS, type SyncedReason } from '../api/reasons.ts';
 
 /**
@@ -74,15 +75,6 @@ export function invalidResponse(what: string, fields: { httpStatus?: number; cau
 /** No answer came: refused, reset, not resolved, or not within the deadline. */
 export function unavailable(what: string, cause?: unknown): AtlasError {
   return new AtlasError(sentence(what, 'AtlasUnavailable'), { kind: 'transient', reason: 'AtlasUnavailable', cause });
-}
-
-/** Text from outside, made safe for a one-line message: control characters become spaces, the length is bounded. */
-export function printable(text: string, maxLength: number): string {
-  const clean = text
-    .toWellFormed()
-    .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
-    .trim();
-  return clean.length <= maxLength ? clean : `${clean.slice(0, maxLength - 1).toWellFormed()}…`;
 }
 
 const sentence = (what: string, reason: SyncedReason, remedy: string = REASONS[reason].remedy): string =>

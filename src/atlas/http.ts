@@ -2,8 +2,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { formatDuration } from '../api/duration.ts';
+import { printable } from '../api/printable.ts';
 import { BodyTooLargeError, DeadlineError, exchange } from '../net/exchange.ts';
-import { invalidResponse, printable, unavailable } from './errors.ts';
+import { invalidResponse, unavailable } from './errors.ts';
 
 /** Largest body that is read, in bytes: 10,000 hashes are about 2 MiB. */
 export const MAX_BODY_BYTES = 8 * 1_024 * 1_024;

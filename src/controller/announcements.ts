@@ -1,7 +1,7 @@
 /** The events and the log line that go with a status that changed. */
 import type { Condition, Status } from '../api/legacy-restore-job.ts';
+import { printable } from '../api/printable.ts';
 import { type ConditionType, REASONS, type Reason, reasonsOf } from '../api/reasons.ts';
-import { printable } from '../atlas/errors.ts';
 import type { EventContent } from '../kube/events.ts';
 import { EXPIRES_SOON } from './conditions.ts';
 

@@ -1,9 +1,9 @@
 /** The conditions after each kind of outcome: the table of the documentation, as pure functions. */
 import type { Condition, Status } from '../api/legacy-restore-job.ts';
+import { printable } from '../api/printable.ts';
 import { type ConditionType, type DownloadReason, REASONS, type ReadyReason, type Reason } from '../api/reasons.ts';
 import type { RestoreJob } from '../api/restore-job.ts';
 import { MAX_HASHES, type RestoreJobAnswer } from '../atlas/answer.ts';
-import { printable } from '../atlas/errors.ts';
 import { kubeTime } from '../kube/time.ts';
 import {
   deliveryState,

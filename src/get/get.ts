@@ -1,8 +1,10 @@
 /** The command `get`: fetches one restore job from Atlas, once or until it has ended, and prints it. */
+
+import { printable } from '../api/printable.ts';
 import type { RestoreJobAnswer } from '../atlas/answer.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
-import { AtlasError, printable } from '../atlas/errors.ts';
+import { AtlasError } from '../atlas/errors.ts';
 import { jobState } from '../controller/job-state.ts';
 import { KubeError } from '../kube/errors.ts';
 import { createSession, KubeConfigError } from '../kube/session.ts';

@@ -1,7 +1,8 @@
 /** A restore job as a person reads it. */
+
+import { printable } from '../api/printable.ts';
 import type { RestoreDelivery, RestoreJob } from '../api/restore-job.ts';
 import type { RestoreJobAnswer } from '../atlas/answer.ts';
-import { printable } from '../atlas/errors.ts';
 import { hasUrl, isDownload, timeOf } from '../controller/job-state.ts';
 import { nextSteps, type TextOptions } from './next-steps.ts';
 import { fromNow, shown } from './readable.ts';

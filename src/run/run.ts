@@ -16,7 +16,7 @@ import { createEventRecorder } from '../kube/events.ts';
 import { createSchemaCheck, type SchemaCheck } from '../kube/installed-schema.ts';
 import { type LeaderElection, livenessProblems } from '../kube/lease.ts';
 import { createSession } from '../kube/session.ts';
-import { startHttpServer } from '../telemetry/http-server.ts';
+import { startHealthServer } from '../telemetry/health-server.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import { codeClass, createMetrics } from '../telemetry/metrics.ts';
 import { collectNodeMetrics } from '../telemetry/node-metrics.ts';
@@ -159,7 +159,7 @@ function createAtlas(
 
 function serve({ settings, metrics }: Context, { controller, watches, schema, election }: Parts): Promise<Server> {
   const updateNodeMetrics = collectNodeMetrics(metrics.registry);
-  return startHttpServer({
+  return startHealthServer({
     address: settings.httpBindAddress,
     live: () => livenessProblems(election),
     ready: watches.problems,

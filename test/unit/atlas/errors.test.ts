@@ -1,14 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { REASONS } from '../../../src/api/reasons.ts';
-import {
-  AtlasError,
-  ERROR_CODES,
-  errorFromAnswer,
-  invalidResponse,
-  printable,
-  unavailable,
-} from '../../../src/atlas/errors.ts';
+import { AtlasError, ERROR_CODES, errorFromAnswer, invalidResponse, unavailable } from '../../../src/atlas/errors.ts';
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 const LONGEST_REMEDY = Math.max(...Object.values(REASONS).map(({ remedy }) => remedy.length));
@@ -92,28 +85,4 @@ test('the cause is kept for logs and stays out of the message', () => {
   const error = unavailable('Atlas cannot be reached', cause);
   expect(error.cause).toBe(cause);
   expect(error.message).not.toContain('password');
-});
-
-describe('printable', () => {
-  test('is bounded, well-formed and without control characters', () => {
-    fc.assert(
-      fc.property(anyText, fc.integer({ min: 1, max: 400 }), (text, maxLength) => {
-        const clean = printable(text, maxLength);
-        expect(clean.length).toBeLessThanOrEqual(maxLength);
-        expect(clean.isWellFormed()).toBe(true);
-        expect(clean).not.toMatch(UNPRINTABLE);
-      }),
-      { numRuns: 500 },
-    );
-  });
-
-  test.each([
-    ['stays as it is', 'Jäsøn – 😀', 20, 'Jäsøn – 😀'],
-    ['loses line ends', ' a\r\n\tb\u0000c\u202ed ', 20, 'a b c d'],
-    ['of just the length stays whole', 'abcde', 5, 'abcde'],
-    ['that is longer is cut', 'abcdef', 5, 'abcd…'],
-    ['is not cut inside of a character that anybody would see', 'abc😀def', 5, 'abc\ufffd…'],
-  ])('a text %s', (_, text, maxLength, expected) => {
-    expect(printable(text, maxLength)).toBe(expected);
-  });
 });
