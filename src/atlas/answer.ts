@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import { RestoreJob } from '../api/restore-job.ts';
+import { parseJson } from '../net/json.ts';
 import { type AtlasError, errorFromAnswer, invalidResponse } from './errors.ts';
 
 /** Status keeps this many hashes: etcd takes objects of at most 1.5 MiB. */
@@ -71,14 +72,6 @@ const Envelope = z.union([
     .object({ status: z.int().min(100).max(599), envelope: z.unknown() })
     .transform(({ status, envelope }) => ({ status, content: envelope })),
 ]);
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
 
 /** An envelope is known by its shape, not by the setting: a gateway can add one too. It carries the real HTTP status. */
 function openEnvelope(httpStatus: number, value: unknown): { readonly httpStatus: number; readonly content: unknown } {

@@ -1,9 +1,10 @@
 /** Access tokens of service accounts (OAuth 2.0 client credentials): one live token per credential, one request in flight. */
 import * as oauth from 'oauth4webapi';
+import { retryAfterMs } from '../net/retry-after.ts';
 import { readErrorBody } from './answer.ts';
 import type { AtlasCredentials } from './credentials.ts';
 import { AtlasError, errorFromAnswer, invalidResponse } from './errors.ts';
-import { type HttpAnswer, type HttpRequest, retryAfterMs, type Send } from './http.ts';
+import type { HttpAnswer, HttpRequest, Send } from './http.ts';
 
 type ServiceAccount = Extract<AtlasCredentials, { kind: 'serviceAccount' }>;
 

@@ -9,7 +9,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
-import { DeadlineError, exchange } from '../net/exchange.ts';
+import { DeadlineError, sendRequest } from '../net/http-request.ts';
+import { parseJson } from '../net/json.ts';
 import { errorFromNetwork, errorFromStatus, hasStatus, KubeError } from './errors.ts';
 
 export interface KubeRequest {
@@ -146,7 +147,7 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     const startedAt = performance.now();
     let status = 0;
     try {
-      const answer = await exchange(current.connections.requests, {
+      const response = await sendRequest(current.connections.requests, {
         method: kubeRequest.method,
         origin: current.origin,
         path: current.basePath + kubeRequest.path,
@@ -161,9 +162,9 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
         maxBytes: MAX_BODY_BYTES,
         signal: kubeRequest.signal,
       });
-      const body = parseJson(answer.body.toString('utf8'));
-      status = answer.status;
-      if (status >= 400) throw errorFromStatus(what, status, body, answer.headers['retry-after']?.toString());
+      const body = parseJson(response.body.toString('utf8'));
+      status = response.status;
+      if (status >= 400) throw errorFromStatus(what, status, body, response.headers);
       return body;
     } catch (cause) {
       kubeRequest.signal?.throwIfAborted();
@@ -182,7 +183,7 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     const record = (status: number): void =>
       onRequest?.({ method: 'WATCH', status, durationMs: performance.now() - startedAt });
     try {
-      const answer = await current.connections.watches.request({
+      const response = await current.connections.watches.request({
         origin: current.origin,
         path: current.basePath + path,
         method: 'GET',
@@ -191,10 +192,10 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
         headersTimeout: MAX_HEADERS_MS,
         bodyTimeout: 0,
       });
-      record(answer.statusCode);
-      if (answer.statusCode < 400) return answer.body;
-      const body = parseJson(await answer.body.text());
-      throw errorFromStatus(what, answer.statusCode, body, answer.headers['retry-after']?.toString());
+      record(response.statusCode);
+      if (response.statusCode < 400) return response.body;
+      const body = parseJson(await response.body.text());
+      throw errorFromStatus(what, response.statusCode, body, response.headers);
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof KubeError) throw cause;
@@ -318,11 +319,3 @@ function isCertificateRefused(error: unknown): boolean {
 
 /** "X509 certificate error codes" and ERR_TLS_CERT_ALTNAME_INVALID in the documentation of Node.js. */
 const CERTIFICATE_CODES = /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_|UNABLE_TO_|ERR_TLS_CERT_)/;
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
