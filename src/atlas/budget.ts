@@ -95,7 +95,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
     return fresh;
   }
 
-  /** Rotated credentials leave budgets behind. */
+  /** Rotated credentials leave budgets behind. No LRU cache: one that is busy must not be evicted, however many there are. */
   function sweep(): void {
     if (now() - sweptAt < IDLE_MS) return;
     sweptAt = now();

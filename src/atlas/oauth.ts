@@ -1,4 +1,5 @@
 /** Access tokens of service accounts (OAuth 2.0 client credentials): one live token per credential, one request in flight. */
+import { LRUCache } from 'lru-cache';
 import * as oauth from 'oauth4webapi';
 import { retryAfterMs } from '../net/retry-after.ts';
 import { readErrorBody } from './answer.ts';
@@ -54,9 +55,9 @@ export function createOAuthAuthentication(
   now: () => number = Date.now,
   onToken: (result: TokenResult) => void = () => {},
 ): OAuthAuthentication {
-  const tokens = new Map<string, Token>();
+  const tokens = new LRUCache<string, Token>({ max: MAX_TOKENS });
   const pending = new Map<string, Promise<Token>>();
-  const failures = new Map<string, { readonly error: AtlasError; readonly until: number }>();
+  const failures = new LRUCache<string, { readonly error: AtlasError; readonly until: number }>({ max: MAX_TOKENS });
   const server: oauth.AuthorizationServer = {
     issuer: baseUrl,
     token_endpoint: `${baseUrl}/api/oauth/token`,
@@ -108,13 +109,13 @@ export function createOAuthAuthentication(
     try {
       const token = await requestToken(credentials);
       failures.delete(key);
-      bounded(tokens, key, token);
+      tokens.set(key, token);
       onToken('granted');
       return token;
     } catch (error) {
       if (error instanceof AtlasError) {
         onToken(error.kind === 'transient' ? 'failed' : 'refused');
-        bounded(failures, key, {
+        failures.set(key, {
           error,
           until: now() + Math.min(error.retryAfterMs ?? HOLD_MS[error.kind], LONGEST_HOLD_MS),
         });
@@ -202,11 +203,4 @@ function tokenError(answer: HttpAnswer, now: number): AtlasError {
     detail,
     retryAfterMs: retryAfterMs(answer.headers, now),
   });
-}
-
-function bounded<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > MAX_TOKENS && oldest !== undefined) map.delete(oldest);
 }

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import { REASONS } from '../api/reasons.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { CREDENTIAL_KEYS, readCredentialsData } from '../atlas/credentials-data.ts';
@@ -50,7 +51,8 @@ interface Cached {
 }
 
 export function createCredentialsReader(options: CredentialsOptions): CredentialsReader {
-  const cache = new Map<string, Cached>();
+  // Deleted resources and renamed Secrets leave entries behind: the cache drops them by their age.
+  const cache = new LRUCache<string, Cached>({ ttl: CACHE_MS, ttlAutopurge: true });
 
   function sourceOf({ namespace, spec }: LegacyRestoreJob): CredentialsSource {
     const name = spec.credentialsSecretRef?.name;
@@ -67,22 +69,11 @@ export function createCredentialsReader(options: CredentialsOptions): Credential
     if (cached !== undefined && cached.readAt >= oldest) return cached.result;
     const result = readSource(options.session, source);
     const entry: Cached = { readAt: performance.now(), result };
-    // To the end of the map: the sweep looks at the oldest first and ends at the first that is still fresh.
-    cache.delete(source.id);
     cache.set(source.id, entry);
     result.catch(() => {
       if (cache.get(source.id) === entry) cache.delete(source.id);
     });
-    sweep();
     return result;
-  }
-
-  /** Deleted resources and renamed Secrets leave entries behind. */
-  function sweep(): void {
-    for (const [id, { readAt }] of cache) {
-      if (performance.now() - readAt < CACHE_MS) return;
-      cache.delete(id);
-    }
   }
 
   return {

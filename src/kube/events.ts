@@ -1,5 +1,6 @@
 /** Events of the API group events.k8s.io, the same one counted instead of written again. */
 import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { hasStatus } from './errors.ts';
 import { type LegacyRestoreJob, objectReference } from './legacy-restore-jobs.ts';
 import type { KubeSession } from './session.ts';
@@ -35,7 +36,7 @@ export interface EventRecorderOptions {
 const CONTROLLER = 'atlasrestore.dev/legacy-restore-operator';
 /** The same event again within this time is counted in a series, as client-go does. */
 const SERIES_MS = 6 * 60_000;
-/** Series remembered; the oldest are forgotten first. */
+/** Series remembered; those that were used least recently are forgotten first. */
 const MAX_SERIES = 2_000;
 /** The API server refuses longer notes, in bytes. */
 const MAX_NOTE_BYTES = 1_024;
@@ -58,7 +59,7 @@ export function createEventRecorder({
   onFailed,
   now = Date.now,
 }: EventRecorderOptions): EventRecorder {
-  const seriesByKey = new Map<string, Series>();
+  const seriesByKey = new LRUCache<string, Series>({ max: MAX_SERIES });
   const waiting: Array<readonly [about: LegacyRestoreJob, event: EventContent]> = [];
   const writers = new Set<Promise<void>>();
   const { promise: aborted, resolve: giveUp } = Promise.withResolvers<void>();
@@ -97,7 +98,7 @@ export function createEventRecorder({
     }
     const path = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(about.namespace)}/events`;
     const name = `${about.name.slice(0, 200).replace(/[-.]+$/, '')}.${randomUUID()}`;
-    remember(key, { path: `${path}/${name}`, count: 1, lastAt: now() });
+    seriesByKey.set(key, { path: `${path}/${name}`, count: 1, lastAt: now() });
     await session.request({ method: 'POST', path, body: eventObject(about, event, name) });
   }
 
@@ -108,13 +109,6 @@ export function createEventRecorder({
       contentType: 'application/merge-patch+json',
       body: { series: { count: series.count, lastObservedTime: kubeMicroTime(series.lastAt) } },
     });
-  }
-
-  function remember(key: string, series: Series): void {
-    seriesByKey.delete(key);
-    seriesByKey.set(key, series);
-    const [oldest] = seriesByKey.keys();
-    if (seriesByKey.size > MAX_SERIES && oldest !== undefined) seriesByKey.delete(oldest);
   }
 
   function eventObject(about: LegacyRestoreJob, event: EventContent, name: string) {
