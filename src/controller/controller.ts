@@ -4,11 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { AtlasClient } from '../atlas/client.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { hasStatus, KubeError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import { getLegacyRestoreJob, type LegacyRestoreJob, namesOf, writeStatus } from '../kube/legacy-restore-jobs.ts';
 import type { Change } from '../kube/reflector.ts';
-import type { KubeSession } from '../kube/session.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import { CONTROLLER, type Metrics } from '../telemetry/metrics.ts';
 import { type CredentialsReader, createCredentialsReader } from './credentials.ts';
@@ -29,7 +29,7 @@ export interface LegacyRestoreJobs {
 }
 
 export interface ControllerOptions {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   readonly jobs: LegacyRestoreJobs;
   readonly atlas: (onTurn: (key: string) => void) => AtlasClient;
   readonly events: EventRecorder;
@@ -85,7 +85,7 @@ const VISITS = { controller: CONTROLLER } as const;
 const QUEUE = { name: CONTROLLER } as const;
 
 export function createController(options: ControllerOptions): Controller {
-  const { session, jobs, events, log, metrics } = options;
+  const { client, jobs, events, log, metrics } = options;
   const memories = new Map<string, Memory>();
   /** Monotonic time since when this replica works; undefined before. */
   let startedAt: number | undefined;
@@ -106,7 +106,7 @@ export function createController(options: ControllerOptions): Controller {
   metrics.maxConcurrentReconciles.set(VISITS, options.concurrency);
   const atlas = options.atlas((key) => queue.add(key, 'due'));
   const credentials: CredentialsReader = createCredentialsReader({
-    session,
+    client,
     defaultDirectory: options.defaultCredentialsDir,
     defaultNamespaces: options.defaultCredentialsNamespaces,
   });
@@ -172,7 +172,7 @@ export function createController(options: ControllerOptions): Controller {
 
   async function find(job: LegacyRestoreJob, memory: Memory): Promise<Visit> {
     const begunAt = performance.now();
-    const outcome = await reconcile({ session, atlas, credentials, credentialsWatch }, job);
+    const outcome = await reconcile({ client, atlas, credentials, credentialsWatch }, job);
     const endedAt = performance.now();
     if (outcome.kind === 'fetched') memory.fetchedAt = endedAt;
     return { requestId: randomUUID(), job, outcome, atlasMs: endedAt - begunAt };
@@ -221,7 +221,7 @@ export function createController(options: ControllerOptions): Controller {
 
   async function write(job: LegacyRestoreJob, status: LegacyRestoreJob['status']): Promise<void> {
     try {
-      const written = await writeStatus(session, job, status);
+      const written = await writeStatus(client, job, status);
       metrics.statusWrites.inc({ result: 'success' });
       if (written !== undefined) jobs.learn(written);
     } catch (error) {
@@ -232,7 +232,7 @@ export function createController(options: ControllerOptions): Controller {
 
   /** Fetches the resource that is newer than our picture; false when that did not work either. */
   async function refresh(job: LegacyRestoreJob): Promise<boolean> {
-    const fresh = await getLegacyRestoreJob(session, job).catch(() => undefined);
+    const fresh = await getLegacyRestoreJob(client, job).catch(() => undefined);
     if (fresh !== undefined) jobs.learn(fresh);
     return fresh !== undefined;
   }

@@ -6,10 +6,10 @@ import { LRUCache } from 'lru-cache';
 import { REASONS } from '../api/reasons.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { CREDENTIAL_KEYS, readCredentialsData } from '../atlas/credentials-data.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { hasStatus } from '../kube/errors.ts';
 import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { getSecret } from '../kube/secrets.ts';
-import type { KubeSession } from '../kube/session.ts';
 
 /** Where credentials come from. `id` is unique among all sources and safe to log. */
 export type CredentialsSource =
@@ -35,7 +35,7 @@ export interface CredentialsReader {
 }
 
 export interface CredentialsOptions {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   /** Empty: there are no default credentials. */
   readonly defaultDirectory: string;
   readonly defaultNamespaces: readonly string[];
@@ -44,6 +44,8 @@ export interface CredentialsOptions {
 /** Milliseconds that a Secret is not read again: many resources share one. */
 const CACHE_MS = 30_000;
 const JUST_READ_MS = 1_000;
+/** More than are read within CACHE_MS: none falls out that would still serve. */
+const MAX_CACHED = 10_000;
 
 interface Cached {
   readonly readAt: number;
@@ -51,8 +53,8 @@ interface Cached {
 }
 
 export function createCredentialsReader(options: CredentialsOptions): CredentialsReader {
-  // Deleted resources and renamed Secrets leave entries behind: the cache drops them by their age.
-  const cache = new LRUCache<string, Cached>({ ttl: CACHE_MS, ttlAutopurge: true });
+  // Deleted resources and renamed Secrets leave entries behind: those make room first.
+  const cache = new LRUCache<string, Cached>({ max: MAX_CACHED });
 
   function sourceOf({ namespace, spec }: LegacyRestoreJob): CredentialsSource {
     const name = spec.credentialsSecretRef?.name;
@@ -67,7 +69,7 @@ export function createCredentialsReader(options: CredentialsOptions): Credential
   function readSince(source: CredentialsSource, oldest: number): Promise<CredentialsResult> {
     const cached = cache.get(source.id);
     if (cached !== undefined && cached.readAt >= oldest) return cached.result;
-    const result = readSource(options.session, source);
+    const result = readSource(options.client, source);
     const entry: Cached = { readAt: performance.now(), result };
     cache.set(source.id, entry);
     result.catch(() => {
@@ -83,10 +85,10 @@ export function createCredentialsReader(options: CredentialsOptions): Credential
   };
 }
 
-async function readSource(session: KubeSession, source: CredentialsSource): Promise<CredentialsResult> {
+async function readSource(client: KubeClient, source: CredentialsSource): Promise<CredentialsResult> {
   switch (source.kind) {
     case 'secret':
-      return readSecret(session, source);
+      return readSecret(client, source);
     case 'directory':
       return readDirectory(source.path);
     case 'none':
@@ -101,11 +103,11 @@ async function readSource(session: KubeSession, source: CredentialsSource): Prom
 }
 
 async function readSecret(
-  session: KubeSession,
+  client: KubeClient,
   { namespace, name }: { namespace: string; name: string },
 ): Promise<CredentialsResult> {
   try {
-    const { uid, resourceVersion, data } = await getSecret(session, { namespace, name });
+    const { uid, resourceVersion, data } = await getSecret(client, { namespace, name });
     return { version: `${uid} ${resourceVersion}`, ...toCredentials(`Secret ${namespace}/${name}`, data) };
   } catch (error) {
     if (hasStatus(error, 404)) return notFound('absent', `Secret ${namespace}/${name} does not exist.`);

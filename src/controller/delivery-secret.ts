@@ -1,6 +1,7 @@
 /** Writes the download's URL and header into the Secret that spec.deliverySecretName names. */
 import { REASONS } from '../api/reasons.ts';
 import type { RestoreJobAnswer } from '../atlas/answer.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { hasStatus } from '../kube/errors.ts';
 import { type LegacyRestoreJob, objectReference } from '../kube/legacy-restore-jobs.ts';
 import {
@@ -11,13 +12,12 @@ import {
   type Secret,
   type SecretName,
 } from '../kube/secrets.ts';
-import type { KubeSession } from '../kube/session.ts';
 import { hasUrl } from './job-state.ts';
 import type { DeliverySecretResult } from './outcome.ts';
 
 /** Makes the Secret equal to Atlas's answer. Throws KubeError when the API server cannot answer. */
 export async function writeDeliverySecret(
-  session: KubeSession,
+  client: KubeClient,
   job: LegacyRestoreJob,
   answer: RestoreJobAnswer,
 ): Promise<DeliverySecretResult> {
@@ -25,7 +25,7 @@ export async function writeDeliverySecret(
   if (name === undefined) return { kind: 'none' };
   const secret: SecretName = { namespace: job.namespace, name };
   try {
-    return await write(session, job, secret, answer);
+    return await write(client, job, secret, answer);
   } catch (error) {
     // Nothing to put there yet: no reason to complain.
     if (hasStatus(error, 403) && !hasUrl(answer.job.delivery)) return { kind: 'none' };
@@ -38,17 +38,17 @@ export async function writeDeliverySecret(
 }
 
 async function write(
-  session: KubeSession,
+  client: KubeClient,
   job: LegacyRestoreJob,
   name: SecretName,
   answer: RestoreJobAnswer,
 ): Promise<DeliverySecretResult> {
   const data = deliveryData(answer);
-  const present = await read(session, name);
+  const present = await read(client, name);
   if (present === undefined) {
     // Nothing is created before there is something to put into it.
     if (!hasUrl(answer.job.delivery)) return { kind: 'none' };
-    await createSecret(session, name, ownerReference(job), data);
+    await createSecret(client, name, ownerReference(job), data);
     return { kind: 'written' };
   }
   if (!present.owners.includes(job.uid)) {
@@ -56,13 +56,13 @@ async function write(
     return refused('DeliverySecretConflict', `Secret ${secretId(name)} exists and does not belong to this resource.`);
   }
   if (sameData(present.data, data)) return { kind: 'current' };
-  await replaceSecretData(session, name, present, data);
+  await replaceSecretData(client, name, present, data);
   return { kind: 'written' };
 }
 
-async function read(session: KubeSession, name: SecretName): Promise<Secret | undefined> {
+async function read(client: KubeClient, name: SecretName): Promise<Secret | undefined> {
   try {
-    return await getSecret(session, name);
+    return await getSecret(client, name);
   } catch (error) {
     if (hasStatus(error, 404)) return undefined;
     throw error;

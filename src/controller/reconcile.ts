@@ -2,8 +2,8 @@
 import type { AtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { AtlasError } from '../atlas/errors.ts';
+import type { KubeClient } from '../kube/client.ts';
 import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
-import type { KubeSession } from '../kube/session.ts';
 import type { CredentialsReader, CredentialsResult, CredentialsSource } from './credentials.ts';
 import type { CredentialsWatch } from './credentials-watch.ts';
 import { writeDeliverySecret } from './delivery-secret.ts';
@@ -11,7 +11,7 @@ import type { Fetched, Outcome } from './outcome.ts';
 import { isRequested } from './schedule.ts';
 
 export interface ReconcileParts {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   readonly atlas: AtlasClient;
   readonly credentials: CredentialsReader;
   readonly credentialsWatch: CredentialsWatch;
@@ -66,7 +66,7 @@ async function fetchAndDeliver(
 ): Promise<Outcome> {
   const fetched = await fetchAnswer(parts.atlas, job, credentials);
   if ('kind' in fetched) return fetched;
-  return { kind: 'fetched', ...fetched, delivery: await writeDeliverySecret(parts.session, job, fetched.answer) };
+  return { kind: 'fetched', ...fetched, delivery: await writeDeliverySecret(parts.client, job, fetched.answer) };
 }
 
 async function fetchAnswer(

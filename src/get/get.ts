@@ -6,8 +6,9 @@ import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { AtlasError } from '../atlas/errors.ts';
 import { jobState } from '../controller/job-state.ts';
+import { createKubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
-import { createSession, KubeConfigError } from '../kube/session.ts';
+import { KubeConfigError } from '../kube/kubeconfig.ts';
 import { readCredentials } from './credentials.ts';
 import { EXIT_CODES, type Exit, exitOfReason, exitOfState } from './exit-codes.ts';
 import { getHelp } from './help.ts';
@@ -49,8 +50,8 @@ const CLOSE_MS = 1_000;
 async function fetchAndPrint(options: GetOptions, own: GetProcess): Promise<Exit> {
   const { stop, version } = own;
   try {
-    const openSession = () => createSession({ userAgent: `legacy-restore-operator/${version}` });
-    const found = await unlessStopped(stop, readCredentials(options.credentials, openSession));
+    const openClient = () => createKubeClient({ userAgent: `legacy-restore-operator/${version}` });
+    const found = await unlessStopped(stop, readCredentials(options.credentials, openClient));
     if (!found.ok) return complain(own, found.problem, 'usage');
     const answer = await fetchJob(options, found.credentials, own);
     const printOptions = { ...options, now: Date.now() };

@@ -1,9 +1,9 @@
 /** Events of the API group events.k8s.io, the same one counted instead of written again. */
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
+import type { KubeClient } from './client.ts';
 import { hasStatus } from './errors.ts';
 import { type LegacyRestoreJob, objectReference } from './legacy-restore-jobs.ts';
-import type { KubeSession } from './session.ts';
 import { kubeMicroTime } from './time.ts';
 
 export interface EventContent {
@@ -23,7 +23,7 @@ export interface EventRecorder {
 }
 
 export interface EventRecorderOptions {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   /** Gives up what is not written yet. */
   readonly signal: AbortSignal;
   /** Name of this process among its replicas. */
@@ -52,7 +52,7 @@ interface Series {
 }
 
 export function createEventRecorder({
-  session,
+  client,
   signal,
   instance,
   onWritten,
@@ -99,11 +99,11 @@ export function createEventRecorder({
     const path = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(about.namespace)}/events`;
     const name = `${about.name.slice(0, 200).replace(/[-.]+$/, '')}.${randomUUID()}`;
     seriesByKey.set(key, { path: `${path}/${name}`, count: 1, lastAt: now() });
-    await session.request({ method: 'POST', path, body: eventObject(about, event, name) });
+    await client.request({ method: 'POST', path, body: eventObject(about, event, name) });
   }
 
   async function count(series: Series): Promise<void> {
-    await session.request({
+    await client.request({
       method: 'PATCH',
       path: series.path,
       contentType: 'application/merge-patch+json',

@@ -10,12 +10,12 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import type { KubeClient } from './client.ts';
 import { hasStatus } from './errors.ts';
-import type { KubeSession } from './session.ts';
 import { kubeMicroTime } from './time.ts';
 
 export interface LeaseOptions {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   readonly namespace: string;
   readonly name: string;
   /** Name of this replica, unique among all. */
@@ -77,7 +77,7 @@ export function livenessProblems(election: LeaderElection | undefined): readonly
 }
 
 export function createLeaderElection(options: LeaseOptions): LeaderElection {
-  const { session, identity, onEvent, timings = DEFAULT_TIMINGS } = options;
+  const { client, identity, onEvent, timings = DEFAULT_TIMINGS } = options;
   const collection = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(options.namespace)}/leases`;
   const path = `${collection}/${encodeURIComponent(options.name)}`;
   /** Monotonic time of the start of the last successful renewal; undefined while not leading. */
@@ -125,7 +125,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
   /** True when the lease is ours from now on. */
   async function acquireOrRenew(signal: AbortSignal): Promise<boolean> {
     const request = { signal, timeoutMs: timings.renewDeadline / 2 };
-    const lease = await session.request({ method: 'GET', path, ...request }).catch((error: unknown) => {
+    const lease = await client.request({ method: 'GET', path, ...request }).catch((error: unknown) => {
       if (hasStatus(error, 404)) return undefined;
       throw error;
     });
@@ -136,12 +136,12 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
         metadata: { name: options.name },
         spec: spec(undefined),
       };
-      return unlessConflict(session.request({ method: 'POST', path: collection, body, ...request }));
+      return unlessConflict(client.request({ method: 'POST', path: collection, body, ...request }));
     }
     const current = Lease.parse(lease);
     if (!mayTake(current)) return false;
     return unlessConflict(
-      session.request({ method: 'PUT', path, body: { ...current, spec: spec(current) }, ...request }),
+      client.request({ method: 'PUT', path, body: { ...current, spec: spec(current) }, ...request }),
     );
   }
 
@@ -172,7 +172,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
     if (!mayWrite()) return;
     renewedAt = undefined;
     try {
-      const current = Lease.parse(await session.request({ method: 'GET', path, timeoutMs: 2_000 }));
+      const current = Lease.parse(await client.request({ method: 'GET', path, timeoutMs: 2_000 }));
       if (current.spec.holderIdentity !== identity) return;
       const released = {
         ...current.spec,
@@ -180,7 +180,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
         leaseDurationSeconds: 1,
         renewTime: kubeMicroTime(Date.now()),
       };
-      await session.request({ method: 'PUT', path, body: { ...current, spec: released }, timeoutMs: 2_000 });
+      await client.request({ method: 'PUT', path, body: { ...current, spec: released }, timeoutMs: 2_000 });
     } catch (error) {
       onEvent({ kind: 'failed', error });
     }

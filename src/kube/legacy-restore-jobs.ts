@@ -1,8 +1,8 @@
 /** Reading and writing LegacyRestoreJobs. */
 import * as z from 'zod';
 import { GROUP, KIND, PLURAL, REQUESTED_AT, Spec, Status, VERSION } from '../api/legacy-restore-job.ts';
+import type { KubeClient } from './client.ts';
 import type { Kept } from './reflector.ts';
-import type { KubeSession } from './session.ts';
 import { shareStrings } from './shared-strings.ts';
 
 /** What the operator keeps of a LegacyRestoreJob: no managedFields, no labels, no other annotations. */
@@ -44,10 +44,10 @@ export function keepLegacyRestoreJob(
 
 /** The object as the API server has it now. Throws KubeError. */
 export async function getLegacyRestoreJob(
-  session: KubeSession,
+  client: KubeClient,
   job: LegacyRestoreJob,
 ): Promise<LegacyRestoreJob | undefined> {
-  return keepLegacyRestoreJob(await session.request({ method: 'GET', path: objectPath(job) }));
+  return keepLegacyRestoreJob(await client.request({ method: 'GET', path: objectPath(job) }));
 }
 
 /**
@@ -55,11 +55,11 @@ export async function getLegacyRestoreJob(
  * overwrite anything newer: a KubeError with status 409 says that there is something newer.
  */
 export async function writeStatus(
-  session: KubeSession,
+  client: KubeClient,
   job: LegacyRestoreJob,
   status: Status,
 ): Promise<LegacyRestoreJob | undefined> {
-  const answer = await session.request({
+  const answer = await client.request({
     method: 'PATCH',
     path: `${objectPath(job)}/status`,
     contentType: 'application/json-patch+json',

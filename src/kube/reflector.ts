@@ -13,8 +13,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import type { KubeClient } from './client.ts';
 import { errorFromStatus, hasStatus, KubeError } from './errors.ts';
-import type { KubeSession } from './session.ts';
 import { readLines, type StallTimer, startStallTimer } from './watch-stream.ts';
 
 /** What is kept of an object: as little as its readers need. */
@@ -36,7 +36,7 @@ export type ListKind = 'watch_list' | 'paged';
 export type WatchCause = 'list' | 'watch' | 'expired' | 'stalled';
 
 export interface ReflectorOptions<T extends Kept> {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   /** Path of the collection, such as `/apis/atlasrestore.dev/v1/legacyrestorejobs`. */
   readonly path: string;
   /** Reduces an object to what is kept; undefined leaves it out. */
@@ -99,7 +99,7 @@ type Ending =
 
 export function createReflector<T extends Kept>(options: ReflectorOptions<T>): Reflector<T> {
   const {
-    session,
+    client,
     path,
     keep,
     onChange,
@@ -180,7 +180,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
     const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
     const stall = startStallTimer(STALL_MS.listing, signal);
     try {
-      for await (const line of readLines(await session.stream(`${path}?${query}`, stall.signal), stall)) {
+      for await (const line of readLines(await client.stream(`${path}?${query}`, stall.signal), stall)) {
         const { type, object } = WatchEvent.parse(JSON.parse(line));
         if (type === 'ERROR') throw errorFromStatus(`LIST ${path}`, 0, object);
         if (type === 'BOOKMARK') {
@@ -222,7 +222,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
     let token = '';
     for (;;) {
       const next = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
-      const body = await session.request({ method: 'GET', path: `${path}?${query}${next}`, signal, timeoutMs: 60_000 });
+      const body = await client.request({ method: 'GET', path: `${path}?${query}${next}`, signal, timeoutMs: 60_000 });
       const page = ListPage.parse(body);
       for (const item of page.items ?? []) putSeen(item, seen);
       token = page.metadata?.continue ?? '';
@@ -250,7 +250,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
     const stall = startStallTimer(seconds * 1_000 + STALL_MS.afterEnd, signal, STALL_MS.between);
     const startedAt = performance.now();
     try {
-      const stream = await session.stream(`${path}?${query.toString()}`, stall.signal);
+      const stream = await client.stream(`${path}?${query.toString()}`, stall.signal);
       recovered();
       await readEvents(stream, stall);
       if (performance.now() - startedAt < (seconds - 1) * 1_000) onEndedEarly();
@@ -258,7 +258,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
     } catch (error) {
       if (!stall.stalled()) return failed(error, 'watch');
       // Whoever hears of the next change needs connections that are not as dead as this one.
-      session.abandonConnections();
+      client.abandonConnections();
       return failed(stall.signal.reason, 'stalled');
     } finally {
       stall.stop();

@@ -1,20 +1,21 @@
 /** The election of the one replica that works, and what it means for writing. */
+
+import type { KubeClient } from '../kube/client.ts';
 import { createLeaderElection, type LeaderElection } from '../kube/lease.ts';
-import type { KubeSession } from '../kube/session.ts';
 import { errorFields } from '../telemetry/log.ts';
 import type { Context } from './context.ts';
 
 /** The election that the settings ask for. `onLost`: another replica may lead from now on. */
 export function createElection(
-  { settings, log, metrics, session }: Context,
+  { settings, log, metrics, client }: Context,
   identity: string,
   onLost: (reason: Error) => void,
 ): LeaderElection {
-  const namespace = settings.leaseNamespace || session.namespace || 'default';
+  const namespace = settings.leaseNamespace || client.namespace || 'default';
   const leader = (value: 0 | 1): void => metrics.leader.set({ name: settings.leaseName }, value);
   leader(0);
   return createLeaderElection({
-    session,
+    client,
     namespace,
     name: settings.leaseName,
     identity,
@@ -43,14 +44,14 @@ export function createElection(
 }
 
 /**
- * A session that writes only under the lease: each write is checked as it is dispatched, and one that then waits for a
+ * A client that writes only under the lease: each write is checked as it is dispatched, and one that then waits for a
  * connection is given up when the lease may have passed on.
  */
-export function whileLeading(session: KubeSession, election: LeaderElection): KubeSession {
+export function whileLeading(client: KubeClient, election: LeaderElection): KubeClient {
   return {
-    ...session,
+    ...client,
     request: async (request) => {
-      if (request.method === 'GET') return session.request(request);
+      if (request.method === 'GET') return client.request(request);
       const leftMs = Math.floor(election.writableForMs());
       if (leftMs <= 0) throw new Error('not leading: nothing is written');
       const passedOn = new AbortController();
@@ -59,7 +60,7 @@ export function whileLeading(session: KubeSession, election: LeaderElection): Ku
       try {
         const signal =
           request.signal === undefined ? passedOn.signal : AbortSignal.any([request.signal, passedOn.signal]);
-        return await session.request({ ...request, signal });
+        return await client.request({ ...request, signal });
       } finally {
         clearTimeout(timer);
       }

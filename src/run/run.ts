@@ -12,10 +12,10 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Controller, createController } from '../controller/controller.ts';
+import { createKubeClient } from '../kube/client.ts';
 import { createEventRecorder } from '../kube/events.ts';
 import { createSchemaCheck, type SchemaCheck } from '../kube/installed-schema.ts';
 import { type LeaderElection, livenessProblems } from '../kube/lease.ts';
-import { createSession } from '../kube/session.ts';
 import { startHealthServer } from '../telemetry/health-server.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import { codeClass, createMetrics } from '../telemetry/metrics.ts';
@@ -35,7 +35,7 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   const { version } = packageJson;
   const metrics = createMetrics(version);
   const identity = `${hostname()}_${randomUUID()}`;
-  const session = createSession({
+  const client = createKubeClient({
     userAgent: `legacy-restore-operator/${version}`,
     onRequest: ({ method, status, durationMs }) => {
       // client-go's word for a request without an answer.
@@ -45,20 +45,20 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   });
   // Ends everything that talks, at once. A stop ends most of it in order instead.
   const lifetime = new AbortController();
-  const context: Context = { settings, log, metrics, session };
+  const context: Context = { settings, log, metrics, client };
   const election = settings.leaderElect
     ? createElection(context, identity, (reason) => lifetime.abort(reason))
     : undefined;
-  const writing = election === undefined ? session : whileLeading(session, election);
+  const writing = election === undefined ? client : whileLeading(client, election);
 
   let controller: Controller | undefined;
-  const schema = createSchemaCheck({ session, log, version });
+  const schema = createSchemaCheck({ client, log, version });
   const watches = createWatches(context, {
     onChange: (change) => controller?.onChange(change),
     onDisturbed: schema.checkSoon,
   });
   const events = createEventRecorder({
-    session: writing,
+    client: writing,
     signal: lifetime.signal,
     instance: identity,
     onWritten: () => metrics.events.inc({ result: 'written' }),
@@ -68,7 +68,7 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
     },
   });
   controller = createController({
-    session: writing,
+    client: writing,
     jobs: watches.jobs,
     atlas: (onTurn) => createAtlas(context, lifetime.signal, onTurn),
     events,
@@ -97,7 +97,7 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   lifetime.abort(new Error('stopped'));
   await Promise.allSettled([watching, checking, leading]);
   clearTimeout(late);
-  await session.close();
+  await client.close();
   server.close();
   server.closeAllConnections();
   log.info(inOrder ? 'stopped' : 'ended: another replica leads now');

@@ -23,7 +23,7 @@ export interface WatchesOptions {
 
 /** One reflector for all namespaces, or one for each that is named. */
 export function createWatches(
-  { settings: { namespaces }, session, log, metrics }: Context,
+  { settings: { namespaces }, client, log, metrics }: Context,
   { onChange, onDisturbed }: WatchesOptions,
 ): Watches {
   const { promise: listed, resolve } = Promise.withResolvers<void>();
@@ -36,7 +36,7 @@ export function createWatches(
   for (const scope of scopes) {
     const interruptions = createInterruptionLog(log, scope);
     const reflector = createReflector({
-      session,
+      client,
       path: collectionPath(scope),
       keep: (object) =>
         keepLegacyRestoreJob(object, (resource, fields) =>

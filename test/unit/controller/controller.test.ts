@@ -5,10 +5,10 @@ import type { RestoreJobAnswer } from '../../../src/atlas/answer.ts';
 import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
 import { errorFromAnswer } from '../../../src/atlas/errors.ts';
 import { type Controller, createController } from '../../../src/controller/controller.ts';
+import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import type { EventContent } from '../../../src/kube/events.ts';
 import { keepLegacyRestoreJob, type LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
-import type { KubeRequest } from '../../../src/kube/session.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import {
   atlasDate,
@@ -19,7 +19,7 @@ import {
   youngJob,
 } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { metricValue, samplesOf } from '../../support/scrape.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 import { answerOf, conditionOf, resource, SPEC } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
@@ -82,7 +82,7 @@ class World {
 
   constructor() {
     this.controller = createController({
-      session: fakeSession({ request: (request) => this.#answer(request) }),
+      client: fakeClient({ request: (request) => this.#answer(request) }),
       jobs: {
         get: (key) => this.picture.get(key),
         all: () => this.picture.values(),

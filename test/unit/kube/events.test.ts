@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import { createEventRecorder, type EventContent, type EventRecorder } from '../../../src/kube/events.ts';
-import type { KubeRequest } from '../../../src/kube/session.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 import { resource } from '../support/resources.ts';
 
 const MINUTE = 60_000;
@@ -26,10 +26,10 @@ function setup(
   instance = 'replica-1',
   signal = new AbortController().signal,
 ): Setup {
-  const session = fakeSession({ request: answer });
+  const client = fakeClient({ request: answer });
   const failures: unknown[] = [];
   const recorder = createEventRecorder({
-    session,
+    client,
     signal,
     instance,
     onWritten: () => {
@@ -40,7 +40,7 @@ function setup(
   });
   const world: Setup = {
     recorder,
-    requests: session.requests,
+    requests: client.requests,
     failures,
     written: 0,
     record: async (event = WARNING, about = resource()) => {

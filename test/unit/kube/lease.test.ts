@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import * as z from 'zod';
+import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import type { LeaseEvent } from '../../../src/kube/lease.ts';
-import type { KubeRequest } from '../../../src/kube/session.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 import { fakeTimersPromises } from '../support/fake-sleep.ts';
 
 jest.unstable_mockModule('node:timers/promises', fakeTimersPromises);
@@ -84,7 +84,7 @@ class Replica {
 
   constructor(server: LeaseServer, identity = 'me') {
     this.#election = createLeaderElection({
-      session: fakeSession({ request: (request) => server.answer(request) }),
+      client: fakeClient({ request: (request) => server.answer(request) }),
       namespace: 'operators',
       name: 'legacy-restore-operator',
       identity,

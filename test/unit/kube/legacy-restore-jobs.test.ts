@@ -7,7 +7,7 @@ import {
   writeStatus,
 } from '../../../src/kube/legacy-restore-jobs.ts';
 import { PUBLISHED_EXAMPLE } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 import { resource, SPEC } from '../support/resources.ts';
 
 const OBJECT = {
@@ -74,10 +74,10 @@ describe('what is kept of a resource', () => {
 });
 
 test('a status is written whole, and only over the version that it was computed from', async () => {
-  const session = fakeSession({ request: () => OBJECT });
+  const client = fakeClient({ request: () => OBJECT });
   const status = { observedGeneration: 1, statusName: 'FINISHED' };
-  const written = await writeStatus(session, resource({ resourceVersion: '99' }), status);
-  expect(session.requests).toEqual([
+  const written = await writeStatus(client, resource({ resourceVersion: '99' }), status);
+  expect(client.requests).toEqual([
     {
       method: 'PATCH',
       path: `${PATH}/status`,
@@ -92,13 +92,13 @@ test('a status is written whole, and only over the version that it was computed 
 });
 
 test('an answer that is no resource is not learned', async () => {
-  expect(await writeStatus(fakeSession({ request: () => ({}) }), resource(), {})).toBeUndefined();
+  expect(await writeStatus(fakeClient({ request: () => ({}) }), resource(), {})).toBeUndefined();
 });
 
 test('one is read by its name', async () => {
-  const session = fakeSession({ request: () => OBJECT });
-  expect((await getLegacyRestoreJob(session, resource()))?.uid).toBe('uid-1');
-  expect(session.requests).toEqual([{ method: 'GET', path: PATH }]);
+  const client = fakeClient({ request: () => OBJECT });
+  expect((await getLegacyRestoreJob(client, resource()))?.uid).toBe('uid-1');
+  expect(client.requests).toEqual([{ method: 'GET', path: PATH }]);
 });
 
 test('collections are those of all namespaces or of one', () => {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import * as z from 'zod';
+import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import type { Kept, ListKind } from '../../../src/kube/reflector.ts';
-import type { KubeRequest } from '../../../src/kube/session.ts';
-import { type FakeSession, fakeSession } from '../support/fake-session.ts';
+import { type FakeClient, fakeClient } from '../support/fake-client.ts';
 import { fakeTimersPromises } from '../support/fake-sleep.ts';
 
 jest.unstable_mockModule('node:timers/promises', fakeTimersPromises);
@@ -120,7 +120,7 @@ class Pipe {
 
 interface World {
   readonly reflector: ReturnType<typeof createReflector<Thing>>;
-  readonly session: FakeSession;
+  readonly client: FakeClient;
   /** All streams so far. */
   readonly pipes: Pipe[];
   /** The last one. */
@@ -148,7 +148,7 @@ interface WorldOptions {
 
 function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {}): World {
   const pipes: Pipe[] = [];
-  const session = fakeSession({
+  const client = fakeClient({
     ...(onRequest === undefined ? {} : { request: onRequest }),
     stream: (path, signal) => {
       const pipe = new Pipe(path, signal);
@@ -159,7 +159,7 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
     },
   });
   const it: World = {
-    session,
+    client,
     pipes,
     get pipe() {
       const last = pipes.at(-1);
@@ -183,7 +183,7 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
     },
   };
   const reflector = createReflector<Thing>({
-    session,
+    client,
     path: PATH,
     keep: (object) => {
       const { data } = Sent.safeParse(object);
@@ -316,7 +316,7 @@ describe('lists by page', () => {
           : { metadata: { resourceVersion: '100', continue: 'to ken' }, items: [thing('one', 1)] },
     });
     await pass();
-    expect(it.session.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(it.client.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
       `GET ${PATH}?limit=500`,
       `GET ${PATH}?limit=500&continue=to%20ken`,
     ]);
@@ -324,7 +324,7 @@ describe('lists by page', () => {
     expect(versionOf(it.pipe)).toBe('100');
     it.pipe.error(410);
     await pass();
-    expect(it.session.requests).toHaveLength(4);
+    expect(it.client.requests).toHaveLength(4);
     expect(it.pipes.filter(isList)).toHaveLength(1);
   });
 
@@ -339,7 +339,7 @@ describe('lists by page', () => {
       },
     });
     await pass();
-    expect(it.session.requests.at(-1)?.path).toBe(`${PATH}?`);
+    expect(it.client.requests.at(-1)?.path).toBe(`${PATH}?`);
     expect([it.picture, versionOf(it.pipe), it.interruptions]).toEqual([['one@1'], '100', []]);
   });
 
@@ -662,9 +662,9 @@ describe('silence', () => {
     await pass(SECOND);
     it.pipe.end();
     await pass(SECOND);
-    expect(it.session.abandoned()).toBe(0);
+    expect(it.client.abandoned()).toBe(0);
     await pass(34 * SECOND);
-    expect(it.session.abandoned()).toBe(1);
+    expect(it.client.abandoned()).toBe(1);
   });
 
   test('ten seconds after the last byte, where that came later', async () => {
@@ -805,7 +805,7 @@ describe('the stop', () => {
         }),
     });
     await pass();
-    expect(it.session.requests).toHaveLength(1);
+    expect(it.client.requests).toHaveLength(1);
     await ended(it);
   });
 
