@@ -135,3 +135,33 @@ export const Status = z
   })
   .meta({ description: "Atlas's answer under Atlas's own names, and what the operator observed." });
 export type Status = Readonly<z.infer<typeof Status>>;
+
+/** A LegacyRestoreJob as the operator caches it: no managedFields, no labels, no other annotations. */
+export interface LegacyRestoreJob {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly generation: number;
+  readonly spec: Spec;
+  readonly status: Status;
+  /** Value of the annotation that asks for a reconcile now. */
+  readonly requestedAt: string | undefined;
+}
+
+/** The two parts of a key, as fields of the log. */
+export function namesOf(key: string): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
+/** How events and owner references name the resource. */
+export const objectReference = ({ name, namespace, uid }: LegacyRestoreJob) => ({
+  apiVersion: API_VERSION,
+  kind: KIND,
+  name,
+  namespace,
+  uid,
+});

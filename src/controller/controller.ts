@@ -3,16 +3,17 @@
  * found is published. Everything it remembers of a key beyond the reflector's picture stands in `Memory`.
  */
 import { randomUUID } from 'node:crypto';
+import { type LegacyRestoreJob, namesOf, objectReference } from '../api/legacy-restore-job.ts';
 import type { AtlasClient } from '../atlas/client.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { hasStatus, KubeError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
-import { getLegacyRestoreJob, type LegacyRestoreJob, namesOf, writeStatus } from '../kube/legacy-restore-jobs.ts';
 import type { Change } from '../kube/reflector.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import { CONTROLLER, type Metrics } from '../telemetry/metrics.ts';
 import { type CredentialsReader, createCredentialsReader } from './credentials.ts';
 import { type CredentialsWatch, createCredentialsWatch } from './credentials-watch.ts';
+import { getLegacyRestoreJob, patchStatus } from './legacy-restore-jobs.ts';
 import type { Outcome } from './outcome.ts';
 import { createQueue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
@@ -221,7 +222,7 @@ export function createController(options: ControllerOptions): Controller {
 
   async function write(job: LegacyRestoreJob, status: LegacyRestoreJob['status']): Promise<void> {
     try {
-      const written = await writeStatus(client, job, status);
+      const written = await patchStatus(client, job, status);
       metrics.statusWrites.inc({ result: 'success' });
       if (written !== undefined) jobs.learn(written);
     } catch (error) {
@@ -241,7 +242,7 @@ export function createController(options: ControllerOptions): Controller {
   function announce(found: Visit, job: LegacyRestoreJob, result: Report, memory: Memory): void {
     memory.failures = result.failures;
     memory.writeFailed = false;
-    for (const event of result.events) events.record(job, event);
+    for (const event of result.events) events.record(objectReference(job), event);
     const { outcome } = found;
     if (result.log !== undefined && log.isLevelEnabled(result.log.level)) {
       const { level, message, fields } = result.log;

@@ -3,12 +3,12 @@ import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
+import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import { REASONS } from '../api/reasons.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { CREDENTIAL_KEYS, readCredentialsData } from '../atlas/credentials-data.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { hasStatus } from '../kube/errors.ts';
-import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { getSecret } from '../kube/secrets.ts';
 
 /** Where credentials come from. `id` is unique among all sources and safe to log. */

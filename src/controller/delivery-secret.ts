@@ -1,9 +1,10 @@
 /** Writes the download's URL and header into the Secret that spec.deliverySecretName names. */
+
+import { type LegacyRestoreJob, objectReference } from '../api/legacy-restore-job.ts';
 import { REASONS } from '../api/reasons.ts';
 import type { RestoreJobAnswer } from '../atlas/answer.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { hasStatus } from '../kube/errors.ts';
-import { type LegacyRestoreJob, objectReference } from '../kube/legacy-restore-jobs.ts';
 import {
   createSecret,
   getSecret,

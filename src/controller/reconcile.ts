@@ -1,9 +1,10 @@
 /** One visit of one resource, step by step. It returns what it found and writes neither status nor events. */
+
+import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { AtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { AtlasError } from '../atlas/errors.ts';
 import type { KubeClient } from '../kube/client.ts';
-import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import type { CredentialsReader, CredentialsResult, CredentialsSource } from './credentials.ts';
 import type { CredentialsWatch } from './credentials-watch.ts';
 import { writeDeliverySecret } from './delivery-secret.ts';

@@ -1,11 +1,10 @@
 /** Turns what a visit found into status, events, log line and the next visit. Pure: its table is tested row by row. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Condition, Status } from '../api/legacy-restore-job.ts';
+import type { Condition, LegacyRestoreJob, Status } from '../api/legacy-restore-job.ts';
 import { REASONS } from '../api/reasons.ts';
 import { RestoreJob } from '../api/restore-job.ts';
 import { withoutFields } from '../api/schema-fields.ts';
 import type { EventContent } from '../kube/events.ts';
-import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { kubeTime } from '../kube/time.ts';
 import { eventsFor, type LogLine, logFor } from './announcements.ts';
 import { conditionsAfterAnswer, conditionsAfterFailure, conditionsAfterSuspend, type Verdict } from './conditions.ts';

@@ -1,8 +1,7 @@
 /** The gauges over all resources: one pass over the picture for each scrape. */
-import type { Condition } from '../api/legacy-restore-job.ts';
+import type { Condition, LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import { reasonsOf } from '../api/reasons.ts';
 import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../api/restore-job.ts';
-import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { type Metrics, NO_REASON, OTHER_REASON } from '../telemetry/metrics.ts';
 import { deliveryState, expiresAt, isDownload, isFetched, isMirrored } from './job-state.ts';
 import { canChange, urlExists } from './schedule.ts';

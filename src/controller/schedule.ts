@@ -1,9 +1,9 @@
 /** When a resource is visited next: the table of the documentation, as pure functions. */
 import { parseDuration } from '../api/duration.ts';
+import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import { type Condition, INTERVAL_BOUNDS, type Spec, type Status } from '../api/legacy-restore-job.ts';
 import type { ConditionType } from '../api/reasons.ts';
 import type { RestoreJob } from '../api/restore-job.ts';
-import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { deliveryState, expiresAt, hasUrl, isAutomatedRestore, jobState } from './job-state.ts';
 
 export type NextVisit =

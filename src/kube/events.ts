@@ -3,8 +3,16 @@ import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { KubeClient } from './client.ts';
 import { hasStatus } from './errors.ts';
-import { type LegacyRestoreJob, objectReference } from './legacy-restore-jobs.ts';
 import { kubeMicroTime } from './time.ts';
+
+/** The object that an event is about. */
+export interface ObjectReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
 
 export interface EventContent {
   readonly type: 'Normal' | 'Warning';
@@ -17,7 +25,7 @@ export interface EventRecorder {
    * Writes in the background, a few at a time and in order: an event must not hold up anything, least of all the status
    * writes of others.
    */
-  readonly record: (about: LegacyRestoreJob, event: EventContent) => void;
+  readonly record: (about: ObjectReference, event: EventContent) => void;
   /** Resolves when everything that was recorded has been written or has failed, or when the signal is aborted. */
   readonly drain: () => Promise<void>;
 }
@@ -60,12 +68,12 @@ export function createEventRecorder({
   now = Date.now,
 }: EventRecorderOptions): EventRecorder {
   const seriesByKey = new LRUCache<string, Series>({ max: MAX_SERIES });
-  const waiting: Array<readonly [about: LegacyRestoreJob, event: EventContent]> = [];
+  const waiting: Array<readonly [about: ObjectReference, event: EventContent]> = [];
   const writers = new Set<Promise<void>>();
   const { promise: aborted, resolve: giveUp } = Promise.withResolvers<void>();
   signal.addEventListener('abort', () => giveUp(), { once: true });
 
-  function record(about: LegacyRestoreJob, event: EventContent): void {
+  function record(about: ObjectReference, event: EventContent): void {
     if (waiting.length >= MAX_WAITING) {
       onFailed(new Error('too many events wait to be written'));
       return;
@@ -83,7 +91,7 @@ export function createEventRecorder({
     }
   }
 
-  async function write(about: LegacyRestoreJob, event: EventContent): Promise<void> {
+  async function write(about: ObjectReference, event: EventContent): Promise<void> {
     const key = JSON.stringify([about.uid, event.type, event.reason, event.note]);
     const series = seriesByKey.get(key);
     if (series !== undefined && now() - series.lastAt < SERIES_MS) {
@@ -111,7 +119,7 @@ export function createEventRecorder({
     });
   }
 
-  function eventObject(about: LegacyRestoreJob, event: EventContent, name: string) {
+  function eventObject(about: ObjectReference, event: EventContent, name: string) {
     return {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
@@ -123,7 +131,7 @@ export function createEventRecorder({
       type: event.type,
       reason: event.reason,
       note: boundedBytes(event.note, MAX_NOTE_BYTES),
-      regarding: objectReference(about),
+      regarding: about,
     };
   }
 

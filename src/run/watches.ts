@@ -1,8 +1,10 @@
 /** The operator's picture of all LegacyRestoreJobs: it lists and watches the namespaces of the settings. */
+
+import { API_VERSION, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
 import type { LegacyRestoreJobs } from '../controller/controller.ts';
-import { createInterruptionLog, type InterruptionLog } from '../kube/interruption-log.ts';
-import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob, namesOf } from '../kube/legacy-restore-jobs.ts';
+import { collectionPath, toLegacyRestoreJob } from '../controller/legacy-restore-jobs.ts';
 import { type Change, createReflector, type Reflector } from '../kube/reflector.ts';
+import { createWatchLog, type WatchLog } from '../kube/watch-log.ts';
 import type { Context } from './context.ts';
 
 export interface Watches {
@@ -29,17 +31,14 @@ export function createWatches(
   const { promise: listed, resolve } = Promise.withResolvers<void>();
   const scopes = namespaces.length === 0 ? [undefined] : namespaces;
   const listSizes = new Map<string | undefined, number>();
-  const watches = new Map<
-    string | undefined,
-    { reflector: Reflector<LegacyRestoreJob>; interruptions: InterruptionLog }
-  >();
+  const watches = new Map<string | undefined, { reflector: Reflector<LegacyRestoreJob>; interruptions: WatchLog }>();
   for (const scope of scopes) {
-    const interruptions = createInterruptionLog(log, scope);
+    const interruptions = createWatchLog(log, { apiVersion: API_VERSION, plural: PLURAL }, scope);
     const reflector = createReflector({
       client,
       path: collectionPath(scope),
       keep: (object) =>
-        keepLegacyRestoreJob(object, (resource, fields) =>
+        toLegacyRestoreJob(object, (resource, fields) =>
           log.warn(
             { ...namesOf(resource), fields },
             'a resource cannot be read and is left alone: is the CustomResourceDefinition of this version installed?',

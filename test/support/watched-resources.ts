@@ -1,10 +1,11 @@
 /** A reflector of LegacyRestoreJobs on a client of its own, and everything that it told. */
 import type { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
+import { API_VERSION, type LegacyRestoreJob, PLURAL } from '../../src/api/legacy-restore-job.ts';
+import { collectionPath, toLegacyRestoreJob } from '../../src/controller/legacy-restore-jobs.ts';
 import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
-import { createInterruptionLog } from '../../src/kube/interruption-log.ts';
-import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob } from '../../src/kube/legacy-restore-jobs.ts';
 import { type Change, createReflector, type Reflector, type WatchCause } from '../../src/kube/reflector.ts';
+import { createWatchLog } from '../../src/kube/watch-log.ts';
 
 export interface Watched {
   readonly reflector: Reflector<LegacyRestoreJob>;
@@ -33,8 +34,9 @@ export function watchResources({ load, namespace, change, wrap = (client) => cli
   const changes: Watched['changes'] = [];
   const interruptions: Watched['interruptions'] = [];
   const [warnings, paths]: [string[], string[]] = [[], []];
-  const told = createInterruptionLog(
+  const told = createWatchLog(
     pino({ level: 'warn' }, { write: (line) => warnings.push(JSON.parse(line).msg) }),
+    { apiVersion: API_VERSION, plural: PLURAL },
     namespace,
   );
   const observed: KubeClient = {
@@ -51,7 +53,7 @@ export function watchResources({ load, namespace, change, wrap = (client) => cli
   const reflector = createReflector({
     client: wrap(observed),
     path: collectionPath(namespace),
-    keep: keepLegacyRestoreJob,
+    keep: toLegacyRestoreJob,
     onChange: (next) => {
       changes.push(next);
       change?.(next);

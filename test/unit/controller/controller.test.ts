@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
-import type { Status } from '../../../src/api/legacy-restore-job.ts';
+import type { LegacyRestoreJob, Status } from '../../../src/api/legacy-restore-job.ts';
 import type { RestoreJobAnswer } from '../../../src/atlas/answer.ts';
 import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
 import { errorFromAnswer } from '../../../src/atlas/errors.ts';
 import { type Controller, createController } from '../../../src/controller/controller.ts';
+import { toLegacyRestoreJob } from '../../../src/controller/legacy-restore-jobs.ts';
 import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import type { EventContent } from '../../../src/kube/events.ts';
-import { keepLegacyRestoreJob, type LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import {
   atlasDate,
@@ -187,7 +187,7 @@ class World {
     if (version.value !== job.resourceVersion) throw new KubeError('there is something newer', { status: 409 });
     this.statuses.push(status.value);
     this.#resourceVersion += 1;
-    const now = keepLegacyRestoreJob(
+    const now = toLegacyRestoreJob(
       JSON.parse(JSON.stringify(raw({ ...job, status: status.value, resourceVersion: `${this.#resourceVersion}` }))),
     );
     if (now === undefined) throw new Error('the status is not valid');

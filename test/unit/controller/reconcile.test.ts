@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
 import type { AtlasCredentials } from '../../../src/atlas/credentials.ts';
 import { errorFromAnswer, unavailable } from '../../../src/atlas/errors.ts';
@@ -6,7 +7,6 @@ import type { CredentialsReader, CredentialsResult, CredentialsSource } from '..
 import type { Outcome } from '../../../src/controller/outcome.ts';
 import { reconcile } from '../../../src/controller/reconcile.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
 import { pendingDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { fakeClient } from '../support/fake-client.ts';
 import { answerOf, resource, SPEC } from '../support/resources.ts';

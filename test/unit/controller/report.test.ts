@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import { type Condition, Status } from '../../../src/api/legacy-restore-job.ts';
 import { REASONS, type SyncedReason } from '../../../src/api/reasons.ts';
 import { RestoreJob } from '../../../src/api/restore-job.ts';
@@ -7,7 +8,6 @@ import { type ErrorAnswer, errorFromAnswer, invalidResponse, unavailable } from 
 import type { DeliverySecretResult, Outcome } from '../../../src/controller/outcome.ts';
 import { type Report, type ReportInput, report } from '../../../src/controller/report.ts';
 import type { NextVisit } from '../../../src/controller/schedule.ts';
-import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
 import {
   atlasDate,

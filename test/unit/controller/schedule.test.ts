@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { Condition, Status } from '../../../src/api/legacy-restore-job.ts';
+import type { Condition, LegacyRestoreJob, Status } from '../../../src/api/legacy-restore-job.ts';
 import type { RestoreJob } from '../../../src/api/restore-job.ts';
 import {
   firstVisit,
@@ -12,7 +12,6 @@ import {
   visitAfterAnswer,
   visitAfterFailure,
 } from '../../../src/controller/schedule.ts';
-import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
 import { resource, SPEC } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');

@@ -1,7 +1,7 @@
+import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import { type Condition, type Spec, Status } from '../../../src/api/legacy-restore-job.ts';
 import { type RestoreJobAnswer, readAnswer } from '../../../src/atlas/answer.ts';
 import { AtlasError } from '../../../src/atlas/errors.ts';
-import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
 import { PUBLISHED_EXAMPLE_JOB } from '../../support/atlas-simulator/recorded-bodies.ts';
 

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { GROUP, KIND, PLURAL, VERSION } from '../api/legacy-restore-job.ts';
 import { missingFields, neededSchema, Schema } from '../api/schema-fields.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
-import type { KubeClient } from './client.ts';
 
 export interface SchemaCheckOptions {
   readonly client: KubeClient;
@@ -34,7 +34,7 @@ export interface SchemaCheck {
 const REGULAR_MS = 600_000;
 /** What happened may have been told by many watches at once, and a proxy may end every watch early. */
 const SHORTEST_GAP_MS = 5_000;
-/** The work waits for the first check: a quiet visit before it would write what the API server drops. */
+/** The work waits for the first check: a quiet reconcile before it would write what the API server drops. */
 const TIMEOUT_MS = 5_000;
 const DOCUMENT = `/openapi/v3/apis/${GROUP}/${VERSION}`;
 /** Without quotes, which a line of JSON would escape: it is to be copied. */

@@ -6,7 +6,7 @@ import { fakeClient } from '../support/fake-client.ts';
 import { fakeTimersPromises } from '../support/fake-sleep.ts';
 
 jest.unstable_mockModule('node:timers/promises', fakeTimersPromises);
-const { createSchemaCheck } = await import('../../../src/kube/installed-schema.ts');
+const { createSchemaCheck } = await import('../../../src/controller/installed-schema.ts');
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
