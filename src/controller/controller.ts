@@ -1,6 +1,6 @@
 /**
  * The controller: changes of resources go into the queue, each key that comes out is visited once, and what the visit
- * found is published. Everything it remembers of a key beyond the reflector's picture stands in `Memory`.
+ * found is published. Everything it remembers of a key beyond the cache stands in `Memory`.
  */
 import { randomUUID } from 'node:crypto';
 import { type LegacyRestoreJob, namesOf, objectReference } from '../api/legacy-restore-job.ts';
@@ -15,28 +15,29 @@ import { type CredentialsReader, createCredentialsReader } from './credentials.t
 import { type CredentialsWatch, createCredentialsWatch } from './credentials-watch.ts';
 import { getLegacyRestoreJob, patchStatus } from './legacy-restore-jobs.ts';
 import type { Outcome } from './outcome.ts';
-import { createQueue } from './queue.ts';
+import type { Queue } from './queue.ts';
 import { reconcile } from './reconcile.ts';
 import { type Report, report } from './report.ts';
 import { countResources, setResourceMetrics } from './resource-metrics.ts';
 import { firstVisit, isUrgent, transientBackoff } from './schedule.ts';
 
-/** The local picture of all resources; the reflectors keep it. */
+/** The local cache of all resources. */
 export interface LegacyRestoreJobs {
   readonly get: (key: string) => LegacyRestoreJob | undefined;
   readonly all: () => Iterable<LegacyRestoreJob>;
-  /** Takes over the answer to a write, ahead of its watch event. */
-  readonly learn: (job: LegacyRestoreJob) => void;
+  /** Takes over the response to a write, ahead of its watch event: the change that results, or undefined for none. */
+  readonly update: (job: LegacyRestoreJob) => Change<LegacyRestoreJob> | undefined;
 }
 
 export interface ControllerOptions {
   readonly client: KubeClient;
   readonly jobs: LegacyRestoreJobs;
-  readonly atlas: (onTurn: (key: string) => void) => AtlasClient;
+  readonly queue: Queue;
+  /** Makes keys ready in the queue when it is their turn. */
+  readonly atlas: AtlasClient;
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly concurrency: number;
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
@@ -47,7 +48,7 @@ export interface ControllerOptions {
 }
 
 export interface Controller {
-  /** Told of every change of the picture, also before the start. */
+  /** Told of every change of the cache, also before the start. */
   readonly onChange: (change: Change<LegacyRestoreJob>) => void;
   /** Begins to visit what is there: this replica leads. */
   readonly start: () => void;
@@ -86,26 +87,11 @@ const VISITS = { controller: CONTROLLER } as const;
 const QUEUE = { name: CONTROLLER } as const;
 
 export function createController(options: ControllerOptions): Controller {
-  const { client, jobs, events, log, metrics } = options;
+  const { client, jobs, queue, atlas, events, log, metrics } = options;
   const memories = new Map<string, Memory>();
   /** Monotonic time since when this replica works; undefined before. */
   let startedAt: number | undefined;
 
-  const queue = createQueue({
-    concurrency: options.concurrency,
-    visit,
-    onFailed: (key, error) => {
-      log.error({ ...namesOf(key), ...errorFields(error) }, 'a visit ended with an unexpected error');
-      retryAfter(key, transientBackoff(countFailure(key), Math.random));
-    },
-    observer: {
-      added: () => metrics.queueAdds.inc(QUEUE),
-      taken: (waitedMs) => metrics.queueSeconds.observe(QUEUE, waitedMs / 1_000),
-      ended: (workedMs) => metrics.workSeconds.observe(QUEUE, workedMs / 1_000),
-    },
-  });
-  metrics.maxConcurrentReconciles.set(VISITS, options.concurrency);
-  const atlas = options.atlas((key) => queue.add(key, 'due'));
   const credentials: CredentialsReader = createCredentialsReader({
     client,
     defaultDirectory: options.defaultCredentialsDir,
@@ -224,18 +210,23 @@ export function createController(options: ControllerOptions): Controller {
     try {
       const written = await patchStatus(client, job, status);
       metrics.statusWrites.inc({ result: 'success' });
-      if (written !== undefined) jobs.learn(written);
+      if (written !== undefined) update(written);
     } catch (error) {
       metrics.statusWrites.inc({ result: hasStatus(error, 409) ? 'conflict' : 'error' });
       throw error;
     }
   }
 
-  /** Fetches the resource that is newer than our picture; false when that did not work either. */
+  /** Fetches the resource that is newer than the cache; false when that did not work either. */
   async function refresh(job: LegacyRestoreJob): Promise<boolean> {
     const fresh = await getLegacyRestoreJob(client, job).catch(() => undefined);
-    if (fresh !== undefined) jobs.learn(fresh);
+    if (fresh !== undefined) update(fresh);
     return fresh !== undefined;
+  }
+
+  function update(job: LegacyRestoreJob): void {
+    const change = jobs.update(job);
+    if (change !== undefined) onChange(change);
   }
 
   /** Events, log and the next visit follow a status that is written, never one that is not. */
@@ -321,7 +312,10 @@ export function createController(options: ControllerOptions): Controller {
     start: () => {
       startedAt = performance.now();
       for (const job of jobs.all()) schedule(job);
-      queue.start();
+      queue.start(visit, (key, error) => {
+        log.error({ ...namesOf(key), ...errorFields(error) }, 'a visit ended with an unexpected error');
+        retryAfter(key, transientBackoff(countFailure(key), Math.random));
+      });
     },
     stop: async () => {
       credentialsWatch.stop();

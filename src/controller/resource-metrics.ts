@@ -1,4 +1,4 @@
-/** The gauges over all resources: one pass over the picture for each scrape. */
+/** The gauges over all resources: one pass over the cache for each scrape. */
 import type { Condition, LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import { reasonsOf } from '../api/reasons.ts';
 import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../api/restore-job.ts';

@@ -53,11 +53,7 @@ export function watchResources({ load, namespace, change, wrap = (client) => cli
   const reflector = createReflector({
     client: wrap(observed),
     path: collectionPath(namespace),
-    keep: toLegacyRestoreJob,
-    onChange: (next) => {
-      changes.push(next);
-      change?.(next);
-    },
+    transform: toLegacyRestoreJob,
     onListed: () => undefined,
     onInterrupted: (cause, error, waitMs) => {
       interruptions.push({ cause, error, waitMs });
@@ -67,7 +63,10 @@ export function watchResources({ load, namespace, change, wrap = (client) => cli
     onEndedEarly: () => undefined,
   });
   const stop = new AbortController();
-  const ended = reflector.run(stop.signal);
+  const ended = reflector.run(stop.signal, (next) => {
+    changes.push(next);
+    change?.(next);
+  });
   return {
     reflector,
     changes,
