@@ -160,3 +160,18 @@ export interface LegacyRestoreJob {
   /** Value of the annotation that requests a reconcile now. */
   readonly requestedAt: string | undefined;
 }
+
+/** The two parts of a key, as fields of the log. */
+export function namesOf(key: string): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
+/** How events and owner references name the resource. */
+export const objectReference = ({ name, namespace, uid }: LegacyRestoreJob) => ({
+  apiVersion: API_VERSION,
+  kind: KIND,
+  name,
+  namespace,
+  uid,
+});

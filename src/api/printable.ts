@@ -1,11 +1,14 @@
 /** Text from outside, made safe to print. */
 
 /** Control and format characters (bidi controls among them) and line separators: a terminal or a log would obey them. */
-export const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]+/gu;
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]+/gu;
 
-/** The text for a one-line message: what cannot be printed becomes a space, and the length is bounded. */
+/** The text as one line: what cannot be printed becomes a space. */
+export const oneLine = (text: string): string => text.replace(UNPRINTABLE, ' ');
+
+/** As `oneLine`, well-formed, without spaces at its ends and of at most `maxLength` characters. */
 export function printable(text: string, maxLength: number): string {
-  const clean = text.toWellFormed().replace(UNPRINTABLE, ' ').trim();
+  const clean = oneLine(text.toWellFormed()).trim();
   return clean.length <= maxLength ? clean : `${clean.slice(0, maxLength - 1).toWellFormed()}…`;
 }
 

@@ -3,12 +3,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
+import { retryAfterMs } from '../net/retry-after.ts';
 import { type BudgetPause, type BudgetUsage, createBudgets } from './budget.ts';
 import { type AtlasCredentials, credentialsKey } from './credentials.ts';
 import { createDigestAuthentication } from './digest-authentication.ts';
 import { AtlasError } from './errors.ts';
 import { readRestoreJobResponse } from './response.ts';
-import { createSend, type HttpRequest, retryAfterMs, type Send } from './http.ts';
+import { createSend, type HttpRequest, type Send } from './http.ts';
 import { createOAuthAuthentication, type TokenResult } from './oauth.ts';
 
 /** What names a restore job at Atlas. */

@@ -1,5 +1,6 @@
 /** Sends requests with HTTP Digest, reusing nonces: one request per exchange while a nonce lives, two when it is cold. */
 import { randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { AtlasCredentials } from './credentials.ts';
 import { chooseChallenge, type DigestChallenge, digestAuthorization } from './digest.ts';
 import type { HttpResponse, HttpRequest, Send } from './http.ts';
@@ -22,7 +23,7 @@ const MAX_NONCES = 1_000;
 const MAX_CHALLENGES = 2;
 
 export function createDigestAuthentication(): DigestAuthentication {
-  const nonces = new Map<string, Nonce>();
+  const nonces = new LRUCache<string, Nonce>({ max: MAX_NONCES });
 
   async function authenticate(send: Send, request: HttpRequest, credentials: ApiKey, key: string): Promise<HttpResponse> {
     const known = nonces.get(key);
@@ -34,17 +35,10 @@ export function createDigestAuthentication(): DigestAuthentication {
       // would then refuse count 1, which would look like a wrong key.
       const fresh: Nonce = { challenge, count: 0 };
       response = await send(authorized(request, credentials, fresh));
-      if (response.status !== 401) remember(key, fresh);
+      if (response.status !== 401) nonces.set(key, fresh);
     }
     if (response.status === 401 && nonces.get(key) === known) nonces.delete(key);
     return response;
-  }
-
-  function remember(key: string, nonce: Nonce): void {
-    nonces.delete(key);
-    nonces.set(key, nonce);
-    const [oldest] = nonces.keys();
-    if (nonces.size > MAX_NONCES && oldest !== undefined) nonces.delete(oldest);
   }
 
   return { authenticate };

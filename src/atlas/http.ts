@@ -1,9 +1,9 @@
-/** One HTTP exchange with Atlas: one deadline from connecting to the last byte, a bounded body, no redirects. */
+/** One HTTP request to Atlas: one deadline from connecting to the last byte, a bounded body, no redirects. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { formatDuration } from '../api/duration.ts';
-import { BodyTooLargeError, DeadlineError, exchange } from '../net/exchange.ts';
 import { printable } from '../api/printable.ts';
+import { BodyTooLargeError, DeadlineError, sendRequest } from '../net/http-request.ts';
 import { AtlasError } from './errors.ts';
 
 /** Largest body that is read, in bytes: 10,000 hashes are about 2 MiB. */
@@ -41,7 +41,7 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
     signal.throwIfAborted();
     const { origin, pathname, search } = new URL(url);
     try {
-      const response = await exchange(dispatcher, {
+      const response = await sendRequest(dispatcher, {
         method,
         origin,
         path: pathname + search,
@@ -58,21 +58,6 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
       throw toAtlasError(cause);
     }
   };
-}
-
-/**
- * Milliseconds that a Retry-After header asks to wait (RFC 9110 section 10.2.3: seconds or a date); undefined when it is
- * absent or unreadable. A date in the past is 0.
- */
-export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
-  // undici gives an array where a gateway adds a second one, whatever the type says.
-  const value = [headers['retry-after']].flat()[0]?.trim() ?? '';
-  if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1_000;
-  // Date.parse finds a date in almost anything (`soon 5`). All three forms of an HTTP date begin with the day of the
-  // week, and the one that names no zone is in UTC too.
-  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value)) return undefined;
-  const date = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
 class NotUtf8Error extends Error {}

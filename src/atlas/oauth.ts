@@ -1,10 +1,12 @@
 /** Access tokens of service accounts (OAuth 2.0 client credentials): one live token per credential, one request in flight. */
+import { LRUCache } from 'lru-cache';
 import * as oauth from 'oauth4webapi';
-import type { AtlasCredentials } from './credentials.ts';
 import type { AtlasErrorKind } from '../api/api-error.ts';
+import { retryAfterMs } from '../net/retry-after.ts';
+import type { AtlasCredentials } from './credentials.ts';
 import { AtlasError } from './errors.ts';
 import { readTokenError } from './response.ts';
-import { type HttpResponse, type HttpRequest, retryAfterMs, type Send } from './http.ts';
+import type { HttpRequest, HttpResponse, Send } from './http.ts';
 
 type ServiceAccount = Extract<AtlasCredentials, { kind: 'serviceAccount' }>;
 
@@ -59,9 +61,9 @@ export function createOAuthAuthentication(
   now: () => number = Date.now,
   onToken: (result: TokenResult) => void = () => {},
 ): OAuthAuthentication {
-  const tokens = new Map<string, Token>();
+  const tokens = new LRUCache<string, Token>({ max: MAX_TOKENS });
   const pending = new Map<string, Promise<Token>>();
-  const failures = new Map<string, { readonly error: AtlasError; readonly until: number }>();
+  const failures = new LRUCache<string, { readonly error: AtlasError; readonly until: number }>({ max: MAX_TOKENS });
   const server: oauth.AuthorizationServer = {
     issuer: baseUrl,
     token_endpoint: `${baseUrl}/api/oauth/token`,
@@ -113,13 +115,13 @@ export function createOAuthAuthentication(
     try {
       const token = await requestToken(credentials);
       failures.delete(key);
-      bounded(tokens, key, token);
+      tokens.set(key, token);
       onToken('granted');
       return token;
     } catch (error) {
       if (error instanceof AtlasError) {
         onToken(error.kind === 'refused' || error.kind === 'rateLimited' ? 'refused' : 'failed');
-        bounded(failures, key, {
+        failures.set(key, {
           error,
           until: now() + Math.min(error.retryAfterMs ?? HOLD_MS[error.kind], LONGEST_HOLD_MS),
         });
@@ -200,11 +202,4 @@ function tokenFetch(send: Send, now: () => number) {
     if (response.status === 200) return new Response(response.body, { headers: { 'content-type': 'application/json' } });
     throw readTokenError(response.status, response.body, retryAfterMs(response.headers, now()));
   };
-}
-
-function bounded<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > MAX_TOKENS && oldest !== undefined) map.delete(oldest);
 }

@@ -3,6 +3,7 @@
  * unusable. What cannot be mirrored is dropped and named.
  */
 import * as z from 'zod';
+import { parseJson } from '../net/json.ts';
 import type { ApiError } from '../api/api-error.ts';
 import { RestoreJob, type RestoreJobResponse } from '../api/restore-job.ts';
 import { AtlasError, errorFromResponse } from './errors.ts';
@@ -78,14 +79,6 @@ const Envelope = z.union([
     .object({ status: z.int().min(100).max(599), envelope: z.unknown() })
     .transform(({ status, envelope }) => ({ status, content: envelope })),
 ]);
-
-function parseJson(body: string): unknown {
-  try {
-    return JSON.parse(body);
-  } catch {
-    return undefined;
-  }
-}
 
 /** An envelope is known by its shape, not by the setting: a gateway can add one too. It carries the real HTTP status. */
 function openEnvelope(httpStatus: number, value: unknown): { readonly httpStatus: number; readonly content: unknown } {

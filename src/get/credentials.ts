@@ -8,9 +8,9 @@ import {
   type KeyNames,
   readCredentialsData,
 } from '../atlas/credentials-data.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { hasStatus } from '../kube/errors.ts';
 import { getSecret, type SecretName } from '../kube/secrets.ts';
-import type { KubeSession } from '../kube/session.ts';
 import { remedyOf } from '../restore-job/reasons.ts';
 
 export type CredentialsSource =
@@ -63,7 +63,7 @@ export type CredentialsResult =
 /** Throws KubeConfigError and KubeError where a Secret is to be read and the API server cannot be asked. */
 export async function readCredentials(
   source: CredentialsSource,
-  openSession: () => KubeSession,
+  openClient: () => KubeClient,
 ): Promise<CredentialsResult> {
   switch (source.kind) {
     case 'given':
@@ -71,7 +71,7 @@ export async function readCredentials(
     case 'files':
       return readFiles(source);
     case 'secret':
-      return readSecret(source, openSession());
+      return readSecret(source, openClient());
   }
 }
 
@@ -133,10 +133,10 @@ async function readText(
   }
 }
 
-async function readSecret(secret: SecretName, session: KubeSession): Promise<CredentialsResult> {
+async function readSecret(secret: SecretName, client: KubeClient): Promise<CredentialsResult> {
   const called = `Secret ${secret.namespace}/${secret.name}`;
   try {
-    const read = readCredentialsData((await getSecret(session, secret)).data);
+    const read = readCredentialsData((await getSecret(client, secret)).data);
     return read.ok ? read : { ok: false, problem: `${called} ${read.problem}. ${remedyOf('SecretInvalid', undefined, 'command')}` };
   } catch (error) {
     if (hasStatus(error, 404))
@@ -144,6 +144,6 @@ async function readSecret(secret: SecretName, session: KubeSession): Promise<Cre
     if (hasStatus(error, 403)) return { ok: false, problem: `The user of the kubeconfig may not read ${called}.` };
     throw error;
   } finally {
-    await session.close();
+    await client.close();
   }
 }

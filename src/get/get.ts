@@ -4,8 +4,9 @@ import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { AtlasError } from '../atlas/errors.ts';
+import { createKubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
-import { createSession, KubeConfigError } from '../kube/session.ts';
+import { KubeConfigError } from '../kube/kubeconfig.ts';
 import { readyReasonOf } from '../restore-job/conditions.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import { failureMessage } from '../restore-job/messages.ts';
@@ -47,8 +48,8 @@ const CLOSE_MS = 1_000;
 async function fetchAndPrint(options: GetOptions, own: GetProcess): Promise<number> {
   const { stop, version } = own;
   try {
-    const openSession = () => createSession({ userAgent: `legacy-restore-operator/${version}` });
-    const found = await unlessStopped(stop, readCredentials(options.credentials, openSession));
+    const openClient = () => createKubeClient({ userAgent: `legacy-restore-operator/${version}` });
+    const found = await unlessStopped(stop, readCredentials(options.credentials, openClient));
     if (!found.ok) return complain(own, found.problem, EXIT_CODES.usage.code);
     const response = await fetchJob(options, found.credentials, own);
     const printOptions = { ...options, now: Date.now() };

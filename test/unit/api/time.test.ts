@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { kubeMicroTime, kubeTime } from '../../../src/api/time.ts';
+import { kubeTime } from '../../../src/api/time.ts';
+import { kubeMicroTime } from '../../../src/kube/time.ts';
 
 test('a time is written to the second, a micro-time with six digits: the API server refuses others', () => {
   const time = Date.parse('2026-01-31T09:30:00.987Z');

@@ -4,7 +4,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 /** What keeps a probe from succeeding, one sentence each; none means that it succeeds. */
 export type Probe = () => readonly string[];
 
-export interface HttpServerOptions {
+export interface HealthServerOptions {
   readonly address: { readonly host: string; readonly port: number };
   readonly live: Probe;
   readonly ready: Probe;
@@ -14,8 +14,14 @@ export interface HttpServerOptions {
   readonly metrics: () => Promise<{ readonly body: string; readonly contentType: string }>;
 }
 
-/** Listens; rejects when the address cannot be had. */
-export async function startHttpServer({ address, live, ready, notes, metrics }: HttpServerOptions): Promise<Server> {
+/** Listens; rejects when the address cannot be bound. */
+export async function startHealthServer({
+  address,
+  live,
+  ready,
+  notes,
+  metrics,
+}: HealthServerOptions): Promise<Server> {
   const server = createServer((request, response) => {
     const path = request.url?.split('?')[0];
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, 'method not allowed\n');
@@ -28,7 +34,7 @@ export async function startHttpServer({ address, live, ready, notes, metrics }: 
       );
     } else answer(response, 404, 'not found: try /livez, /readyz or /metrics\n');
   });
-  // A client that never ends its request must not hold a connection for ever.
+  // A client that never ends its request must not hold a connection open.
   server.requestTimeout = 10_000;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   server.once('error', reject);

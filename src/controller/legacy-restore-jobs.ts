@@ -1,20 +1,16 @@
-/** Reading and writing LegacyRestoreJobs. */
+/** LegacyRestoreJobs at the API server: the cache transform, and the reads and writes of one. */
 import * as z from 'zod';
-import { GROUP, KIND, PLURAL, REQUESTED_AT, Spec, Status, VERSION } from '../api/legacy-restore-job.ts';
-import type { Kept } from './reflector.ts';
-import type { KubeSession } from './session.ts';
-import { shareStrings } from './shared-strings.ts';
-
-/** What the operator keeps of a LegacyRestoreJob: no managedFields, no labels, no other annotations. */
-export interface LegacyRestoreJob extends Kept {
-  readonly namespace: string;
-  readonly name: string;
-  readonly generation: number;
-  readonly spec: Spec;
-  readonly status: Status;
-  /** Value of the annotation that asks for a visit now. */
-  readonly requestedAt: string | undefined;
-}
+import {
+  GROUP,
+  type LegacyRestoreJob,
+  PLURAL,
+  REQUESTED_AT,
+  Spec,
+  Status,
+  VERSION,
+} from '../api/legacy-restore-job.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { shareStrings } from '../kube/shared-strings.ts';
 
 /** Path of the collection: of one namespace, or of all. */
 export const collectionPath = (namespace?: string): string =>
@@ -23,10 +19,10 @@ export const collectionPath = (namespace?: string): string =>
     : `/apis/${GROUP}/${VERSION}/namespaces/${encodeURIComponent(namespace)}/${PLURAL}`;
 
 /**
- * The kept form of an object as the API server sent it. Undefined when it cannot be read, which the installed
+ * The cached form of an object as the API server sent it. Undefined when it cannot be read, which the installed
  * CustomResourceDefinition should have prevented: `onUnreadable` is told of its name and of what is wrong.
  */
-export function keepLegacyRestoreJob(
+export function toLegacyRestoreJob(
   object: unknown,
   onUnreadable?: (name: string, problem: string) => void,
 ): LegacyRestoreJob | undefined {
@@ -44,22 +40,22 @@ export function keepLegacyRestoreJob(
 
 /** The object as the API server has it now. Throws KubeError. */
 export async function getLegacyRestoreJob(
-  session: KubeSession,
+  client: KubeClient,
   job: LegacyRestoreJob,
 ): Promise<LegacyRestoreJob | undefined> {
-  return keepLegacyRestoreJob(await session.request({ method: 'GET', path: objectPath(job) }));
+  return toLegacyRestoreJob(await client.request({ method: 'GET', path: objectPath(job) }));
 }
 
 /**
  * Writes the whole status. The patch carries the resourceVersion that it was computed from, so that it can never
  * overwrite anything newer: a KubeError with status 409 says that there is something newer.
  */
-export async function writeStatus(
-  session: KubeSession,
+export async function patchStatus(
+  client: KubeClient,
   job: LegacyRestoreJob,
   status: Status,
 ): Promise<LegacyRestoreJob | undefined> {
-  const answer = await session.request({
+  const response = await client.request({
     method: 'PATCH',
     path: `${objectPath(job)}/status`,
     contentType: 'application/json-patch+json',
@@ -69,23 +65,8 @@ export async function writeStatus(
       { op: 'add', path: '/status', value: status },
     ],
   });
-  return keepLegacyRestoreJob(answer);
+  return toLegacyRestoreJob(response);
 }
-
-/** The two parts of a key, as fields of the log. */
-export function namesOf(key: string): { readonly namespace: string; readonly name: string } {
-  const slash = key.indexOf('/');
-  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
-}
-
-/** How events and owner references name the object. */
-export const objectReference = (job: LegacyRestoreJob) => ({
-  apiVersion: `${GROUP}/${VERSION}`,
-  kind: KIND,
-  name: job.name,
-  namespace: job.namespace,
-  uid: job.uid,
-});
 
 const objectPath = (job: LegacyRestoreJob): string =>
   `${collectionPath(job.namespace)}/${encodeURIComponent(job.name)}`;
@@ -102,6 +83,6 @@ const Sent = z.object({
     annotations: z.record(z.string(), z.string()).optional(),
   }),
   spec: Spec,
-  // A status that another version of the CRD let in and this one cannot read counts as empty: it is mirrored anew.
+  // A status that another version of the CRD let in and this one cannot read counts as empty: it is mirrored again.
   status: Status.catch({}).default({}),
 });

@@ -1,16 +1,13 @@
 /**
- * Requests to the API server: client-node's KubeConfig for who and where, one shared undici Agent for the traffic,
+ * The client of the API server: client-node's KubeConfig for whom and where, one shared undici Agent for the traffic,
  * because client-node's own API classes open a TLS connection for every request.
  */
-import { hash } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import type { RequestOptions } from 'node:https';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { KubeConfig } from '@kubernetes/client-node';
+import type { KubeConfig } from '@kubernetes/client-node';
 import { Agent, type Dispatcher, ProxyAgent } from 'undici';
-import { DeadlineError, exchange } from '../net/exchange.ts';
+import { DeadlineError, sendRequest } from '../net/http-request.ts';
+import { parseJson } from '../net/json.ts';
 import { errorFromNetwork, errorFromStatus, hasStatus, KubeError } from './errors.ts';
+import { KubeConfigError, type KubeCredentials, loadKubeConfig, readKubeCredentials } from './kubeconfig.ts';
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
@@ -20,14 +17,14 @@ export interface KubeRequest {
   /** Of the body; application/json when absent. */
   readonly contentType?: string;
   readonly signal?: AbortSignal;
-  /** Milliseconds for the whole exchange; 15 s when absent. */
+  /** Milliseconds for the whole request; 15 s when absent. */
   readonly timeoutMs?: number;
 }
 
-export interface KubeSession {
+export interface KubeClient {
   /** Namespace of the pod or of the kubeconfig's context; undefined when there is none. */
   readonly namespace: string | undefined;
-  /** The parsed body of a 2xx answer. Throws KubeError, or the signal's reason when that is aborted. */
+  /** The parsed body of a 2xx response. Throws KubeError, or the signal's reason when that is aborted. */
   readonly request: (request: KubeRequest) => Promise<unknown>;
   /** The bytes of a watch. Throws as `request`; `signal` ends the stream, too. */
   readonly stream: (path: string, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
@@ -44,22 +41,17 @@ export interface KubeSession {
 export interface KubeRequestRecord {
   /** The HTTP method, or WATCH. */
   readonly method: KubeRequest['method'] | 'WATCH';
-  /** HTTP status; 0 when no answer came. */
+  /** HTTP status; 0 when no response came. */
   readonly status: number;
   readonly durationMs: number;
 }
 
-export interface SessionOptions {
+export interface KubeClientOptions {
   /** Loads the configuration; called again when the API server no longer accepts what was loaded. */
   readonly load?: () => KubeConfig;
   readonly userAgent: string;
-  /** Called with each finished request, for metrics; with a watch once its answer begins. */
+  /** Called with each finished request, for metrics; with a watch once its response begins. */
   readonly onRequest?: (record: KubeRequestRecord) => void;
-}
-
-/** There is no kubeconfig and this is no pod, or the kubeconfig cannot be used. The message says what to do. */
-export class KubeConfigError extends Error {
-  override readonly name = 'KubeConfigError';
 }
 
 /** How long credentials and CA are used before the files that hold them are looked at again, in milliseconds. */
@@ -67,23 +59,11 @@ const REFRESH_MS = 10_000;
 const DEFAULT_TIMEOUT_MS = 15_000;
 const MAX_HEADERS_MS = 30_000;
 const KEEP_ALIVE_MS = 60_000;
-/** Bytes of an answer: the largest is a page of 500 objects, of which etcd takes 1.5 MiB each. */
+/** Bytes of a response: the largest is a page of 500 objects, of which etcd takes 1.5 MiB each. */
 const MAX_BODY_BYTES = 1_024 ** 3;
 
-/** Who to talk to, and as whom. */
-interface Credentials {
-  readonly origin: string;
-  /** What all paths begin with, where the API server stands behind a gateway. */
-  readonly basePath: string;
-  readonly proxyUrl: string | undefined;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly tls: ReturnType<typeof tlsOptions>;
-  /** Hash of the TLS options and the server: connections are kept while it stays the same. */
-  readonly identity: string;
-}
-
 /** Credentials and connections that belong together. */
-interface Access extends Credentials {
+interface Access extends KubeCredentials {
   readonly connections: Connections;
 }
 
@@ -93,8 +73,8 @@ interface Connections {
   readonly watches: Dispatcher;
 }
 
-/** Opens a session. Throws KubeConfigError when there is no usable configuration; connects only with the first request. */
-export function createSession({ load = loadKubeConfig, userAgent, onRequest }: SessionOptions): KubeSession {
+/** Creates a client. Throws KubeConfigError when there is no usable configuration; connects only with the first request. */
+export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }: KubeClientOptions): KubeClient {
   let config = load();
   let access: Access | undefined;
   let refreshedAt = 0;
@@ -111,7 +91,7 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
   }
 
   async function refresh(): Promise<Access> {
-    const credentials = await withinTime(readCredentials(config));
+    const credentials = await withinTime(readKubeCredentials(config));
     // Looked at only now: they may have been abandoned meanwhile.
     const present = access;
     const connections = present?.identity === credentials.identity ? present.connections : connect(credentials);
@@ -127,7 +107,7 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     retired.add(closed);
   }
 
-  /** client-node caches tokens for a minute, and what a kubeconfig holds for ever; a fresh configuration has no cache. */
+  /** client-node caches tokens for a minute, and what a kubeconfig holds without end; a fresh configuration has no cache. */
   function reload(): void {
     config = load();
     refreshedAt = Number.NEGATIVE_INFINITY;
@@ -146,7 +126,7 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     const startedAt = performance.now();
     let status = 0;
     try {
-      const answer = await exchange(current.connections.requests, {
+      const response = await sendRequest(current.connections.requests, {
         method: kubeRequest.method,
         origin: current.origin,
         path: current.basePath + kubeRequest.path,
@@ -161,9 +141,9 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
         maxBytes: MAX_BODY_BYTES,
         signal: kubeRequest.signal,
       });
-      const body = parseJson(answer.body.toString('utf8'));
-      status = answer.status;
-      if (status >= 400) throw errorFromStatus(what, status, body, answer.headers['retry-after']?.toString());
+      const body = parseJson(response.body.toString('utf8'));
+      status = response.status;
+      if (status >= 400) throw errorFromStatus(what, status, body, response.headers);
       return body;
     } catch (cause) {
       kubeRequest.signal?.throwIfAborted();
@@ -182,7 +162,7 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
     const record = (status: number): void =>
       onRequest?.({ method: 'WATCH', status, durationMs: performance.now() - startedAt });
     try {
-      const answer = await current.connections.watches.request({
+      const response = await current.connections.watches.request({
         origin: current.origin,
         path: current.basePath + path,
         method: 'GET',
@@ -191,10 +171,10 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
         headersTimeout: MAX_HEADERS_MS,
         bodyTimeout: 0,
       });
-      record(answer.statusCode);
-      if (answer.statusCode < 400) return answer.body;
-      const body = parseJson(await answer.body.text());
-      throw errorFromStatus(what, answer.statusCode, body, answer.headers['retry-after']?.toString());
+      record(response.statusCode);
+      if (response.statusCode < 400) return response.body;
+      const body = parseJson(await response.body.text());
+      throw errorFromStatus(what, response.statusCode, body, response.headers);
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof KubeError) throw cause;
@@ -230,46 +210,11 @@ export function createSession({ load = loadKubeConfig, userAgent, onRequest }: S
   };
 }
 
-/** The configuration that kubectl would use, or the pod's own. Throws KubeConfigError. */
-export function loadKubeConfig(): KubeConfig {
-  const { KUBECONFIG, KUBERNETES_SERVICE_HOST } = process.env;
-  const hasFile = existsSync(join(homedir(), '.kube', 'config'));
-  if (!KUBECONFIG && !hasFile && !KUBERNETES_SERVICE_HOST) {
-    throw new KubeConfigError('no kubeconfig found and not running in a pod: set KUBECONFIG');
-  }
-  const config = new KubeConfig();
-  try {
-    if (KUBECONFIG || !KUBERNETES_SERVICE_HOST) config.loadFromDefault();
-    else config.loadFromCluster();
-  } catch (cause) {
-    const message = cause instanceof Error ? cause.message : String(cause);
-    throw new KubeConfigError(`the kubeconfig cannot be read: ${message}`, { cause });
-  }
-  if (config.getCurrentCluster() === null)
-    throw new KubeConfigError('the current context of the kubeconfig names no cluster');
-  return config;
-}
-
-async function readCredentials(config: KubeConfig): Promise<Credentials> {
-  const cluster = config.getCurrentCluster();
-  if (cluster === null) throw new KubeConfigError('the current context of the kubeconfig names no cluster');
-  const options: RequestOptions = {};
-  await config.applyToHTTPSOptions(options);
-  const tls = tlsOptions(options);
-  const { server, proxyUrl } = cluster;
-  const identity = hash('sha256', JSON.stringify([server, proxyUrl, tls]));
-  if (!/^https?:/.test(server) || !URL.canParse(server))
-    throw new KubeConfigError(`the server of the kubeconfig's current cluster, "${server}", must be an http(s) URL`);
-  const { origin, pathname } = new URL(server);
-  const basePath = pathname.replace(/\/+$/, '');
-  return { origin, basePath, proxyUrl, headers: authorizationHeaders(options), tls, identity };
-}
-
-/** A credential plugin that hangs must not hang everything for ever: after this the next request starts it anew. */
+/** A credential plugin that hangs must not hang everything: after this the next request starts it again. */
 async function withinTime<T>(reading: Promise<T>): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    reject(new KubeError('the credentials of the kubeconfig could not be had in time', { status: 0 }));
+    reject(new KubeError('the credentials of the kubeconfig did not come in time', { status: 0 }));
   }, DEFAULT_TIMEOUT_MS);
   try {
     return await Promise.race([reading, late]);
@@ -278,27 +223,7 @@ async function withinTime<T>(reading: Promise<T>): Promise<T> {
   }
 }
 
-/** Only what is there: an undefined member would override undici's default. */
-function tlsOptions({ ca, cert, key, pfx, passphrase, rejectUnauthorized, servername }: RequestOptions) {
-  return {
-    ...(ca === undefined ? {} : { ca }),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-    ...(pfx === undefined ? {} : { pfx }),
-    ...(passphrase === undefined ? {} : { passphrase }),
-    ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
-    ...(servername === undefined ? {} : { servername }),
-  };
-}
-
-function authorizationHeaders(options: RequestOptions): Record<string, string> {
-  const { headers, auth } = options;
-  if (typeof auth === 'string') return { authorization: `Basic ${Buffer.from(auth).toString('base64')}` };
-  if (headers === undefined || Array.isArray(headers)) return {};
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, String(value).trim()]));
-}
-
-function connect({ tls, proxyUrl }: Credentials): Connections {
+function connect({ tls, proxyUrl }: KubeCredentials): Connections {
   if (proxyUrl?.startsWith('socks')) {
     throw new KubeConfigError('proxy-url of the kubeconfig: SOCKS proxies are not supported, use an http(s) proxy');
   }
@@ -318,11 +243,3 @@ function isCertificateRefused(error: unknown): boolean {
 
 /** "X509 certificate error codes" and ERR_TLS_CERT_ALTNAME_INVALID in the documentation of Node.js. */
 const CERTIFICATE_CODES = /^(CERT_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_|UNABLE_TO_|ERR_TLS_CERT_)/;
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -1,6 +1,6 @@
-import type { KubeRequest, KubeSession } from '../../../src/kube/session.ts';
+import type { KubeClient, KubeRequest } from '../../../src/kube/client.ts';
 
-export interface FakeSession extends KubeSession {
+export interface FakeClient extends KubeClient {
   /** Every request so far, in order. */
   readonly requests: readonly KubeRequest[];
   /** The paths of the streams so far, in order. */
@@ -9,14 +9,14 @@ export interface FakeSession extends KubeSession {
   readonly abandoned: () => number;
 }
 
-export interface FakeSessionOptions {
+export interface FakeClientOptions {
   /** Answers a request; what it throws is what the request throws. */
   readonly request?: (request: KubeRequest) => unknown;
   readonly stream?: (path: string, signal: AbortSignal) => AsyncIterable<Uint8Array>;
 }
 
-/** A session that no API server stands behind. Requests that nobody answers reject. */
-export function fakeSession({ request, stream }: FakeSessionOptions = {}): FakeSession {
+/** A client that no API server stands behind. Requests that nobody answers reject. */
+export function fakeClient({ request, stream }: FakeClientOptions = {}): FakeClient {
   const requests: KubeRequest[] = [];
   const streams: string[] = [];
   let abandoned = 0;

@@ -1,10 +1,17 @@
 /** Says in the log what interrupts listing and watching: one warning with its cause, not hundreds. */
-import { API_VERSION, PLURAL } from '../api/legacy-restore-job.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import { hasStatus } from './errors.ts';
 import type { WatchCause } from './reflector.ts';
 
-export interface InterruptionLog {
+/** How sentences name what is watched. */
+export interface WatchedResource {
+  /** Such as `atlasrestore.dev/v1`. */
+  readonly apiVersion: string;
+  /** Such as `legacyrestorejobs`. */
+  readonly plural: string;
+}
+
+export interface WatchLog {
   readonly interrupted: (cause: WatchCause, error: unknown, waitMs: number) => void;
   readonly recovered: () => void;
   /** The present problem in one sentence; undefined while there is none. */
@@ -14,9 +21,9 @@ export interface InterruptionLog {
 /** The same trouble is mentioned again after so long. */
 const REMIND_MS = 60_000;
 
-/** `scope`: the namespace, or undefined for all. */
-export function createInterruptionLog(log: Logger, scope: string | undefined): InterruptionLog {
-  const where = scope === undefined ? {} : { watchedNamespace: scope };
+/** `namespace`: undefined for all. */
+export function createWatchLog(log: Logger, resource: WatchedResource, namespace: string | undefined): WatchLog {
+  const where = namespace === undefined ? {} : { watchedNamespace: namespace };
   let warnedAt = Number.NEGATIVE_INFINITY;
   let said: string | undefined;
   let problem: string | undefined;
@@ -33,7 +40,7 @@ export function createInterruptionLog(log: Logger, scope: string | undefined): I
     interrupted: (cause, error, waitMs) => {
       if (interruptions === 0) since = performance.now();
       interruptions += 1;
-      problem = describe(cause, error);
+      problem = describe(resource, cause, error);
       const level = levelOf(cause, problem);
       if (level === 'warn') warnedAt = performance.now();
       said = problem;
@@ -41,7 +48,7 @@ export function createInterruptionLog(log: Logger, scope: string | undefined): I
     },
     recovered: () => {
       const seconds = Math.round((performance.now() - since) / 1_000);
-      if (interruptions > 0) log.info({ ...where, interruptions, seconds }, `watching ${PLURAL} again`);
+      if (interruptions > 0) log.info({ ...where, interruptions, seconds }, `watching ${resource.plural} again`);
       interruptions = 0;
       problem = undefined;
     },
@@ -49,20 +56,20 @@ export function createInterruptionLog(log: Logger, scope: string | undefined): I
   };
 }
 
-function describe(cause: WatchCause, error: unknown): string {
+function describe({ plural, apiVersion }: WatchedResource, cause: WatchCause, error: unknown): string {
   if (hasStatus(error, 404)) {
-    return `the CustomResourceDefinition of ${PLURAL} (${API_VERSION}) is not installed: apply the file in crds/ or the output of print-crds`;
+    return `the CustomResourceDefinition of ${plural} (${apiVersion}) is not installed: apply the file in crds/ or the output of print-crds`;
   }
-  if (hasStatus(error, 403)) return `the operator may not list and watch ${PLURAL}: check its Role or ClusterRole`;
+  if (hasStatus(error, 403)) return `the operator may not list and watch ${plural}: check its Role or ClusterRole`;
   if (hasStatus(error, 401)) return "the API server does not accept the operator's credentials";
   switch (cause) {
     case 'stalled':
-      return `the watch of ${PLURAL} went silent, its connection is given up`;
+      return `the watch of ${plural} went silent, its connection is given up`;
     case 'expired':
-      return `the watch of ${PLURAL} was too far behind, all are listed anew`;
+      return `the watch of ${plural} was too far behind, all are listed again`;
     case 'list':
-      return hasStatus(error, 0) ? 'the API server cannot be reached' : `listing ${PLURAL} failed`;
+      return hasStatus(error, 0) ? 'the API server cannot be reached' : `listing ${plural} failed`;
     case 'watch':
-      return hasStatus(error, 0) ? 'the API server cannot be reached' : `the watch of ${PLURAL} was interrupted`;
+      return hasStatus(error, 0) ? 'the API server cannot be reached' : `the watch of ${plural} was interrupted`;
   }
 }

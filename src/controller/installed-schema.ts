@@ -6,11 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { GROUP, KIND, PLURAL, VERSION } from '../api/legacy-restore-job.ts';
 import { missingFields, neededSchema, Schema } from '../api/schema-fields.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
-import type { KubeSession } from './session.ts';
 
 export interface SchemaCheckOptions {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   readonly log: Logger;
   /** Version of the operator, for the remedy. */
   readonly version: string;
@@ -34,13 +34,13 @@ export interface SchemaCheck {
 const REGULAR_MS = 600_000;
 /** What happened may have been told by many watches at once, and a proxy may end every watch early. */
 const SHORTEST_GAP_MS = 5_000;
-/** The work waits for the first check: a quiet visit before it would write what the API server drops. */
+/** The work waits for the first check: a quiet reconcile before it would write what the API server drops. */
 const TIMEOUT_MS = 5_000;
 const DOCUMENT = `/openapi/v3/apis/${GROUP}/${VERSION}`;
 /** Without quotes, which a line of JSON would escape: it is to be copied. */
 const REFILL = `kubectl annotate lrj --all --all-namespaces ${GROUP}/requestedAt=$(date +%s) --overwrite`;
 
-export function createSchemaCheck({ session, log, version, random = Math.random }: SchemaCheckOptions): SchemaCheck {
+export function createSchemaCheck({ client, log, version, random = Math.random }: SchemaCheckOptions): SchemaCheck {
   const needed = neededSchema();
   const { promise: checked, resolve: firstEnded } = Promise.withResolvers<void>();
   let missing: readonly string[] = [];
@@ -61,7 +61,7 @@ export function createSchemaCheck({ session, log, version, random = Math.random 
   /** False when the schema could not be read: what was known of it stays. The reflector tells of a missing CRD. */
   async function check(signal: AbortSignal): Promise<boolean> {
     try {
-      const now = missingFields(needed, await readInstalledSchema(session, signal));
+      const now = missingFields(needed, await readInstalledSchema(client, signal));
       if (now.join() !== missing.join()) tell(now);
       missing = now;
       return true;
@@ -102,8 +102,8 @@ const Document = z.object({
 });
 
 /** The schema of LegacyRestoreJob that the API server has. Throws KubeError; status 404: there is none. */
-async function readInstalledSchema(session: KubeSession, signal: AbortSignal): Promise<Schema> {
-  const body = await session.request({ method: 'GET', path: DOCUMENT, signal, timeoutMs: TIMEOUT_MS });
+async function readInstalledSchema(client: KubeClient, signal: AbortSignal): Promise<Schema> {
+  const body = await client.request({ method: 'GET', path: DOCUMENT, signal, timeoutMs: TIMEOUT_MS });
   const found = Object.values(Document.parse(body).components.schemas).find((schema) =>
     schema['x-kubernetes-group-version-kind']?.some(
       ({ group, version, kind }) => group === GROUP && version === VERSION && kind === KIND,

@@ -1,7 +1,7 @@
 import type { Server } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Agent, type Dispatcher, request } from 'undici';
-import { type HttpServerOptions, startHttpServer } from '../../../src/telemetry/http-server.ts';
+import { type HealthServerOptions, startHealthServer } from '../../../src/telemetry/health-server.ts';
 
 const LOOPBACK = { host: '127.0.0.1', port: 0 };
 let server: Server | undefined;
@@ -16,8 +16,8 @@ afterEach(async () => {
   server = undefined;
 });
 
-async function serving(options: Partial<HttpServerOptions> = {}): Promise<number> {
-  server = await startHttpServer({
+async function serving(options: Partial<HealthServerOptions> = {}): Promise<number> {
+  server = await startHealthServer({
     address: LOOPBACK,
     live: () => [],
     ready: () => [],
@@ -112,7 +112,7 @@ test.each(['POST', 'PUT', 'DELETE'] as const)('%s is not allowed', async (method
 test('an address that is taken is an error at the start', async () => {
   const port = await serving();
   await expect(
-    startHttpServer({
+    startHealthServer({
       address: { ...LOOPBACK, port },
       live: () => [],
       ready: () => [],

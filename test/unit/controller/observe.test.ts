@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
 import type { AtlasCredentials } from '../../../src/atlas/credentials.ts';
 import { errorFromAnswer, unavailable } from '../../../src/atlas/errors.ts';
@@ -6,9 +7,8 @@ import type { CredentialsReader, CredentialsResult, CredentialsSource } from '..
 import type { Outcome } from '../../../src/controller/outcome.ts';
 import { reconcile } from '../../../src/controller/reconcile.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
 import { pendingDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 import { answerOf, resource, SPEC } from '../support/resources.ts';
 
 const OLD: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'old' };
@@ -73,7 +73,7 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
     read: () => take('read'),
     readAgain: () => take('readAgain'),
   };
-  const client: Pick<AtlasClient, 'fetch' | 'wait' | 'forget'> = {
+  const atlasClient: Pick<AtlasClient, 'fetch' | 'wait' | 'forget'> = {
     fetch: (_ref, given, _waiter, options) => {
       fetches.push(given);
       begun.push(options?.begun);
@@ -86,16 +86,16 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
     },
     forget: (waiter) => line.push(`forget ${waiter}`),
   };
-  const session = fakeSession({
+  const client = fakeClient({
     request: () => {
       throw new KubeError('the API server answered 500', { status: 500 });
     },
   });
   const outcome = await reconcile(
     {
-      session,
+      client,
       atlas: {
-        ...client,
+        ...atlasClient,
         budgets: () => ({ paused: 0, waiting: 0, remaining: undefined }),
         close: () => Promise.resolve(),
       },

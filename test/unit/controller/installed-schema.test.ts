@@ -2,11 +2,11 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { pino } from 'pino';
 import { neededSchema } from '../../../src/api/schema-fields.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 import { fakeTimersPromises } from '../support/fake-sleep.ts';
 
 jest.unstable_mockModule('node:timers/promises', fakeTimersPromises);
-const { createSchemaCheck } = await import('../../../src/kube/installed-schema.ts');
+const { createSchemaCheck } = await import('../../../src/controller/installed-schema.ts');
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
@@ -45,7 +45,7 @@ function checking(first: unknown) {
     checked: false,
     ended: false,
   };
-  const session = fakeSession({
+  const client = fakeClient({
     request: () => {
       if (it.answer instanceof Error) throw it.answer;
       return it.answer;
@@ -55,23 +55,23 @@ function checking(first: unknown) {
     { level: 'trace', formatters: { level: (level) => ({ level }) } },
     { write: (line) => lines.push(JSON.parse(line)) },
   );
-  const check = createSchemaCheck({ session, log, version: '1.2.3', random: () => 0.5 });
+  const check = createSchemaCheck({ client, log, version: '1.2.3', random: () => 0.5 });
   void check.checked.then(() => {
     it.checked = true;
   });
   void check.run(it.stop.signal).then(() => {
     it.ended = true;
   });
-  return Object.assign(it, { check, session });
+  return Object.assign(it, { check, client });
 }
 
 test('a current schema is no news, and is read now and then', async () => {
   const it = checking(documentWithout());
   await pass();
   expect([it.checked, it.lines, it.check.problems(), it.check.missingFields()]).toEqual([true, [], [], []]);
-  expect(it.session.requests).toMatchObject([{ method: 'GET', path: '/openapi/v3/apis/atlasrestore.dev/v1' }]);
+  expect(it.client.requests).toMatchObject([{ method: 'GET', path: '/openapi/v3/apis/atlasrestore.dev/v1' }]);
   await pass(10 * MINUTE);
-  expect(it.session.requests).toHaveLength(2);
+  expect(it.client.requests).toHaveLength(2);
   it.stop.abort();
   await pass();
   expect([it.ended, jest.getTimerCount()]).toEqual([true, 0]);
@@ -131,7 +131,7 @@ describe('a schema that cannot be read', () => {
   test('is asked for less and less often', async () => {
     const it = checking(notFound);
     await pass(24 * 60 * MINUTE);
-    expect(it.session.requests.length).toBeLessThan(160);
+    expect(it.client.requests.length).toBeLessThan(160);
   });
 });
 
@@ -142,7 +142,7 @@ describe('when something happened that a change of the CRD could have caused', (
     it.answer = documentWithout();
     it.check.checkSoon();
     await pass();
-    expect([it.check.missingFields(), it.session.requests.length]).toEqual([[], 2]);
+    expect([it.check.missingFields(), it.client.requests.length]).toEqual([[], 2]);
   });
 
   test('also when that is during a check or right after it, and not for each of many watches', async () => {
@@ -152,9 +152,9 @@ describe('when something happened that a change of the CRD could have caused', (
     it.check.checkSoon();
     it.answer = documentWithout();
     await pass(4 * SECOND);
-    expect([it.check.missingFields(), it.session.requests.length]).toEqual([[], 2]);
+    expect([it.check.missingFields(), it.client.requests.length]).toEqual([[], 2]);
     await pass(5 * MINUTE);
-    expect(it.session.requests).toHaveLength(2);
+    expect(it.client.requests).toHaveLength(2);
   });
 });
 

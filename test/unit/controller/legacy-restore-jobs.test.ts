@@ -1,13 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
+import { objectReference } from '../../../src/api/legacy-restore-job.ts';
 import {
   collectionPath,
   getLegacyRestoreJob,
-  keepLegacyRestoreJob,
-  objectReference,
-  writeStatus,
-} from '../../../src/kube/legacy-restore-jobs.ts';
+  patchStatus,
+  toLegacyRestoreJob,
+} from '../../../src/controller/legacy-restore-jobs.ts';
 import { PUBLISHED_EXAMPLE } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 import { resource, SPEC } from '../support/resources.ts';
 
 const OBJECT = {
@@ -30,19 +30,19 @@ const PATH = '/apis/atlasrestore.dev/v1/namespaces/payments/legacyrestorejobs/cl
 
 describe('what is kept of a resource', () => {
   test('is what its readers need: no managedFields, no labels, no other annotations', () => {
-    expect(keepLegacyRestoreJob(OBJECT)).toEqual(
+    expect(toLegacyRestoreJob(OBJECT)).toEqual(
       resource({ status: { observedGeneration: 1, ...PUBLISHED_EXAMPLE }, requestedAt: 'now' }),
     );
   });
 
   test('without status and annotations it is kept, too', () => {
     const { status: _status, ...bare } = { ...OBJECT, metadata: { ...OBJECT.metadata, annotations: undefined } };
-    expect(keepLegacyRestoreJob(JSON.parse(JSON.stringify(bare)))).toEqual(resource({ status: {} }));
+    expect(toLegacyRestoreJob(JSON.parse(JSON.stringify(bare)))).toEqual(resource({ status: {} }));
   });
 
   test('a status that cannot be read counts as empty: it is mirrored anew', () => {
-    expect(keepLegacyRestoreJob({ ...OBJECT, status: { statusName: 7 } })?.status).toEqual({});
-    expect(keepLegacyRestoreJob({ ...OBJECT, status: { conditions: [{ type: 'Other' }] } })?.status).toEqual({});
+    expect(toLegacyRestoreJob({ ...OBJECT, status: { statusName: 7 } })?.status).toEqual({});
+    expect(toLegacyRestoreJob({ ...OBJECT, status: { conditions: [{ type: 'Other' }] } })?.status).toEqual({});
   });
 
   test.each([
@@ -52,14 +52,14 @@ describe('what is kept of a resource', () => {
     ['a spec that cannot be', { ...OBJECT, spec: { ...SPEC, groupId: '../../orgs' } }],
     ['no uid', { ...OBJECT, metadata: { ...OBJECT.metadata, uid: undefined } }],
   ])('%s is none of ours', (_name, object) => {
-    expect(keepLegacyRestoreJob(object)).toBeUndefined();
+    expect(toLegacyRestoreJob(object)).toBeUndefined();
   });
 
   test('one that cannot be read is told by its name and its fields, never by a value', () => {
     const told: string[][] = [];
     const spec = { ...SPEC, groupId: 'canary-1', interval: 'canary-2' };
-    keepLegacyRestoreJob({ ...OBJECT, spec }, (...words) => told.push(words));
-    keepLegacyRestoreJob(undefined, (...words) => told.push(words));
+    toLegacyRestoreJob({ ...OBJECT, spec }, (...words) => told.push(words));
+    toLegacyRestoreJob(undefined, (...words) => told.push(words));
     expect(told).toEqual([
       ['payments/cluster0-friday', 'spec.groupId, spec.interval'],
       ['/', ''],
@@ -67,17 +67,17 @@ describe('what is kept of a resource', () => {
   });
 
   test('one that can be read is told to nobody', () => {
-    keepLegacyRestoreJob(OBJECT, () => {
+    toLegacyRestoreJob(OBJECT, () => {
       throw new Error('it can be read');
     });
   });
 });
 
 test('a status is written whole, and only over the version that it was computed from', async () => {
-  const session = fakeSession({ request: () => OBJECT });
+  const client = fakeClient({ request: () => OBJECT });
   const status = { observedGeneration: 1, statusName: 'FINISHED' };
-  const written = await writeStatus(session, resource({ resourceVersion: '99' }), status);
-  expect(session.requests).toEqual([
+  const written = await patchStatus(client, resource({ resourceVersion: '99' }), status);
+  expect(client.requests).toEqual([
     {
       method: 'PATCH',
       path: `${PATH}/status`,
@@ -92,13 +92,13 @@ test('a status is written whole, and only over the version that it was computed 
 });
 
 test('an answer that is no resource is not learned', async () => {
-  expect(await writeStatus(fakeSession({ request: () => ({}) }), resource(), {})).toBeUndefined();
+  expect(await patchStatus(fakeClient({ request: () => ({}) }), resource(), {})).toBeUndefined();
 });
 
 test('one is read by its name', async () => {
-  const session = fakeSession({ request: () => OBJECT });
-  expect((await getLegacyRestoreJob(session, resource()))?.uid).toBe('uid-1');
-  expect(session.requests).toEqual([{ method: 'GET', path: PATH }]);
+  const client = fakeClient({ request: () => OBJECT });
+  expect((await getLegacyRestoreJob(client, resource()))?.uid).toBe('uid-1');
+  expect(client.requests).toEqual([{ method: 'GET', path: PATH }]);
 });
 
 test('collections are those of all namespaces or of one', () => {

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import { KubeError } from '../../../src/kube/errors.ts';
-import { createInterruptionLog } from '../../../src/kube/interruption-log.ts';
 import type { WatchCause } from '../../../src/kube/reflector.ts';
+import { createWatchLog } from '../../../src/kube/watch-log.ts';
 
 const SECOND = 1_000;
+const RESOURCE = { apiVersion: 'example.org/v1', plural: 'things' };
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -13,13 +14,13 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-function setup(scope?: string) {
+function setup(namespace?: string) {
   const lines: Record<string, unknown>[] = [];
   const log = pino(
     { level: 'trace', formatters: { level: (level) => ({ level }) } },
     { write: (line) => lines.push(JSON.parse(line)) },
   );
-  const interruptions = createInterruptionLog(log, scope);
+  const interruptions = createWatchLog(log, RESOURCE, namespace);
   const said = (level: string): unknown[] => lines.filter((line) => line['level'] === level).map(({ msg }) => msg);
   return { interruptions, lines, said };
 }
@@ -34,7 +35,7 @@ test('hundreds of interruptions are one warning, and one line when they are over
   expect(said('warn')).toEqual(['the API server cannot be reached']);
   expect(lines[0]).toMatchObject({ cause: 'watch', error: 'the API server answered 0', waitMs: 1_235 });
   interruptions.recovered();
-  expect(said('info')).toEqual(['watching legacyrestorejobs again']);
+  expect(said('info')).toEqual(['watching things again']);
   expect(lines.at(-1)).toMatchObject({ interruptions: 500, seconds: 50 });
   expect(said('debug')).toHaveLength(499);
   interruptions.interrupted('watch', kubeError(0), 0);
@@ -53,7 +54,7 @@ test('trouble that lasts is mentioned again every minute', () => {
 
 test('other trouble within a minute is information, later a warning: troubles that alternate are no flood', () => {
   const { interruptions, said } = setup();
-  const forbidden = 'the operator may not list and watch legacyrestorejobs: check its Role or ClusterRole';
+  const forbidden = 'the operator may not list and watch things: check its Role or ClusterRole';
   interruptions.interrupted('watch', kubeError(0), 0);
   interruptions.interrupted('list', kubeError(403), 0);
   expect([said('warn'), said('info')]).toEqual([['the API server cannot be reached'], [forbidden]]);
@@ -78,7 +79,7 @@ test('a version that expired is everyday life: no warning', () => {
   const { interruptions, said } = setup();
   interruptions.interrupted('expired', kubeError(410), 0);
   expect(said('warn')).toEqual([]);
-  expect(said('info')).toEqual(['the watch of legacyrestorejobs was too far behind, all are listed anew']);
+  expect(said('info')).toEqual(['the watch of things was too far behind, all are listed again']);
 });
 
 test('nothing is said of an end of nothing', () => {
@@ -89,17 +90,13 @@ test('nothing is said of an end of nothing', () => {
 
 describe('the present problem', () => {
   test.each<[WatchCause, unknown, RegExp]>([
-    [
-      'list',
-      kubeError(404),
-      /^the CustomResourceDefinition of legacyrestorejobs \(atlasrestore.dev\/v1\) is not installed: apply/,
-    ],
+    ['list', kubeError(404), /^the CustomResourceDefinition of things \(example.org\/v1\) is not installed: apply/],
     ['watch', kubeError(404), /is not installed/],
     ['list', kubeError(403), /may not list and watch/],
     ['watch', kubeError(401), /does not accept the operator's credentials/],
     ['list', kubeError(0), /cannot be reached/],
     ['watch', kubeError(0), /cannot be reached/],
-    ['list', kubeError(500), /listing legacyrestorejobs failed/],
+    ['list', kubeError(500), /listing things failed/],
     ['watch', new Error('x'), /was interrupted/],
     ['stalled', new Error('x'), /went silent/],
     ['expired', kubeError(410), /too far behind/],
@@ -116,8 +113,8 @@ describe('the present problem', () => {
 test.each([
   ['payments', 'payments'],
   [undefined, undefined],
-])('the namespace stands in the line (%s)', (scope, expected) => {
-  const { interruptions, lines } = setup(scope);
+])('the namespace stands in the line (%s)', (namespace, expected) => {
+  const { interruptions, lines } = setup(namespace);
   interruptions.interrupted('watch', kubeError(0), 0);
   interruptions.recovered();
   expect(lines.map((line) => line['watchedNamespace'])).toEqual([expected, expected]);

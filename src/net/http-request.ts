@@ -1,11 +1,11 @@
 /**
- * One HTTP exchange whose whole answer is wanted. undici's own `request` makes a stream of every body, and each keeps
- * those after it in memory until the next full collection of garbage: it triples the memory under load.
+ * One HTTP request whose whole response is wanted. undici's own `request` makes a stream of every body, and each keeps
+ * those after it in memory until the next full garbage collection: it triples the memory under load.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 
-export interface ExchangeRequest {
+export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
   readonly origin: string;
   /** With the query. */
@@ -17,19 +17,19 @@ export interface ExchangeRequest {
   /** Bytes that are taken of a body. */
   readonly maxBytes: number;
   /**
-   * Ends the exchange. It should end soon itself: the listeners of a signal are a list in which each keeps the later ones
+   * Ends the request. It should end soon itself: the listeners of a signal are a list in which each keeps the later ones
    * in memory, also when they are gone.
    */
   readonly signal?: AbortSignal | undefined;
 }
 
-export interface ExchangeAnswer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;
 }
 
-/** The answer was not complete in time. */
+/** The response was not complete in time. */
 export class DeadlineError extends Error {
   override readonly name = 'DeadlineError';
 }
@@ -40,12 +40,12 @@ export class BodyTooLargeError extends Error {
 }
 
 /** Rejects with DeadlineError, BodyTooLargeError, the reason of the signal, or undici's error. No redirect is followed. */
-export function exchange(dispatcher: Dispatcher, request: ExchangeRequest): Promise<ExchangeAnswer> {
+export function sendRequest(dispatcher: Dispatcher, request: HttpRequest): Promise<HttpResponse> {
   const { method, origin, path, headers, body, timeoutMs, maxBytes, signal } = request;
-  const { promise, resolve, reject } = Promise.withResolvers<ExchangeAnswer>();
+  const { promise, resolve, reject } = Promise.withResolvers<HttpResponse>();
   const chunks: Buffer[] = [];
   let [size, status] = [0, 0];
-  let answerHeaders: IncomingHttpHeaders = {};
+  let responseHeaders: IncomingHttpHeaders = {};
   let controller: Dispatcher.DispatchController | undefined;
   let failure: Error | undefined;
 
@@ -59,7 +59,7 @@ export function exchange(dispatcher: Dispatcher, request: ExchangeRequest): Prom
 
   const onAbort = (): void => fail(toError(signal?.reason));
   const timer = setTimeout(
-    () => fail(new DeadlineError(`no complete answer within ${timeoutMs / 1_000} s`)),
+    () => fail(new DeadlineError(`no complete response within ${timeoutMs / 1_000} s`)),
     timeoutMs,
   );
   function release(): void {
@@ -81,16 +81,16 @@ export function exchange(dispatcher: Dispatcher, request: ExchangeRequest): Prom
       },
       onResponseStart: (_controller, statusCode, received) => {
         status = statusCode;
-        answerHeaders = received;
+        responseHeaders = received;
       },
       onResponseData: (_controller, chunk) => {
         size += chunk.byteLength;
-        if (size > maxBytes) fail(new BodyTooLargeError(`the answer is larger than ${maxBytes} bytes`));
+        if (size > maxBytes) fail(new BodyTooLargeError(`the response is larger than ${maxBytes} bytes`));
         else chunks.push(chunk);
       },
       onResponseEnd: () => {
         release();
-        resolve({ status, headers: answerHeaders, body: Buffer.concat(chunks) });
+        resolve({ status, headers: responseHeaders, body: Buffer.concat(chunks) });
       },
       onResponseError: (_controller, error) => {
         release();
