@@ -94,7 +94,9 @@ async function readSource(client: KubeClient, source: CredentialsSource): Promis
     case 'none':
       return {
         version: 'none',
-        ...invalid('spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace'),
+        ...invalid(
+          'spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace: name a Secret there',
+        ),
       };
   }
 }
