@@ -3,7 +3,7 @@
  * called when its turn comes; waiting costs one map entry and no worker.
  */
 
-export type Admission =
+type Admission =
   | { readonly admitted: true }
   /**
    * `pausedSince`: when Atlas began to ask to wait (milliseconds since the epoch), and it has not answered in between;

@@ -20,7 +20,7 @@ export interface RestoreJobRef {
 
 export type Fetch = Fetching | Waiting;
 
-export interface Fetching {
+interface Fetching {
   readonly kind: 'fetching';
   /** Rejects with AtlasError, or with the reason of the client's signal once that is aborted. */
   readonly answer: Promise<RestoreJobAnswer>;
@@ -29,7 +29,7 @@ export interface Fetching {
 }
 
 /** The caller stands in the budget's line and is called with `onTurn`. */
-export interface Waiting {
+interface Waiting {
   readonly kind: 'waiting';
   /** When Atlas asked to wait, in milliseconds since the epoch; undefined when only our own rate is used up. */
   readonly pausedSince: number | undefined;
@@ -58,7 +58,7 @@ export interface AtlasClient {
 }
 
 /** How a request is authenticated: with an API key or with what belongs to a service account. */
-export type AuthKind = 'digest' | 'serviceAccount';
+type AuthKind = 'digest' | 'serviceAccount';
 
 /** One request to Atlas, for metrics. `status` 0: no answer came. */
 export interface AtlasRequestRecord {

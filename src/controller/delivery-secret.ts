@@ -1,5 +1,4 @@
 /** Writes the download's URL and header into the Secret that spec.deliverySecretName names. */
-
 import { type LegacyRestoreJob, objectReference } from '../api/legacy-restore-job.ts';
 import { REASONS } from '../api/reasons.ts';
 import type { RestoreJobAnswer } from '../atlas/answer.ts';

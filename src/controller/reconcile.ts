@@ -1,5 +1,4 @@
 /** One visit of one resource, step by step. It returns what it found and writes neither status nor events. */
-
 import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { AtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';

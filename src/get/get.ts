@@ -1,5 +1,4 @@
 /** The command `get`: fetches one restore job from Atlas, once or until it has ended, and prints it. */
-
 import { printable } from '../api/printable.ts';
 import type { RestoreJobAnswer } from '../atlas/answer.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
@@ -19,7 +18,7 @@ import { createWatchDisplay, type Screen } from './watch-display.ts';
 import { forCommandLine } from './wording.ts';
 
 /** What the command has of its process. */
-export interface GetProcess {
+interface GetProcess {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Screen;
   readonly stderr: Screen;

@@ -20,7 +20,7 @@ export interface GetOptions {
   readonly until: { readonly kind: 'answered' } | { readonly kind: 'ended'; readonly intervalMs: number };
 }
 
-export type GetOptionsResult =
+type GetOptionsResult =
   | { readonly kind: 'options'; readonly options: GetOptions }
   | { readonly kind: 'problems'; readonly problems: readonly string[] }
   | { readonly kind: 'help' };

@@ -1,5 +1,4 @@
 /** A restore job as a person reads it. */
-
 import { printable } from '../api/printable.ts';
 import type { RestoreDelivery, RestoreJob } from '../api/restore-job.ts';
 import type { RestoreJobAnswer } from '../atlas/answer.ts';

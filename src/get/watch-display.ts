@@ -5,7 +5,7 @@ import { shown, span } from './readable.ts';
 import type { WatchOptions } from './watch.ts';
 import { forCommandLine } from './wording.ts';
 
-export interface WatchDisplay extends Pick<WatchOptions, 'onAnswer' | 'onFailure'> {
+interface WatchDisplay extends Pick<WatchOptions, 'onAnswer' | 'onFailure'> {
   readonly close: () => void;
 }
 

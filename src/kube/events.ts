@@ -30,7 +30,7 @@ export interface EventRecorder {
   readonly drain: () => Promise<void>;
 }
 
-export interface EventRecorderOptions {
+interface EventRecorderOptions {
   readonly client: KubeClient;
   /** Gives up what is not written yet. */
   readonly signal: AbortSignal;
