@@ -83,7 +83,7 @@ export const Settings = z.object({
 /** All settings, read and checked; times are in milliseconds. */
 export type Settings = Readonly<z.output<typeof Settings>>;
 
-export type SettingsResult =
+type SettingsResult =
   | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly problems: readonly string[] };
 
@@ -101,7 +101,7 @@ export function readSettings(
 }
 
 /** One setting as documentation and `--help` print it. */
-export type SettingDescription = FlagDescription & { readonly variable: string };
+type SettingDescription = FlagDescription & { readonly variable: string };
 
 /** All settings in the order of the documentation. */
 export const listSettings = (): readonly SettingDescription[] =>

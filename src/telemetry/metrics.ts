@@ -16,7 +16,7 @@ export const OTHER_REASON = 'other';
 
 const controller = { name: 'controller', values: [CONTROLLER] } as const;
 const queueName = { name: 'name', values: [CONTROLLER] } as const;
-const visitResult = { name: 'result', values: ['success', 'error', 'requeue', 'suspended'] } as const;
+const reconcileResult = { name: 'result', values: ['success', 'error', 'requeue', 'suspended'] } as const;
 const endpoint = { name: 'endpoint', values: ['restoreJob', 'token', 'revoke'] } as const;
 const auth = { name: 'auth', values: ['digest', 'serviceAccount'] } as const;
 /** Tokens belong to service accounts alone. */
@@ -69,7 +69,7 @@ export const METRICS = {
   reconciles: {
     name: 'controller_runtime_reconcile_total',
     type: 'counter',
-    labels: [controller, visitResult],
+    labels: [controller, reconcileResult],
     help: 'Visits of resources by result. requeue: it waits for the budget of its project, or it changed meanwhile.',
   },
   reconcileErrors: {
@@ -81,7 +81,7 @@ export const METRICS = {
   reconcileSeconds: {
     name: 'controller_runtime_reconcile_time_seconds',
     type: 'histogram',
-    labels: [controller, visitResult],
+    labels: [controller, reconcileResult],
     help: 'Duration of visits in seconds, by result.',
   },
   activeWorkers: {

@@ -1,5 +1,4 @@
 /** Resources in every state of their lives, as the operator itself writes them, and the health that each must have. */
-
 import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import { API_VERSION, KIND } from '../../../src/api/legacy-restore-job.ts';
 import { REASONS } from '../../../src/api/reasons.ts';
