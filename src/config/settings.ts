@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { INTERVAL_BOUNDS } from '../api/legacy-restore-job.ts';
 import { describeFlags, type FlagDescription, flag, readFlags } from './flags.ts';
-import { baseUrl, bindAddress, duration, integer, namespaceList, objectName, boolean } from './values.ts';
+import { baseUrl, bindAddress, boolean, duration, integer, namespaceList, objectName } from './values.ts';
 
 /** A setting with the text that applies when it is not given; `shown` is how documentation names that default. */
 const setting = <T>(schema: z.ZodType<T, string>, fallback: string, description: string, shown = fallback) =>

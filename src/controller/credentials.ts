@@ -21,10 +21,7 @@ export type CredentialsSource =
 export type CredentialsResult = {
   /** Changes whenever the content may have changed. */
   readonly version: string;
-} & (
-  | { readonly ok: true; readonly credentials: AtlasCredentials }
-  | { readonly ok: false; readonly failure: Failure }
-);
+} & ({ readonly ok: true; readonly credentials: AtlasCredentials } | { readonly ok: false; readonly failure: Failure });
 
 export interface CredentialsReader {
   readonly sourceOf: (job: LegacyRestoreJob) => CredentialsSource;

@@ -22,7 +22,7 @@ import {
 } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { metricValue, samplesOf } from '../../support/scrape.ts';
 import { fakeClient } from '../support/fake-client.ts';
-import { responseOf, conditionOf, resource, SPEC } from '../support/resources.ts';
+import { conditionOf, resource, responseOf, SPEC } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const SECOND = 1_000;
@@ -493,7 +493,9 @@ describe('a reconcile', () => {
       throw new TypeError('a bug');
     });
     await pass();
-    expect(world.logged).toMatchObject([{ level: 50, msg: 'reconcile failed with an unexpected error', error: 'a bug' }]);
+    expect(world.logged).toMatchObject([
+      { level: 50, msg: 'reconcile failed with an unexpected error', error: 'a bug' },
+    ]);
     await pass(SECOND);
     expect(world.job.status.statusName).toBe('IN_PROGRESS');
   });
@@ -604,7 +606,10 @@ describe('a status write that fails', () => {
 
   test('found before a download ended and written after: the end is looked at', async () => {
     const expires = atlasDate(NOW + 5 * SECOND);
-    const world = working(responseOf(readyDownload(SPEC, expires)), responseOf(endedDownload(SPEC, 'EXPIRED', expires)));
+    const world = working(
+      responseOf(readyDownload(SPEC, expires)),
+      responseOf(endedDownload(SPEC, 'EXPIRED', expires)),
+    );
     world.writes = [kubeError(429, 10 * SECOND)];
     await pass(10 * SECOND);
     expect(world.statuses).toMatchObject([{ delivery: { statusName: 'READY' } }]);

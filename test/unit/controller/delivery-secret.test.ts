@@ -6,7 +6,7 @@ import { failureMessage } from '../../../src/restore-job/messages.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
 import { PUBLISHED_EXAMPLE, pendingDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { type FakeClient, fakeClient } from '../support/fake-client.ts';
-import { responseOf, resource, SPEC } from '../support/resources.ts';
+import { resource, responseOf, SPEC } from '../support/resources.ts';
 
 const NAME = 'cluster0-friday-download';
 const job = resource({ spec: { ...SPEC, deliverySecretName: NAME } });

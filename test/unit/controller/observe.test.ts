@@ -8,7 +8,7 @@ import { observe } from '../../../src/controller/observe.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import type { Outcome } from '../../../src/restore-job/outcome.ts';
 import { pendingDownload } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { responseOf, resource, SPEC } from '../support/resources.ts';
+import { resource, responseOf, SPEC } from '../support/resources.ts';
 
 const OLD: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'old' };
 const NEW: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'new' };
@@ -163,7 +163,10 @@ describe('Atlas says 401', () => {
   });
 
   test('and the Secret was rotated: the new credentials are tried at once, and nobody looks at them any more', async () => {
-    const { outcome, fetches, watched } = await observing({ found: [good('1', OLD), good('2', NEW)], atlas: unauthorized });
+    const { outcome, fetches, watched } = await observing({
+      found: [good('1', OLD), good('2', NEW)],
+      atlas: unauthorized,
+    });
     expect(outcome).toMatchObject({ kind: 'fetched' });
     expect([fetches, watched.at(-1)]).toEqual([[OLD, NEW], `forget ${KEY}`]);
   });

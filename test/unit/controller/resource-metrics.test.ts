@@ -15,7 +15,7 @@ import {
   youngJob,
 } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { metricValue, samplesOf } from '../../support/scrape.ts';
-import { responseOf, resource, SPEC } from '../support/resources.ts';
+import { resource, responseOf, SPEC } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const HOUR = 3_600_000;
