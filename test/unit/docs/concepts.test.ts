@@ -37,7 +37,9 @@ const ROWS: readonly Row[] = body
 function contentOf({ STATUS, DELIVERY, situation }: Row): Status {
   if (STATUS === '') return {};
   const download = DELIVERY !== 'NOT_STARTED' && DELIVERY !== 'PENDING' && !situation.includes('another cluster');
-  const delivery: RestoreDelivery = { methodName: 'HTTP', statusName: DELIVERY, ...(download ? { url: URL } : {}) };
+  const soon = situation.includes('less than an hour') ? { expires: '2026-11-24T09:30:00Z' } : {};
+  const url = download ? { url: URL, ...soon } : {};
+  const delivery: RestoreDelivery = { methodName: 'HTTP', statusName: DELIVERY, ...url };
   return { statusName: STATUS, delivery };
 }
 
@@ -51,7 +53,7 @@ const failure = (kind: Failure['kind'], reason: Failure['reason']): Failure => (
 /** The conditions that the operator would set. */
 function conditionsFor(row: Row): readonly Verdict[] {
   const content = contentOf(row);
-  if (row.situation === 'not visited yet') return [];
+  if (row.situation === 'not reconciled yet') return [];
   if (row.situation.startsWith('wrong credentials'))
     return conditionsAfterFailure(content, failure('permanent', 'Unauthorized'), NOW);
   if (row.situation.startsWith('Atlas is down'))
