@@ -50,7 +50,7 @@ export async function setStage(screen: Screen, cleanup: AsyncDisposableStack, si
     // Without its API server, which Ctrl-C ends as well, a stop in order can fail; nothing depends on it here.
     await operator.stop().catch(() => {});
   });
-  await operator.waitForLog(({ msg }) => msg === 'working');
+  await operator.waitForLog(({ msg }) => msg === 'starting workers');
   const operatorUser = `system:serviceaccount:${NAMESPACE}:${ACCOUNT}`;
   screen.say(`the operator runs (process ${operator.process.pid}) as ${operatorUser}`);
   return { controlPlane, atlas, operator, operatorUrl: `http://127.0.0.1:${port}`, operatorUser, kubectl };

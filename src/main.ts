@@ -4,7 +4,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { customResourceDefinition } from './api/crd.ts';
 import { listSettings, readSettings } from './config/settings.ts';
 import { get } from './get/get.ts';
-import { KubeConfigError } from './kube/session.ts';
+import { KubeConfigError } from './kube/kubeconfig.ts';
 import { run } from './run/run.ts';
 import { createLevelSwitch } from './telemetry/level-switch.ts';
 import { createLog, errorFields } from './telemetry/log.ts';

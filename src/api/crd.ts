@@ -34,7 +34,7 @@ export function customResourceDefinition() {
   };
 }
 
-/** Without `priority` it is always shown. The API server drops a 0: written down, it would be a difference for ever. */
+/** Without `priority` it is always shown. The API server drops a 0: written down, it would be a lasting difference. */
 interface PrinterColumn {
   readonly name: string;
   readonly type: 'string' | 'date';
@@ -59,18 +59,18 @@ const PRINTER_COLUMNS: readonly PrinterColumn[] = [
   // Not of type date: kubectl prints <invalid> for a date in the future.
   column('EXPIRES', '.status.delivery.expires', 'When the download expires'),
   column('READY', conditionField('Ready', 'status'), 'Whether the restore job has finished'),
+  column('REASON', '.status.reason', 'What to look at first: the reason of Synced while it is not True, else of Ready'),
   {
     name: 'AGE',
     type: 'date',
     jsonPath: '.metadata.creationTimestamp',
     description: 'Age of the resource',
   },
-  wideColumn('JOB ID', '.spec.jobId', 'Id of the restore job'),
+  wideColumn('JOB', '.spec.jobId', 'Id of the restore job'),
   wideColumn('METHOD', '.status.delivery.methodName', 'How the data is delivered'),
   wideColumn('BATCH', '.status.batchId', 'Id shared by the jobs of a sharded restore'),
-  wideColumn('SYNCED', conditionField('Synced', 'status'), "Whether the status equals Atlas's answer"),
+  wideColumn('SYNCED', conditionField('Synced', 'status'), "Whether the status equals Atlas's last response"),
   wideColumn('SNAPSHOT', '.status.snapshotId', 'Snapshot that is restored'),
-  wideColumn('REASON', conditionField('Ready', 'reason'), 'Reason of the Ready condition'),
 ];
 
 const SELECTABLE_FIELDS = [

@@ -1,6 +1,6 @@
 /** The LegacyRestoreJob resource: spec and status as zod types. The CRD in crds/ is generated from them. */
 import * as z from 'zod';
-import { CONDITION_TYPES } from './reasons.ts';
+import { ApiError } from './api-error.ts';
 import { RestoreJob } from './restore-job.ts';
 
 export const GROUP = 'atlasrestore.dev';
@@ -9,7 +9,7 @@ export const API_VERSION = `${GROUP}/${VERSION}`;
 export const KIND = 'LegacyRestoreJob';
 export const PLURAL = 'legacyrestorejobs';
 
-/** Any new value of this annotation asks for a visit now; status.lastHandledReconcileAt answers it. */
+/** Any new value of this annotation requests a reconcile now; status.lastHandledReconcileAt answers it. */
 export const REQUESTED_AT = `${GROUP}/requestedAt`;
 
 /** Shortest and longest spec.interval, in milliseconds. */
@@ -25,20 +25,13 @@ interface ValidationRule {
 const rules = (...list: readonly ValidationRule[]) => ({ 'x-kubernetes-validations': list });
 const immutable = (field: string): ValidationRule => ({
   rule: 'self == oldSelf',
-  message: `${field} is immutable: create a new LegacyRestoreJob for another restore job`,
+  message: `${field} is immutable: delete this LegacyRestoreJob and create it again, or create another one for another restore job`,
 });
 const hexId = (field: string, description: string) =>
   z
     .string()
     .regex(HEX_ID)
-    .meta({
-      description,
-      maxLength: 24,
-      ...rules(
-        { rule: "self.matches('^[a-f0-9]{24}$')", message: `${field} must be 24 digits of 0-9 and a-f, in lower case` },
-        immutable(field),
-      ),
-    });
+    .meta({ description, ...rules(immutable(field)) });
 const secretName = (description: string) =>
   z.string().regex(DNS_SUBDOMAIN).meta({ description, minLength: 1, maxLength: 253 });
 
@@ -51,10 +44,7 @@ export const Spec = z
       .meta({
         description: 'Name of the Atlas cluster whose legacy backup is restored. Immutable.',
         ...rules(
-          {
-            rule: "self.matches('^[a-zA-Z0-9][a-zA-Z0-9-]*$')",
-            message: 'clusterName must consist of letters, digits and hyphens and begin with a letter or digit',
-          },
+          { rule: 'self.size() <= 64', message: 'clusterName must have at most 64 characters' },
           immutable('clusterName'),
         ),
       }),
@@ -69,20 +59,18 @@ export const Spec = z
       .exactOptional(),
     interval: z
       .string()
-      .regex(/^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$/)
       .meta({
         description:
-          "How often Atlas is asked while the job runs: a duration from 10s to 24h such as 90s or 1h30m. The operator's setting applies when absent.",
-        maxLength: 64,
+          "How often the restore job is fetched while it runs: a duration from 10s to 24h such as 90s or 1h30m. The operator's setting applies when absent.",
         ...rules({
-          rule: "duration(self) >= duration('10s') && duration(self) <= duration('24h')",
+          rule: "self.matches('^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$') && duration(self) >= duration('10s') && duration(self) <= duration('24h')",
           message: 'interval must be a duration from 10s to 24h, such as 90s or 1h30m',
         }),
       })
       .exactOptional(),
     suspend: z
       .boolean()
-      .meta({ description: 'While true Atlas is not asked and the status stays as it is.' })
+      .meta({ description: 'While true the restore job is not fetched, and what is mirrored stays as it is.' })
       .exactOptional(),
     deliverySecretName: secretName(
       'Name of a Secret that the operator creates in the namespace of the resource for the download: url, urlV2, ' +
@@ -94,7 +82,8 @@ export type Spec = Readonly<z.infer<typeof Spec>>;
 
 export const Condition = z
   .object({
-    type: z.enum(CONDITION_TYPES).meta({ description: 'Type of the condition.' }),
+    // No enum: the API server of an older CustomResourceDefinition would refuse the whole status for one new type.
+    type: z.string().meta({ description: 'Type of the condition.' }),
     status: z.enum(['True', 'False', 'Unknown']).meta({ description: 'Status of the condition.' }),
     reason: z.string().meta({ description: 'Stable CamelCase word for the cause.' }),
     message: z.string().meta({ description: 'The cause in words, and what to do about it.' }),
@@ -111,27 +100,78 @@ export const Status = z
     observedGeneration: z
       .int()
       .meta({
-        description: 'metadata.generation that the operator last acted on; -1 before the first visit.',
+        description: 'metadata.generation that the operator last acted on; -1 before the first reconcile.',
         format: 'int64',
       })
       .exactOptional(),
     conditions: z
       .array(Condition)
       .meta({
-        description: 'Ready, Synced and, while they apply, DownloadAvailable, Reconciling and Stalled.',
+        description:
+          'Ready, Synced and Reconciling; DownloadAvailable where the delivery is a download; Stalled while it is True.',
         'x-kubernetes-list-type': 'map',
         'x-kubernetes-list-map-keys': ['type'],
       })
       .exactOptional(),
+    reason: z
+      .string()
+      .meta({ description: "What to look at first: Synced's reason while Synced is not True, else Ready's." })
+      .exactOptional(),
+    failure: ApiError.meta({
+      description:
+        'Why Synced is not True, while that is because of a failure: the error as Atlas or the Kubernetes API server described it.',
+    }).exactOptional(),
     lastHandledReconcileAt: z
       .string()
-      .meta({ description: `Last value of the annotation ${REQUESTED_AT} that a visit answered.` })
+      .meta({ description: `Last value of the annotation ${REQUESTED_AT} that a reconcile answered.` })
       .exactOptional(),
     lastChangeTime: z
       .string()
       .meta({ description: 'When the mirrored content last changed.', format: 'date-time' })
       .exactOptional(),
+    urlWithheld: z
+      .boolean()
+      .meta({ description: 'True where Atlas gave a download URL that is kept out of status.' })
+      .exactOptional(),
     ...RestoreJob.shape,
   })
   .meta({ description: "Atlas's answer under Atlas's own names, and what the operator observed." });
 export type Status = Readonly<z.infer<typeof Status>>;
+
+/** The types of the conditions, in the order in which status lists them. */
+export const CONDITION_TYPES = ['Ready', 'Synced', 'DownloadAvailable', 'Reconciling', 'Stalled'] as const;
+export type ConditionType = (typeof CONDITION_TYPES)[number];
+
+/** The condition of that type; undefined where the status has none. */
+export const conditionOf = (status: Status, type: ConditionType): Condition | undefined =>
+  status.conditions?.find((candidate) => candidate.type === type);
+
+/** What the operator caches of a LegacyRestoreJob: no managedFields, no labels, no other annotations. */
+export interface LegacyRestoreJob {
+  /** `namespace/name`. */
+  readonly key: string;
+  readonly uid: string;
+  readonly resourceVersion: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly generation: number;
+  readonly spec: Spec;
+  readonly status: Status;
+  /** Value of the annotation that requests a reconcile now. */
+  readonly requestedAt: string | undefined;
+}
+
+/** The two parts of a key, as fields of the log. */
+export function namesOf(key: string): { readonly namespace: string; readonly name: string } {
+  const slash = key.indexOf('/');
+  return { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
+}
+
+/** How events and owner references name the resource. */
+export const objectReference = ({ name, namespace, uid }: LegacyRestoreJob) => ({
+  apiVersion: API_VERSION,
+  kind: KIND,
+  name,
+  namespace,
+  uid,
+});

@@ -104,3 +104,14 @@ export const RestoreJob = z.object({
 });
 export type RestoreJob = Readonly<z.infer<typeof RestoreJob>>;
 export type RestoreDelivery = Readonly<z.infer<typeof RestoreDelivery>>;
+
+/** A restore job as Atlas responded with it. */
+export interface RestoreJobResponse {
+  readonly job: RestoreJob;
+  /** The value of the header that downloads from urlV2 need: a secret, and for that reason not part of `job`. */
+  readonly authValue: string | undefined;
+  /** Paths of members that Atlas gave but that could not be mirrored, such as `delivery.expires`. */
+  readonly dropped: readonly string[];
+  /** How many hashes Atlas gave; `job.hashes` holds the first of them. */
+  readonly hashCount: number;
+}

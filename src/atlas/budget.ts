@@ -1,28 +1,34 @@
 /**
- * Request budgets: one per project and credential. Who finds a budget used up or paused stands in its line and is
- * called when its turn comes; waiting costs one map entry and no worker.
+ * Request budgets: one per project and credential. A caller that finds a budget used up or paused waits in its queue,
+ * until a request is reserved for it; waiting costs one map entry and no worker.
  */
+import type { ApiError } from '../api/api-error.ts';
 
 export type Admission =
   | { readonly admitted: true }
-  /**
-   * `pausedSince`: when Atlas began to ask to wait (milliseconds since the epoch), and it has not answered in between;
-   * undefined when only our own rate is used up.
-   */
-  | { readonly admitted: false; readonly pausedSince: number | undefined };
+  /** `pause`: what Atlas asked for; undefined when only the client-side limit is used up. */
+  | { readonly admitted: false; readonly pause: BudgetPause | undefined };
+
+/** Atlas asked a budget to wait. */
+export interface BudgetPause {
+  /** Milliseconds since the first response that asked to wait, without a success since. */
+  readonly forMs: number;
+  /** The error of the newest such response, as Atlas described it. */
+  readonly apiError: ApiError | undefined;
+}
 
 export interface Budgets {
-  /** Takes one request from a budget, or a place in its line. */
+  /** Takes one request from a budget, or a place in its queue. */
   readonly admit: (budget: string, waiter: string) => Admission;
-  /** A place in the line, without asking for a request now. */
-  readonly wait: (budget: string, waiter: string) => Admission;
-  /** Counts a request that had to follow at once, such as the answer to a challenge. */
+  /** A place in the queue, without asking for a request now. */
+  readonly wait: (budget: string, waiter: string) => Admission & { readonly admitted: false };
+  /** Counts a request that had to follow at once, such as the one that answers a challenge. */
   readonly spend: (budget: string) => void;
   /** Atlas asked to wait. Without a time the pause doubles with each one that follows without a success in between. */
-  readonly pause: (budget: string, retryAfterMs: number | undefined) => void;
+  readonly pause: (budget: string, retryAfterMs: number | undefined, apiError?: ApiError) => void;
   /** Atlas answered: the next pause without a time is a short one again. `remaining` is its RateLimit-Remaining. */
   readonly succeeded: (budget: string, remaining: number | undefined) => void;
-  /** Removes somebody who has gone from every line. */
+  /** Removes a waiter that is gone from every queue. */
   readonly forget: (waiter: string) => void;
   readonly usage: () => BudgetUsage;
   readonly close: () => void;
@@ -32,17 +38,17 @@ export interface Budgets {
 export interface BudgetUsage {
   /** Budgets that Atlas has paused. */
   readonly paused: number;
-  /** Who stands in a line. */
+  /** Waiters in all queues. */
   readonly waiting: number;
-  /** Requests that the budget with the least left grants now; undefined without a limit of ours. */
+  /** Requests that the budget with the least left grants now; undefined without a client-side limit. */
   readonly remaining: number | undefined;
 }
 
 export interface BudgetOptions {
   /** Most requests in any 60 seconds; 0 means no limit. */
   readonly requestsPerMinute: number;
-  /** Called when it is a waiter's turn; its next `admit` will be granted. */
-  readonly onTurn: (waiter: string) => void;
+  /** Called when a request is reserved for a waiter: its next `admit` is granted. */
+  readonly onReserved: (waiter: string) => void;
   /** Called for each pause that Atlas asks for. */
   readonly onPause?: () => void;
   /** Milliseconds since the epoch. */
@@ -57,9 +63,10 @@ interface Budget {
   pausedSince: number | undefined;
   pausedUntil: number;
   pausesInARow: number;
-  line: Set<string>;
-  /** Who has been called; a token is set aside for each. */
-  readonly called: Set<string>;
+  pausedBy: ApiError | undefined;
+  queue: Set<string>;
+  /** Waiters with a token set aside for each. */
+  readonly reserved: Set<string>;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -69,7 +76,7 @@ const LONGEST_PAUSE_MS = 3_600_000;
 const IDLE_MS = 10 * MINUTE_MS;
 
 export function createBudgets(options: BudgetOptions): Budgets {
-  const { requestsPerMinute, onTurn, onPause, now = Date.now, random = Math.random } = options;
+  const { requestsPerMinute, onReserved, onPause, now = Date.now, random = Math.random } = options;
   // A burst and the refill of one minute together never exceed the limit, whatever minute is looked at.
   const burst = Math.max(1, Math.floor(requestsPerMinute / 5));
   const refillPerMs = Math.max(requestsPerMinute - burst, requestsPerMinute / 2) / MINUTE_MS;
@@ -87,20 +94,21 @@ export function createBudgets(options: BudgetOptions): Budgets {
       pausedSince: undefined,
       pausedUntil: 0,
       pausesInARow: 0,
-      line: new Set(),
-      called: new Set(),
+      pausedBy: undefined,
+      queue: new Set(),
+      reserved: new Set(),
       timer: undefined,
     };
     budgets.set(name, fresh);
     return fresh;
   }
 
-  /** Rotated credentials leave budgets behind. */
+  /** Rotated credentials leave budgets behind. A busy one must stay, which a bounded cache cannot promise. */
   function sweep(): void {
     if (now() - sweptAt < IDLE_MS) return;
     sweptAt = now();
     for (const [name, budget] of budgets) {
-      const busy = budget.line.size > 0 || budget.called.size > 0 || budget.pausedUntil > now();
+      const busy = budget.queue.size > 0 || budget.reserved.size > 0 || budget.pausedUntil > now();
       if (!busy && now() - budget.refilledAt > IDLE_MS) budgets.delete(name);
     }
   }
@@ -118,9 +126,9 @@ export function createBudgets(options: BudgetOptions): Budgets {
     const budget = get(name);
     refill(budget);
     if (budget.pausedUntil <= now()) {
-      if (budget.called.delete(waiter)) return { admitted: true };
+      if (budget.reserved.delete(waiter)) return { admitted: true };
       // Whoever already waits goes first.
-      if (budget.line.size === 0 && (!limited || budget.tokens >= 1)) {
+      if (budget.queue.size === 0 && (!limited || budget.tokens >= 1)) {
         if (limited) budget.tokens -= 1;
         return { admitted: true };
       }
@@ -128,40 +136,46 @@ export function createBudgets(options: BudgetOptions): Budgets {
     return wait(name, waiter);
   }
 
-  function wait(name: string, waiter: string): Admission {
+  function pauseOf({ pausedSince, pausedUntil, pausedBy }: Budget): BudgetPause | undefined {
+    if (pausedSince === undefined || pausedUntil <= now()) return undefined;
+    return { forMs: now() - pausedSince, apiError: pausedBy };
+  }
+
+  function wait(name: string, waiter: string): Admission & { readonly admitted: false } {
     const budget = get(name);
-    if (!budget.called.has(waiter)) budget.line.add(waiter);
+    if (!budget.reserved.has(waiter)) budget.queue.add(waiter);
     arm(budget);
-    return { admitted: false, pausedSince: budget.pausedUntil > now() ? budget.pausedSince : undefined };
+    return { admitted: false, pause: pauseOf(budget) };
   }
 
   function arm(budget: Budget): void {
-    if (budget.timer !== undefined || budget.line.size === 0) return;
+    if (budget.timer !== undefined || budget.queue.size === 0) return;
     const shortage = limited ? Math.max(0, 1 - budget.tokens) / refillPerMs : 0;
     const due = Math.max(budget.pausedUntil, now()) + shortage;
     budget.timer = setTimeout(() => serve(budget), Math.max(1, Math.ceil(due - now())));
   }
 
-  /** Calls as many of the line as there are tokens; each once: a second call would cause a second visit. */
+  /** Reserves as many requests as there are tokens, one for each waiter: a second one would cause a second reconcile. */
   function serve(budget: Budget): void {
     budget.timer = undefined;
     refill(budget);
     if (budget.pausedUntil <= now()) {
-      const turns: string[] = [];
-      for (const waiter of budget.line) {
+      const admitted: string[] = [];
+      for (const waiter of budget.queue) {
         if (limited && budget.tokens < 1) break;
         if (limited) budget.tokens -= 1;
-        budget.line.delete(waiter);
-        budget.called.add(waiter);
-        turns.push(waiter);
+        budget.queue.delete(waiter);
+        budget.reserved.add(waiter);
+        admitted.push(waiter);
       }
-      for (const waiter of turns) onTurn(waiter);
+      for (const waiter of admitted) onReserved(waiter);
     }
     arm(budget);
   }
 
-  function pause(name: string, retryAfterMs: number | undefined): void {
+  function pause(name: string, retryAfterMs: number | undefined, apiError?: ApiError): void {
     const budget = get(name);
+    budget.pausedBy = apiError;
     refill(budget);
     // After a quiet minute it is a new trouble.
     if (now() - budget.pausedUntil > MINUTE_MS) budget.pausesInARow = 0;
@@ -172,14 +186,14 @@ export function createBudgets(options: BudgetOptions): Budgets {
       onPause?.();
     }
     const untold = Math.min(MINUTE_MS, 500 * 2 ** budget.pausesInARow) * (0.5 + random() / 2);
-    // No time at all, or a date that has passed by our clock, is as good as none: it would be asked again without end.
+    // No time at all, or a date that has passed by our clock, is as good as none: the requests would never end.
     const wanted = retryAfterMs === undefined || retryAfterMs === 0 ? untold : retryAfterMs;
     budget.pausedUntil = Math.max(budget.pausedUntil, now() + Math.min(LONGEST_PAUSE_MS, wanted));
-    // The bucket at Atlas is empty: a burst right after the pause would end in the next one. Whoever was called and has
-    // not come yet stands in front again.
-    budget.tokens = Math.min(budget.tokens + budget.called.size, 1);
-    if (budget.called.size > 0) budget.line = new Set([...budget.called, ...budget.line]);
-    budget.called.clear();
+    // The bucket at Atlas is empty: a burst right after the pause would end in the next one. Waiters with a reservation
+    // that they have not used yet go to the front of the queue.
+    budget.tokens = Math.min(budget.tokens + budget.reserved.size, 1);
+    if (budget.reserved.size > 0) budget.queue = new Set([...budget.reserved, ...budget.queue]);
+    budget.reserved.clear();
     clearTimeout(budget.timer);
     budget.timer = undefined;
     arm(budget);
@@ -197,7 +211,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
     for (const budget of budgets.values()) {
       const isPaused = budget.pausedUntil > now();
       if (isPaused) paused += 1;
-      waiting += budget.line.size;
+      waiting += budget.queue.size;
       remaining = Math.min(remaining, isPaused ? 0 : Math.max(0, Math.floor(tokensNow(budget))));
     }
     return { paused, waiting, remaining: limited ? remaining : undefined };
@@ -213,8 +227,8 @@ export function createBudgets(options: BudgetOptions): Budgets {
     succeeded,
     forget: (waiter) => {
       for (const budget of budgets.values()) {
-        budget.line.delete(waiter);
-        if (budget.called.delete(waiter)) budget.tokens = Math.min(burst, budget.tokens + 1);
+        budget.queue.delete(waiter);
+        if (budget.reserved.delete(waiter)) budget.tokens = Math.min(burst, budget.tokens + 1);
       }
     },
     usage,

@@ -2,12 +2,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
-import { type RestoreJobAnswer, readAnswer } from './answer.ts';
-import { type BudgetUsage, createBudgets } from './budget.ts';
+import type { RestoreJobResponse } from '../api/restore-job.ts';
+import { retryAfterMs } from '../net/retry-after.ts';
+import { type BudgetPause, type BudgetUsage, createBudgets } from './budget.ts';
 import { type AtlasCredentials, credentialsKey } from './credentials.ts';
 import { createDigestAuthentication } from './digest-authentication.ts';
 import { AtlasError } from './errors.ts';
-import { createSend, type HttpRequest, retryAfterMs, type Send } from './http.ts';
+import { readRestoreJobResponse } from './response.ts';
+import { createSend, type HttpRequest, type Send } from './http.ts';
 import { createOAuthAuthentication, type TokenResult } from './oauth.ts';
 
 /** What names a restore job at Atlas. */
@@ -22,33 +24,40 @@ export type Fetch = Fetching | Waiting;
 export interface Fetching {
   readonly kind: 'fetching';
   /** Rejects with AtlasError, or with the reason of the client's signal once that is aborted. */
-  readonly answer: Promise<RestoreJobAnswer>;
+  readonly response: Promise<RestoreJobResponse>;
   /** Milliseconds since the epoch. */
   readonly begunAt: number;
 }
 
-/** The caller stands in the budget's line and is called with `onTurn`. */
+/** The caller waits in the queue of the budget; `onReserved` names it once a request is reserved for it. */
 export interface Waiting {
   readonly kind: 'waiting';
-  /** When Atlas asked to wait, in milliseconds since the epoch; undefined when only our own rate is used up. */
-  readonly pausedSince: number | undefined;
+  /** What Atlas asked for; undefined when only the client-side limit is used up. */
+  readonly pause: BudgetPause | undefined;
+}
+
+export interface FetchOptions {
+  /**
+   * Whether a fetch of the same job with the same credentials that is already under way will do: `any` (the default)
+   * shares it, `now` begins another one, for a caller whose response must not be older than this call. Later callers
+   * share the newest.
+   */
+  readonly begun?: 'any' | 'now';
+  /** Goes into the records of the requests that this call begins. */
+  readonly requestId?: string;
 }
 
 export interface AtlasClient {
-  /**
-   * Fetches a restore job. `waiter` names the caller in the budget's line. `begun` says whether a fetch of the same job
-   * with the same credentials that is already under way will do: `any` (the default) shares it, `now` begins another
-   * one, for a caller whose answer must not be older than this call. Later callers share the newest.
-   */
+  /** Fetches a restore job. `waiter` names the caller in the queue of the budget. */
   readonly fetch: (
     ref: RestoreJobRef,
     credentials: AtlasCredentials,
     waiter: string,
-    options?: { readonly begun?: 'any' | 'now' },
+    options?: FetchOptions,
   ) => Fetch;
-  /** A place in the line of a budget that Atlas has just paused. */
+  /** A place in the queue of a budget that Atlas has just paused. */
   readonly wait: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string) => Waiting;
-  /** Takes somebody who has gone out of the lines. */
+  /** Removes a waiter that is gone from the queues. */
   readonly forget: (waiter: string) => void;
   /** How the request budgets stand, for metrics. */
   readonly budgets: () => BudgetUsage;
@@ -59,12 +68,31 @@ export interface AtlasClient {
 /** How a request is authenticated: with an API key or with what belongs to a service account. */
 export type AuthKind = 'digest' | 'serviceAccount';
 
-/** One request to Atlas, for metrics. `status` 0: no answer came. */
+/** One request to Atlas. `status` 0: no response came. */
 export interface AtlasRequestRecord {
   readonly endpoint: 'restoreJob' | 'token' | 'revoke';
   readonly auth: AuthKind;
   readonly status: number;
   readonly durationMs: number;
+  /** Of the fetch that it belongs to; undefined where that has none. */
+  readonly requestId: string | undefined;
+}
+
+/** What happens in the client, for logs and metrics. */
+export interface AtlasObserver {
+  readonly request: (record: AtlasRequestRecord) => void;
+  /** An access token was asked for. */
+  readonly token: (result: TokenResult) => void;
+  /** Atlas asked a budget to wait. */
+  readonly pause: () => void;
+  /** Atlas marks this API version as deprecated; called once. */
+  readonly deprecation: (notice: DeprecationNotice) => void;
+}
+
+/** The headers Deprecation and Sunset, as they came. */
+export interface DeprecationNotice {
+  readonly deprecation: string | undefined;
+  readonly sunset: string | undefined;
 }
 
 export interface AtlasClientOptions {
@@ -79,17 +107,9 @@ export interface AtlasClientOptions {
   readonly version: string;
   /** Ends all requests at once. */
   readonly signal: AbortSignal;
-  readonly onTurn: (waiter: string) => void;
-  readonly onRequest?: (record: AtlasRequestRecord) => void;
-  /** Called for each access token that was asked for. */
-  readonly onToken?: (result: TokenResult) => void;
-  /** Called when Atlas asks a budget to wait. */
-  readonly onPause?: () => void;
-  /** Atlas marks this API version as deprecated; called once. */
-  readonly onDeprecation?: (notice: {
-    readonly deprecation: string | undefined;
-    readonly sunset: string | undefined;
-  }) => void;
+  /** A request is reserved for this waiter: its next `fetch` is admitted. */
+  readonly onReserved: (waiter: string) => void;
+  readonly observer?: Partial<AtlasObserver>;
   readonly dispatcher?: Dispatcher;
 }
 
@@ -98,18 +118,16 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   const dispatcher = options.dispatcher ?? connect();
   const userAgent = `legacy-restore-operator/${options.version} (${platform()};${arch()})`;
   const send = createSend({ dispatcher, timeoutMs: options.timeoutMs, signal, userAgent });
-  const sendWith: Readonly<Record<AuthKind, Send>> = {
-    digest: observed(send, 'digest', options.onRequest),
-    serviceAccount: observed(send, 'serviceAccount', options.onRequest),
-  };
+  const { observer = {} } = options;
   const budgets = createBudgets({
     requestsPerMinute: options.requestsPerMinute,
-    onTurn: options.onTurn,
-    ...(options.onPause === undefined ? {} : { onPause: options.onPause }),
+    onReserved: options.onReserved,
+    ...(observer.pause === undefined ? {} : { onPause: observer.pause }),
   });
   const digest = createDigestAuthentication();
-  const oauth = createOAuthAuthentication(baseUrl, sendWith.serviceAccount, Date.now, options.onToken);
-  const noticeDeprecation = once(options.onDeprecation);
+  const tokenSend = observed(send, 'serviceAccount', undefined, observer);
+  const oauth = createOAuthAuthentication(baseUrl, tokenSend, Date.now, observer.token);
+  const noticeDeprecation = once(observer.deprecation);
   const inFlight = new Map<string, Fetching>();
 
   async function get(
@@ -117,27 +135,33 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     credentials: AtlasCredentials,
     key: string,
     budget: string,
-  ): Promise<RestoreJobAnswer> {
+    requestId: string | undefined,
+  ): Promise<RestoreJobResponse> {
     const request: HttpRequest = { method: 'GET', url, headers: {} };
-    const counted = (auth: AuthKind): Send => afterFirst(sendWith[auth], () => budgets.spend(budget));
+    const counted = (auth: AuthKind): Send =>
+      afterFirst(observed(send, auth, requestId, observer), () => budgets.spend(budget));
     try {
-      const answer =
+      const response =
         credentials.kind === 'apiKey'
-          ? await digest.exchange(counted('digest'), request, credentials, key)
-          : await oauth.exchange(counted('serviceAccount'), request, credentials, key);
-      noticeDeprecation(answer.headers);
-      const result = readAnswer(answer.status, answer.body, retryAfterMs(answer.headers, Date.now()));
+          ? await digest.authenticate(counted('digest'), request, credentials, key)
+          : await oauth.authenticate(counted('serviceAccount'), request, credentials, key);
+      noticeDeprecation(response.headers);
+      const result = readRestoreJobResponse(
+        response.status,
+        response.body,
+        retryAfterMs(response.headers, Date.now()),
+      );
       if (result instanceof AtlasError) throw result;
-      budgets.succeeded(budget, rateLimitRemaining(answer.headers));
+      budgets.succeeded(budget, rateLimitRemaining(response.headers));
       return result;
     } catch (error) {
-      if (asksToWait(error)) budgets.pause(budget, error.retryAfterMs);
-      else if (error instanceof AtlasError && error.kind === 'permanent') budgets.succeeded(budget, undefined);
+      if (asksToWait(error)) budgets.pause(budget, error.retryAfterMs, error.apiError);
+      else if (error instanceof AtlasError && error.kind === 'refused') budgets.succeeded(budget, undefined);
       throw error;
     }
   }
 
-  const fetch: AtlasClient['fetch'] = (ref, credentials, waiter, { begun = 'any' } = {}) => {
+  const fetch: AtlasClient['fetch'] = (ref, credentials, waiter, { begun = 'any', requestId } = {}) => {
     const key = credentialsKey(credentials);
     const url = restoreJobUrl(options, ref);
     const what = `${key} ${url}`;
@@ -145,20 +169,19 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     if (shared !== undefined && begun === 'any') return shared;
     const budget = budgetName(ref, key);
     const admission = budgets.admit(budget, waiter);
-    if (!admission.admitted) return { kind: 'waiting', pausedSince: admission.pausedSince };
+    if (!admission.admitted) return { kind: 'waiting', pause: admission.pause };
     const begunAt = Date.now();
-    const answer = get(url, credentials, key, budget).finally(() => {
+    const response = get(url, credentials, key, budget, requestId).finally(() => {
       // A newer one may have taken its place.
       if (inFlight.get(what) === fetching) inFlight.delete(what);
     });
-    const fetching: Fetching = { kind: 'fetching', answer, begunAt };
+    const fetching: Fetching = { kind: 'fetching', response, begunAt };
     inFlight.set(what, fetching);
     return fetching;
   };
 
   function wait(ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string): Waiting {
-    const admission = budgets.wait(budgetName(ref, credentialsKey(credentials)), waiter);
-    return { kind: 'waiting', pausedSince: admission.admitted ? undefined : admission.pausedSince };
+    return { kind: 'waiting', pause: budgets.wait(budgetName(ref, credentialsKey(credentials)), waiter).pause };
   }
 
   async function close(): Promise<void> {
@@ -171,7 +194,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   return { fetch, wait, forget: budgets.forget, budgets: budgets.usage, close };
 }
 
-/** Idle connections outlive the gap between two visits at the shortest interval. */
+/** Idle connections outlive the gap between two reconciles at the shortest interval. */
 const KEEP_ALIVE_MS = 30_000;
 
 /** EnvHttpProxyAgent honours NO_PROXY too, and for that reads the environment at each request: only where there is a proxy. */
@@ -186,7 +209,7 @@ function connect(): Dispatcher {
 
 const budgetName = (ref: RestoreJobRef, key: string): string => `${ref.groupId} ${key}`;
 
-/** A 429 always means to wait; any other answer only when it says for how long. */
+/** A 429 always means to wait; any other response only when it says for how long. */
 const asksToWait = (error: unknown): error is AtlasError =>
   error instanceof AtlasError && (error.kind === 'rateLimited' || error.retryAfterMs !== undefined);
 
@@ -212,16 +235,21 @@ function afterFirst(send: Send, onFurther: () => void): Send {
   };
 }
 
-function observed(send: Send, auth: AuthKind, onRequest: AtlasClientOptions['onRequest']): Send {
-  if (onRequest === undefined) return send;
+function observed(
+  send: Send,
+  auth: AuthKind,
+  requestId: string | undefined,
+  { request: observe }: Partial<AtlasObserver>,
+): Send {
+  if (observe === undefined) return send;
   return async (request) => {
     const start = performance.now();
     const record = (status: number) =>
-      onRequest({ endpoint: endpointOf(request.url), auth, status, durationMs: performance.now() - start });
+      observe({ endpoint: endpointOf(request.url), auth, status, durationMs: performance.now() - start, requestId });
     try {
-      const answer = await send(request);
-      record(answer.status);
-      return answer;
+      const response = await send(request);
+      record(response.status);
+      return response;
     } catch (error) {
       record(0);
       throw error;
@@ -234,7 +262,7 @@ function endpointOf(url: string): AtlasRequestRecord['endpoint'] {
   return url.endsWith('/api/oauth/revoke') ? 'revoke' : 'restoreJob';
 }
 
-function once(onDeprecation: AtlasClientOptions['onDeprecation']): (headers: IncomingHttpHeaders) => void {
+function once(onDeprecation: AtlasObserver['deprecation'] | undefined): (headers: IncomingHttpHeaders) => void {
   let noticed = false;
   return (headers) => {
     const deprecation = headers['deprecation']?.toString();

@@ -7,7 +7,7 @@ export type AtlasCredentials =
 
 /**
  * A key for caches: a hash of the credentials' values, so that two Secrets with the same content share nonces, tokens
- * and fetches, and no answer ever crosses from one credential to another. It reveals nothing of the values.
+ * and fetches, and no response ever crosses from one credential to another. It reveals nothing of the values.
  */
 export function credentialsKey(credentials: AtlasCredentials): string {
   const values =

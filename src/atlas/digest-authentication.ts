@@ -1,14 +1,15 @@
 /** Sends requests with HTTP Digest, reusing nonces: one request per exchange while a nonce lives, two when it is cold. */
 import { randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import type { AtlasCredentials } from './credentials.ts';
 import { chooseChallenge, type DigestChallenge, digestAuthorization } from './digest.ts';
-import type { HttpAnswer, HttpRequest, Send } from './http.ts';
+import type { HttpResponse, HttpRequest, Send } from './http.ts';
 
 type ApiKey = Extract<AtlasCredentials, { kind: 'apiKey' }>;
 
 export interface DigestAuthentication {
-  /** The answer to the request; a 401 is only returned when the credentials themselves were refused. */
-  readonly exchange: (send: Send, request: HttpRequest, credentials: ApiKey, key: string) => Promise<HttpAnswer>;
+  /** The response to the request; a 401 is only returned when the credentials themselves were refused. */
+  readonly authenticate: (send: Send, request: HttpRequest, credentials: ApiKey, key: string) => Promise<HttpResponse>;
 }
 
 interface Nonce {
@@ -22,32 +23,25 @@ const MAX_NONCES = 1_000;
 const MAX_CHALLENGES = 2;
 
 export function createDigestAuthentication(): DigestAuthentication {
-  const nonces = new Map<string, Nonce>();
+  const nonces = new LRUCache<string, Nonce>({ max: MAX_NONCES });
 
-  async function exchange(send: Send, request: HttpRequest, credentials: ApiKey, key: string): Promise<HttpAnswer> {
+  async function authenticate(send: Send, request: HttpRequest, credentials: ApiKey, key: string): Promise<HttpResponse> {
     const known = nonces.get(key);
-    let answer = await send(known === undefined ? request : authorized(request, credentials, known));
-    for (let challenges = 0; answer.status === 401 && challenges < MAX_CHALLENGES; challenges++) {
-      const challenge = chooseChallenge(answer.headers['www-authenticate']);
+    let response = await send(known === undefined ? request : authorized(request, credentials, known));
+    for (let challenges = 0; response.status === 401 && challenges < MAX_CHALLENGES; challenges++) {
+      const challenge = chooseChallenge(response.headers['www-authenticate']);
       if (challenge === undefined || (challenges > 0 && !challenge.stale)) break;
       // Not shared before it has worked: another request could use count 2 of it and arrive first, and a strict server
       // would then refuse count 1, which would look like a wrong key.
       const fresh: Nonce = { challenge, count: 0 };
-      answer = await send(authorized(request, credentials, fresh));
-      if (answer.status !== 401) remember(key, fresh);
+      response = await send(authorized(request, credentials, fresh));
+      if (response.status !== 401) nonces.set(key, fresh);
     }
-    if (answer.status === 401 && nonces.get(key) === known) nonces.delete(key);
-    return answer;
+    if (response.status === 401 && nonces.get(key) === known) nonces.delete(key);
+    return response;
   }
 
-  function remember(key: string, nonce: Nonce): void {
-    nonces.delete(key);
-    nonces.set(key, nonce);
-    const [oldest] = nonces.keys();
-    if (nonces.size > MAX_NONCES && oldest !== undefined) nonces.delete(oldest);
-  }
-
-  return { exchange };
+  return { authenticate };
 }
 
 function authorized(request: HttpRequest, credentials: ApiKey, nonce: Nonce): HttpRequest {

@@ -1,9 +1,10 @@
-/** One HTTP exchange with Atlas: one deadline from connecting to the last byte, a bounded body, no redirects. */
+/** One HTTP request to Atlas: one deadline from connecting to the last byte, a bounded body, no redirects. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { formatDuration } from '../api/duration.ts';
-import { BodyTooLargeError, DeadlineError, exchange } from '../net/exchange.ts';
-import { invalidResponse, printable, unavailable } from './errors.ts';
+import { printable } from '../api/printable.ts';
+import { BodyTooLargeError, DeadlineError, sendRequest } from '../net/http-request.ts';
+import { AtlasError } from './errors.ts';
 
 /** Largest body that is read, in bytes: 10,000 hashes are about 2 MiB. */
 export const MAX_BODY_BYTES = 8 * 1_024 * 1_024;
@@ -15,14 +16,14 @@ export interface HttpRequest {
   readonly body?: string;
 }
 
-export interface HttpAnswer {
+export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
 /** Sends one request. Throws AtlasError, or the signal's reason when the caller gave up. */
-export type Send = (request: HttpRequest) => Promise<HttpAnswer>;
+export type Send = (request: HttpRequest) => Promise<HttpResponse>;
 
 export interface SendOptions {
   readonly dispatcher: Dispatcher;
@@ -40,7 +41,7 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
     signal.throwIfAborted();
     const { origin, pathname, search } = new URL(url);
     try {
-      const answer = await exchange(dispatcher, {
+      const response = await sendRequest(dispatcher, {
         method,
         origin,
         path: pathname + search,
@@ -49,29 +50,14 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
         timeoutMs,
         maxBytes: MAX_BODY_BYTES,
       });
-      return { status: answer.status, headers: answer.headers, body: decode(answer.body) };
+      return { status: response.status, headers: response.headers, body: decode(response.body) };
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof DeadlineError)
-        throw unavailable(`Atlas did not answer within ${formatDuration(timeoutMs)}`, cause);
+        throw new AtlasError('ATLAS_TIMEOUT', `Atlas did not answer within ${formatDuration(timeoutMs)}`, { cause });
       throw toAtlasError(cause);
     }
   };
-}
-
-/**
- * Milliseconds that a Retry-After header asks to wait (RFC 9110 section 10.2.3: seconds or a date); undefined when it is
- * absent or unreadable. A date in the past is 0.
- */
-export function retryAfterMs(headers: IncomingHttpHeaders, now: number): number | undefined {
-  // undici gives an array where a gateway adds a second one, whatever the type says.
-  const value = [headers['retry-after']].flat()[0]?.trim() ?? '';
-  if (/^\d+(\.\d+)?$/.test(value)) return Number(value) * 1_000;
-  // Date.parse finds a date in almost anything (`soon 5`). All three forms of an HTTP date begin with the day of the
-  // week, and the one that names no zone is in UTC too.
-  if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value)) return undefined;
-  const date = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
-  return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 
 class NotUtf8Error extends Error {}
@@ -82,15 +68,18 @@ function decode(body: Uint8Array): string {
   try {
     return UTF8.decode(body);
   } catch (cause) {
-    throw new NotUtf8Error("Atlas's answer is not valid UTF-8", { cause });
+    throw new NotUtf8Error("Atlas's response is not valid UTF-8", { cause });
   }
 }
 
-function toAtlasError(cause: unknown) {
-  if (cause instanceof NotUtf8Error) return invalidResponse(cause.message, { cause });
-  if (cause instanceof BodyTooLargeError)
-    return invalidResponse(`Atlas's answer is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`, { cause });
+function toAtlasError(cause: unknown): AtlasError {
+  if (cause instanceof NotUtf8Error) return new AtlasError('ATLAS_RESPONSE_NOT_UTF8', cause.message, { cause });
+  if (cause instanceof BodyTooLargeError) {
+    const message = `Atlas's response is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`;
+    return new AtlasError('ATLAS_RESPONSE_TOO_LARGE', message, { cause });
+  }
   const code = Error.isError(cause) && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
   // Only the code: messages of the network layer carry addresses, and with a proxy its credentials.
-  return unavailable(`Atlas cannot be reached${code === undefined ? '' : ` (${printable(code, 64)})`}`, cause);
+  const message = `Atlas cannot be reached${code === undefined ? '' : ` (${printable(code, 64)})`}`;
+  return new AtlasError('ATLAS_UNREACHABLE', message, { cause });
 }

@@ -1,20 +1,23 @@
 /** Access tokens of service accounts (OAuth 2.0 client credentials): one live token per credential, one request in flight. */
+import { LRUCache } from 'lru-cache';
 import * as oauth from 'oauth4webapi';
-import { readErrorBody } from './answer.ts';
+import type { AtlasErrorKind } from '../api/api-error.ts';
+import { retryAfterMs } from '../net/retry-after.ts';
 import type { AtlasCredentials } from './credentials.ts';
-import { AtlasError, errorFromAnswer, invalidResponse } from './errors.ts';
-import { type HttpAnswer, type HttpRequest, retryAfterMs, type Send } from './http.ts';
+import { AtlasError } from './errors.ts';
+import { readTokenError } from './response.ts';
+import type { HttpRequest, HttpResponse, Send } from './http.ts';
 
 type ServiceAccount = Extract<AtlasCredentials, { kind: 'serviceAccount' }>;
 
 export interface OAuthAuthentication {
-  /** The answer to the request, sent with a token; a token that Atlas no longer accepts is replaced once. */
-  readonly exchange: (
+  /** The response to the request, sent with a token; a token that Atlas no longer accepts is replaced once. */
+  readonly authenticate: (
     send: Send,
     request: HttpRequest,
     credentials: ServiceAccount,
     key: string,
-  ) => Promise<HttpAnswer>;
+  ) => Promise<HttpResponse>;
   /** Gives the live tokens back: an account has at most 100. Failures are ignored, tokens end by themselves. */
   readonly revokeAll: () => Promise<void>;
 }
@@ -39,11 +42,16 @@ const YOUNG_MS = 10_000;
  * and an account has at most 100 live ones.
  */
 const USELESS_MS = 300_000;
-/** How long a failure of the token endpoint answers for further requests, unless it said how long itself. */
-const HOLD_MS = { permanent: 60_000, rateLimited: 60_000, transient: 6_000 } as const;
+/** How long a failure of the token endpoint stands in for further requests, unless it said how long itself. */
+const HOLD_MS: Readonly<Record<AtlasErrorKind, number>> = {
+  refused: 60_000,
+  rateLimited: 60_000,
+  unavailable: 6_000,
+  invalidResponse: 6_000,
+};
 const LONGEST_HOLD_MS = 3_600_000;
 
-/** What became of a request for a token: granted; Atlas said no, or to wait; or there was no usable answer. */
+/** What became of a request for a token: granted; Atlas said no, or to wait; or there was no usable response. */
 export type TokenResult = 'granted' | 'refused' | 'failed';
 
 /** `sendToken` carries the requests to the token endpoint; `onToken` is told how each request for a token ended. */
@@ -53,9 +61,9 @@ export function createOAuthAuthentication(
   now: () => number = Date.now,
   onToken: (result: TokenResult) => void = () => {},
 ): OAuthAuthentication {
-  const tokens = new Map<string, Token>();
+  const tokens = new LRUCache<string, Token>({ max: MAX_TOKENS });
   const pending = new Map<string, Promise<Token>>();
-  const failures = new Map<string, { readonly error: AtlasError; readonly until: number }>();
+  const failures = new LRUCache<string, { readonly error: AtlasError; readonly until: number }>({ max: MAX_TOKENS });
   const server: oauth.AuthorizationServer = {
     issuer: baseUrl,
     token_endpoint: `${baseUrl}/api/oauth/token`,
@@ -67,15 +75,15 @@ export function createOAuthAuthentication(
     [oauth.allowInsecureRequests]: true,
   };
 
-  async function exchange(
+  async function authenticate(
     send: Send,
     request: HttpRequest,
     credentials: ServiceAccount,
     key: string,
-  ): Promise<HttpAnswer> {
+  ): Promise<HttpResponse> {
     const token = await currentToken(credentials, key);
-    const answer = await send(authorized(request, token));
-    if (answer.status !== 401 || now() - token.fetchedAt < token.patienceMs) return answer;
+    const response = await send(authorized(request, token));
+    if (response.status !== 401 || now() - token.fetchedAt < token.patienceMs) return response;
     // Another request may have replaced it meanwhile.
     if (tokens.get(key) === token) tokens.delete(key);
     const fresh = await currentToken(credentials, key);
@@ -107,13 +115,13 @@ export function createOAuthAuthentication(
     try {
       const token = await requestToken(credentials);
       failures.delete(key);
-      bounded(tokens, key, token);
+      tokens.set(key, token);
       onToken('granted');
       return token;
     } catch (error) {
       if (error instanceof AtlasError) {
-        onToken(error.kind === 'transient' ? 'failed' : 'refused');
-        bounded(failures, key, {
+        onToken(error.kind === 'refused' || error.kind === 'rateLimited' ? 'refused' : 'failed');
+        failures.set(key, {
           error,
           until: now() + Math.min(error.retryAfterMs ?? HOLD_MS[error.kind], LONGEST_HOLD_MS),
         });
@@ -127,15 +135,15 @@ export function createOAuthAuthentication(
     const authentication = clientSecretBasic(credentials.clientSecret);
     const response = await oauth.clientCredentialsGrantRequest(server, client, authentication, {}, options);
     const fetchedAt = now();
-    const answer = await oauth.processClientCredentialsResponse(server, client, response).catch((cause: unknown) => {
+    const granted = await oauth.processClientCredentialsResponse(server, client, response).catch((cause: unknown) => {
       throw noToken(cause);
     });
     // RFC 6749 appendix A.12. No header can carry anything else, and it would be kept for an hour.
-    if (!/^[\x20-\x7e]+$/.test(answer.access_token)) throw noToken();
-    const lifetime = (answer.expires_in ?? 3_600) * 1_000;
+    if (!/^[\x20-\x7e]+$/.test(granted.access_token)) throw noToken();
+    const lifetime = (granted.expires_in ?? 3_600) * 1_000;
     return {
       credentials,
-      value: answer.access_token,
+      value: granted.access_token,
       fetchedAt,
       renewAt: fetchedAt + lifetime - Math.min(300_000, lifetime / 5),
       expiresAt: fetchedAt + lifetime,
@@ -159,7 +167,7 @@ export function createOAuthAuthentication(
     );
   }
 
-  return { exchange, revokeAll };
+  return { authenticate, revokeAll };
 }
 
 const authorized = (request: HttpRequest, token: Token): HttpRequest => ({
@@ -168,7 +176,10 @@ const authorized = (request: HttpRequest, token: Token): HttpRequest => ({
 });
 
 const noToken = (cause?: unknown): AtlasError =>
-  invalidResponse('Atlas answered the token request with something that is no token', { httpStatus: 200, cause });
+  new AtlasError('ATLAS_NOT_A_TOKEN', 'Atlas answered the token request with something that is not a token', {
+    httpStatus: 200,
+    cause,
+  });
 
 /**
  * RFC 6749 section 2.3.1. Atlas documents base64(id:secret), and whether it decodes the form encoding that the RFC puts
@@ -187,25 +198,8 @@ function tokenFetch(send: Send, now: () => number) {
     url: string,
     init: { readonly body?: URLSearchParams | undefined; readonly headers: Record<string, string> },
   ): Promise<Response> => {
-    const answer = await send({ method: 'POST', url, headers: init.headers, body: init.body?.toString() ?? '' });
-    if (answer.status === 200) return new Response(answer.body, { headers: { 'content-type': 'application/json' } });
-    throw tokenError(answer, now());
+    const response = await send({ method: 'POST', url, headers: init.headers, body: init.body?.toString() ?? '' });
+    if (response.status === 200) return new Response(response.body, { headers: { 'content-type': 'application/json' } });
+    throw readTokenError(response.status, response.body, retryAfterMs(response.headers, now()));
   };
-}
-
-function tokenError(answer: HttpAnswer, now: number): AtlasError {
-  const { errorCode, detail } = readErrorBody(answer.body);
-  return errorFromAnswer({
-    httpStatus: answer.status,
-    errorCode,
-    detail,
-    retryAfterMs: retryAfterMs(answer.headers, now),
-  });
-}
-
-function bounded<V>(map: Map<string, V>, key: string, value: V): void {
-  map.delete(key);
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > MAX_TOKENS && oldest !== undefined) map.delete(oldest);
 }

@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { INTERVAL_BOUNDS } from '../api/legacy-restore-job.ts';
 import { describeFlags, type FlagDescription, flag, readFlags } from './flags.ts';
-import { baseUrl, bindAddress, duration, integer, namespaceList, objectName, truth } from './values.ts';
+import { baseUrl, bindAddress, duration, integer, namespaceList, objectName, boolean } from './values.ts';
 
 /** A setting with the text that applies if it is not given; `shown` is how the documentation names that default. */
 const setting = <T>(schema: z.ZodType<T, string>, fallback: string, description: string, shown = fallback) =>
@@ -25,8 +25,8 @@ export const Settings = z.object({
     '10s',
     'Deadline of one request to Atlas, from connecting to the last byte.',
   ),
-  atlasEnvelope: setting(truth, 'false', "The endpoint's query parameter envelope."),
-  atlasPretty: setting(truth, 'false', "The endpoint's query parameter pretty."),
+  atlasEnvelope: setting(boolean, 'false', "The endpoint's query parameter envelope."),
+  atlasPretty: setting(boolean, 'false', "The endpoint's query parameter pretty."),
   namespaces: setting(
     namespaceList,
     '',
@@ -40,7 +40,7 @@ export const Settings = z.object({
   ),
   concurrency: setting(integer(1, 1_000), '16', 'Maximum number of concurrent reconciles.'),
   deliveryUrlInStatus: setting(
-    truth,
+    boolean,
     'true',
     'Whether download URLs are mirrored into status if spec.deliverySecretName is absent.',
   ),
@@ -57,7 +57,7 @@ export const Settings = z.object({
     'none',
   ),
   leaderElect: setting(
-    truth,
+    boolean,
     'false',
     'Whether replicas elect a leader. Only the leader asks Atlas and writes. The chart sets true.',
   ),

@@ -2,13 +2,14 @@
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { REASONS } from '../api/reasons.ts';
+import { LRUCache } from 'lru-cache';
+import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { CREDENTIAL_KEYS, readCredentialsData } from '../atlas/credentials-data.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { hasStatus } from '../kube/errors.ts';
-import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
 import { getSecret } from '../kube/secrets.ts';
-import type { KubeSession } from '../kube/session.ts';
+import type { Failure } from '../restore-job/failure.ts';
 
 /** Where credentials come from. `id` is unique among all sources and safe to log. */
 export type CredentialsSource =
@@ -22,7 +23,7 @@ export type CredentialsResult = {
   readonly version: string;
 } & (
   | { readonly ok: true; readonly credentials: AtlasCredentials }
-  | { readonly ok: false; readonly reason: 'SecretNotFound' | 'SecretInvalid'; readonly message: string }
+  | { readonly ok: false; readonly failure: Failure }
 );
 
 export interface CredentialsReader {
@@ -34,7 +35,7 @@ export interface CredentialsReader {
 }
 
 export interface CredentialsOptions {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   /** Empty: there are no default credentials. */
   readonly defaultDirectory: string;
   readonly defaultNamespaces: readonly string[];
@@ -43,6 +44,8 @@ export interface CredentialsOptions {
 /** Milliseconds that a Secret is not read again: many resources share one. */
 const CACHE_MS = 30_000;
 const JUST_READ_MS = 1_000;
+/** More than are read within CACHE_MS: none falls out that would still serve. */
+const MAX_CACHED = 10_000;
 
 interface Cached {
   readonly readAt: number;
@@ -50,7 +53,8 @@ interface Cached {
 }
 
 export function createCredentialsReader(options: CredentialsOptions): CredentialsReader {
-  const cache = new Map<string, Cached>();
+  // Deleted resources and renamed Secrets leave entries behind: those make room first.
+  const cache = new LRUCache<string, Cached>({ max: MAX_CACHED });
 
   function sourceOf({ namespace, spec }: LegacyRestoreJob): CredentialsSource {
     const name = spec.credentialsSecretRef?.name;
@@ -65,24 +69,13 @@ export function createCredentialsReader(options: CredentialsOptions): Credential
   function readSince(source: CredentialsSource, oldest: number): Promise<CredentialsResult> {
     const cached = cache.get(source.id);
     if (cached !== undefined && cached.readAt >= oldest) return cached.result;
-    const result = readSource(options.session, source);
+    const result = readSource(options.client, source);
     const entry: Cached = { readAt: performance.now(), result };
-    // To the end of the map: the sweep looks at the oldest first and ends at the first that is still fresh.
-    cache.delete(source.id);
     cache.set(source.id, entry);
     result.catch(() => {
       if (cache.get(source.id) === entry) cache.delete(source.id);
     });
-    sweep();
     return result;
-  }
-
-  /** Deleted resources and renamed Secrets leave entries behind. */
-  function sweep(): void {
-    for (const [id, { readAt }] of cache) {
-      if (performance.now() - readAt < CACHE_MS) return;
-      cache.delete(id);
-    }
   }
 
   return {
@@ -92,43 +85,39 @@ export function createCredentialsReader(options: CredentialsOptions): Credential
   };
 }
 
-async function readSource(session: KubeSession, source: CredentialsSource): Promise<CredentialsResult> {
+async function readSource(client: KubeClient, source: CredentialsSource): Promise<CredentialsResult> {
   switch (source.kind) {
     case 'secret':
-      return readSecret(session, source);
+      return readSecret(client, source);
     case 'directory':
       return readDirectory(source.path);
     case 'none':
       return {
         version: 'none',
-        ok: false,
-        reason: 'SecretInvalid',
-        message:
-          'spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace.',
+        ...invalid('spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace'),
       };
   }
 }
 
 async function readSecret(
-  session: KubeSession,
+  client: KubeClient,
   { namespace, name }: { namespace: string; name: string },
 ): Promise<CredentialsResult> {
+  const object = `Secret ${namespace}/${name}`;
   try {
-    const { uid, resourceVersion, data } = await getSecret(session, { namespace, name });
-    return { version: `${uid} ${resourceVersion}`, ...toCredentials(`Secret ${namespace}/${name}`, data) };
+    const { uid, resourceVersion, data } = await getSecret(client, { namespace, name });
+    return { version: `${uid} ${resourceVersion}`, ...toCredentials(object, data) };
   } catch (error) {
-    if (hasStatus(error, 404)) return notFound('absent', `Secret ${namespace}/${name} does not exist.`);
-    if (hasStatus(error, 403)) return notFound('forbidden', `The operator may not read Secret ${namespace}/${name}.`);
-    throw error;
+    if (!hasStatus(error, 403, 404)) throw error;
+    const { status, reason, statusMessage } = error;
+    const refusal = { verb: 'read', object, code: status, statusReason: reason, statusMessage } as const;
+    return {
+      version: status === 404 ? 'absent' : 'forbidden',
+      ok: false,
+      failure: { origin: 'kubernetes', reason: 'SecretNotFound', ...refusal },
+    };
   }
 }
-
-const notFound = (version: string, what: string): CredentialsResult => ({
-  version,
-  ok: false,
-  reason: 'SecretNotFound',
-  message: `${what} ${REASONS.SecretNotFound.remedy}`,
-});
 
 async function readDirectory(path: string): Promise<CredentialsResult> {
   const data: Record<string, string> = {};
@@ -142,15 +131,15 @@ async function readDirectory(path: string): Promise<CredentialsResult> {
 
 type Parsed =
   | { readonly ok: true; readonly credentials: AtlasCredentials }
-  | { readonly ok: false; readonly reason: 'SecretInvalid'; readonly message: string };
+  | { readonly ok: false; readonly failure: Failure };
 
 /** Names keys, never values. */
 function toCredentials(where: string, data: Readonly<Record<string, string>>): Parsed {
   const read = readCredentialsData(data);
-  if (read.ok) return read;
-  return {
-    ok: false,
-    reason: 'SecretInvalid',
-    message: `${where} ${read.problem}. ${REASONS.SecretInvalid.remedy}`,
-  };
+  return read.ok ? read : invalid(`${where} ${read.problem}`);
 }
+
+const invalid = (detail: string): Extract<Parsed, { ok: false }> => ({
+  ok: false,
+  failure: { origin: 'content', reason: 'SecretInvalid', detail },
+});

@@ -1,76 +1,86 @@
 /** Writes the download's URL and header into the Secret that spec.deliverySecretName names. */
-import { REASONS } from '../api/reasons.ts';
-import type { RestoreJobAnswer } from '../atlas/answer.ts';
-import { hasStatus } from '../kube/errors.ts';
-import { type LegacyRestoreJob, objectReference } from '../kube/legacy-restore-jobs.ts';
-import {
-  createSecret,
-  getSecret,
-  type OwnerReference,
-  replaceSecretData,
-  type Secret,
-  type SecretName,
-} from '../kube/secrets.ts';
-import type { KubeSession } from '../kube/session.ts';
-import { hasUrl } from './job-state.ts';
-import type { DeliverySecretResult } from './outcome.ts';
+import { type LegacyRestoreJob, objectReference } from '../api/legacy-restore-job.ts';
+import type { RestoreJobResponse } from '../api/restore-job.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { hasStatus, type KubeError } from '../kube/errors.ts';
+import { createSecret, getSecret, replaceSecretData, type Secret, type SecretName } from '../kube/secrets.ts';
+import type { Failure } from '../restore-job/failure.ts';
+import { hasUrl } from '../restore-job/state.ts';
+import { getLegacyRestoreJob } from './legacy-restore-jobs.ts';
 
-/** Makes the Secret equal to Atlas's answer. Throws KubeError when the API server cannot answer. */
-export async function writeDeliverySecret(
-  session: KubeSession,
+export type Delivered =
+  /** The Secret equals Atlas's response, or there is nothing to put into one. */
+  | { readonly kind: 'done' }
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  /** The resource is another one by now, or has another spec: nothing was written for it. */
+  | { readonly kind: 'outdated' };
+
+/**
+ * Makes the Secret equal to Atlas's response, after a look at the resource as the API server has it now: a Secret under a
+ * name that nobody asks for any more would stay. Throws KubeError when the API server cannot answer.
+ */
+export async function deliver(
+  client: KubeClient,
   job: LegacyRestoreJob,
-  answer: RestoreJobAnswer,
-): Promise<DeliverySecretResult> {
+  response: RestoreJobResponse,
+): Promise<Delivered> {
   const name = job.spec.deliverySecretName;
-  if (name === undefined) return { kind: 'none' };
+  if (name === undefined) return DONE;
   const secret: SecretName = { namespace: job.namespace, name };
   try {
-    return await write(session, job, secret, answer);
+    return await writeSecret(client, job, secret, response);
   } catch (error) {
     // Nothing to put there yet: no reason to complain.
-    if (hasStatus(error, 403) && !hasUrl(answer.job.delivery)) return { kind: 'none' };
-    if (hasStatus(error, 403))
-      return refused('DeliverySecretForbidden', `The operator may not write Secret ${secretId(secret)}.`);
-    if (hasStatus(error, 422))
-      return refused('DeliverySecretConflict', `Secret ${secretId(secret)} cannot be changed, it may be immutable.`);
+    if (hasStatus(error, 403) && !hasUrl(response.job)) return DONE;
+    if (hasStatus(error, 403)) return refused('DeliverySecretForbidden', secret, error);
+    if (hasStatus(error, 422)) return refused('DeliverySecretConflict', secret, error);
     throw error;
   }
 }
 
-async function write(
-  session: KubeSession,
+const DONE: Delivered = { kind: 'done' };
+
+async function writeSecret(
+  client: KubeClient,
   job: LegacyRestoreJob,
   name: SecretName,
-  answer: RestoreJobAnswer,
-): Promise<DeliverySecretResult> {
-  const data = deliveryData(answer);
-  const present = await read(session, name);
-  if (present === undefined) {
-    // Nothing is created before there is something to put into it.
-    if (!hasUrl(answer.job.delivery)) return { kind: 'none' };
-    await createSecret(session, name, ownerReference(job), data);
-    return { kind: 'written' };
+  response: RestoreJobResponse,
+): Promise<Delivered> {
+  const data = deliveryData(response);
+  const present = await readSecret(client, name);
+  // Nothing is created before there is something to put into it.
+  if (present === undefined && !hasUrl(response.job)) return DONE;
+  if (present !== undefined && !present.owners.includes(job.uid)) {
+    return hasUrl(response.job) ? belongsToAnother(name) : DONE;
   }
-  if (!present.owners.includes(job.uid)) {
-    if (!hasUrl(answer.job.delivery)) return { kind: 'none' };
-    return refused('DeliverySecretConflict', `Secret ${secretId(name)} exists and does not belong to this resource.`);
-  }
-  if (sameData(present.data, data)) return { kind: 'current' };
-  await replaceSecretData(session, name, present, data);
-  return { kind: 'written' };
+  if (present !== undefined && sameData(present.data, data)) return DONE;
+  if (!(await isCurrent(client, job))) return { kind: 'outdated' };
+  if (present === undefined) await createSecret(client, name, ownerReference(job), data);
+  else await replaceSecretData(client, name, present, data);
+  return DONE;
 }
 
-async function read(session: KubeSession, name: SecretName): Promise<Secret | undefined> {
+async function readSecret(client: KubeClient, name: SecretName): Promise<Secret | undefined> {
   try {
-    return await getSecret(session, name);
+    return await getSecret(client, name);
   } catch (error) {
     if (hasStatus(error, 404)) return undefined;
     throw error;
   }
 }
 
-/** The keys that Atlas gave; one that vanished from the answer vanishes from the Secret. */
-function deliveryData({ job, authValue }: RestoreJobAnswer): Record<string, string> {
+async function isCurrent(client: KubeClient, job: LegacyRestoreJob): Promise<boolean> {
+  try {
+    const fresh = await getLegacyRestoreJob(client, job);
+    return fresh?.uid === job.uid && fresh.generation === job.generation;
+  } catch (error) {
+    if (hasStatus(error, 404)) return false;
+    throw error;
+  }
+}
+
+/** The keys that Atlas gave; one that vanished from the response vanishes from the Secret. */
+function deliveryData({ job, authValue }: RestoreJobResponse): Record<string, string> {
   const { url, urlV2, authHeader } = job.delivery ?? {};
   return {
     ...(url === undefined ? {} : { url }),
@@ -85,15 +95,27 @@ function sameData(left: Readonly<Record<string, string>>, right: Readonly<Record
   return keys.length === Object.keys(right).length && keys.every((key) => left[key] === right[key]);
 }
 
-function ownerReference(job: LegacyRestoreJob): OwnerReference {
+function ownerReference(job: LegacyRestoreJob) {
   const { apiVersion, kind, name, uid } = objectReference(job);
   return { apiVersion, kind, name, uid };
 }
 
-const refused = (reason: 'DeliverySecretConflict' | 'DeliverySecretForbidden', what: string): DeliverySecretResult => ({
-  kind: 'refused',
-  reason,
-  message: `${what} ${REASONS[reason].remedy}`,
+const belongsToAnother = (name: SecretName): Delivered => ({
+  kind: 'failed',
+  failure: {
+    origin: 'content',
+    reason: 'DeliverySecretConflict',
+    detail: `${secretId(name)} exists and does not belong to this resource`,
+  },
 });
 
-const secretId = ({ namespace, name }: SecretName): string => `${namespace}/${name}`;
+const refused = (
+  reason: 'DeliverySecretConflict' | 'DeliverySecretForbidden',
+  name: SecretName,
+  { status, reason: statusReason, statusMessage }: KubeError,
+): Delivered => ({
+  kind: 'failed',
+  failure: { origin: 'kubernetes', reason, verb: 'write', object: secretId(name), code: status, statusReason, statusMessage },
+});
+
+const secretId = ({ namespace, name }: SecretName): string => `Secret ${namespace}/${name}`;

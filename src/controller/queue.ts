@@ -4,14 +4,14 @@
  * Nothing is kept for a key in none of them.
  */
 
-/** `fresh`: somebody changed something and looks at it; `due`: a visit whose time has come. Fresh goes first. */
+/** `fresh`: somebody changed something and looks at it; `due`: a reconcile whose time has come. Fresh goes first. */
 export type Priority = 'fresh' | 'due';
+
+/** Reconciles one key. */
+export type Reconcile = (key: string) => Promise<void>;
 
 export interface QueueOptions {
   readonly concurrency: number;
-  /** Visits one key. What it throws is given to `onFailed`. */
-  readonly visit: (key: string) => Promise<void>;
-  readonly onFailed: (key: string, error: unknown) => void;
   /** Told of the ways of the keys, for metrics. */
   readonly observer?: QueueObserver;
 }
@@ -21,7 +21,7 @@ export interface QueueObserver {
   readonly added: () => void;
   /** A worker took a key that had been ready for so many milliseconds. */
   readonly taken: (waitedMs: number) => void;
-  /** A visit ended after so many milliseconds. */
+  /** A reconcile ended after so many milliseconds. */
   readonly ended: (workedMs: number) => void;
 }
 
@@ -30,22 +30,32 @@ export interface Queue {
   readonly add: (key: string, priority: Priority) => void;
   /** Makes a key ready after so many milliseconds, in place of an earlier arrangement. */
   readonly addAfter: (key: string, ms: number) => void;
-  /** Drops a key wherever it waits; a running visit goes on, but not once more. */
+  /** Drops a key wherever it waits; a running reconcile goes on, but not once more. */
   readonly forget: (key: string) => void;
-  /** Lets workers begin; until then keys only gather. */
-  readonly start: () => void;
-  /** Begins no further visit and resolves when those under way have ended. */
+  /** Starts the workers; until then keys only gather. What `reconcile` throws is given to `onError`. */
+  readonly start: (reconcile: Reconcile, onError: (key: string, error: unknown) => void) => void;
+  /** Begins no further reconcile and resolves when those under way have ended. */
   readonly stop: () => Promise<void>;
   /** Keys that are ready and wait for a worker. */
   readonly depth: () => number;
-  /** Visits under way. */
+  /** Reconciles under way. */
   readonly active: () => number;
-  /** Milliseconds since the oldest visit under way began; 0 where there is none. */
+  /** Milliseconds since the oldest reconcile under way began; 0 where there is none. */
   readonly longestMs: () => number;
 }
 
 /** setTimeout fires at once for more. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Workers take keys while it is started; one that was shut down takes no keys at all. */
+type State =
+  | { readonly kind: 'notStarted' }
+  | {
+      readonly kind: 'started';
+      readonly reconcile: Reconcile;
+      readonly onError: (key: string, error: unknown) => void;
+    }
+  | { readonly kind: 'shutDown' };
 
 interface Run {
   readonly startedAt: number;
@@ -53,15 +63,15 @@ interface Run {
   again: Priority | undefined;
 }
 
-export function createQueue({ concurrency, visit, onFailed, observer }: QueueOptions): Queue {
+export function createQueue({ concurrency, observer }: QueueOptions): Queue {
   const timers = new Map<string, NodeJS.Timeout>();
   const lanes = { fresh: createLane(), due: createLane() } as const;
   const running = new Map<string, Run>();
-  let state: 'gathering' | 'working' | 'stopped' = 'gathering';
+  let state: State = { kind: 'notStarted' };
   const idle = Promise.withResolvers<void>();
 
   function add(key: string, priority: Priority): void {
-    if (state === 'stopped') return;
+    if (state.kind === 'shutDown') return;
     wake(key);
     const run = running.get(key);
     if (run !== undefined) {
@@ -82,7 +92,7 @@ export function createQueue({ concurrency, visit, onFailed, observer }: QueueOpt
   }
 
   function addAfter(key: string, ms: number): void {
-    if (state === 'stopped') return;
+    if (state.kind === 'shutDown') return;
     wake(key);
     const timer = setTimeout(
       () => {
@@ -108,38 +118,42 @@ export function createQueue({ concurrency, visit, onFailed, observer }: QueueOpt
   }
 
   function work(): void {
-    while (state === 'working' && running.size < concurrency) {
+    while (state.kind === 'started' && running.size < concurrency) {
       const taken = lanes.fresh.take() ?? lanes.due.take();
       if (taken === undefined) return;
       const [key, readySince] = taken;
       const run: Run = { startedAt: performance.now(), again: undefined };
       running.set(key, run);
       observer?.taken(run.startedAt - readySince);
-      void perform(key, run);
+      void perform(key, run, state);
     }
   }
 
-  async function perform(key: string, run: Run): Promise<void> {
+  async function perform(
+    key: string,
+    run: Run,
+    { reconcile, onError }: Extract<State, { kind: 'started' }>,
+  ): Promise<void> {
     try {
-      await visit(key);
+      await reconcile(key);
     } catch (error) {
-      onFailed(key, error);
+      onError(key, error);
     }
     running.delete(key);
     observer?.ended(performance.now() - run.startedAt);
     if (run.again !== undefined) add(key, run.again);
-    if (state === 'stopped' && running.size === 0) idle.resolve();
+    if (state.kind === 'shutDown' && running.size === 0) idle.resolve();
     work();
   }
 
-  function start(): void {
-    if (state !== 'gathering') return;
-    state = 'working';
+  function start(reconcile: Reconcile, onError: (key: string, error: unknown) => void): void {
+    if (state.kind !== 'notStarted') return;
+    state = { kind: 'started', reconcile, onError };
     work();
   }
 
   function stop(): Promise<void> {
-    state = 'stopped';
+    state = { kind: 'shutDown' };
     for (const timer of timers.values()) clearTimeout(timer);
     timers.clear();
     if (running.size === 0) idle.resolve();

@@ -1,11 +1,10 @@
-/** The gauges over all resources: one pass over the picture for each scrape. */
-import type { Condition } from '../api/legacy-restore-job.ts';
-import { reasonsOf } from '../api/reasons.ts';
+/** The gauges over all resources: one pass over the cache for each scrape. */
+import { type Condition, conditionOf, type LegacyRestoreJob, type Status } from '../api/legacy-restore-job.ts';
 import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../api/restore-job.ts';
-import type { LegacyRestoreJob } from '../kube/legacy-restore-jobs.ts';
+import { entryOf, reasonsOf } from '../restore-job/reasons.ts';
+import { canChange } from '../restore-job/schedule.ts';
+import { deliveryState, expiresAt, isDownload, isDownloaded, isMirrored } from '../restore-job/state.ts';
 import { type Metrics, NO_REASON, OTHER_REASON } from '../telemetry/metrics.ts';
-import { deliveryState, expiresAt, isDownload, isFetched, isMirrored } from './job-state.ts';
-import { canChange, urlExists } from './schedule.ts';
 
 /** What is told of all resources together. */
 export interface ResourceFigures {
@@ -42,8 +41,8 @@ export function countResources(
     const { status, spec } = job;
     count(byStatus, isMirrored(status) ? known(byStatus, status.statusName) : NONE);
     count(byDelivery, status.delivery === undefined ? NONE : known(byDelivery, status.delivery.statusName));
-    countSynced(bySynced, status.conditions);
-    if (expiresSoon(job, now)) expiringSoon[isFetched(status) ? 'fetched' : 'unfetched'] += 1;
+    countSynced(bySynced, status);
+    if (expiresSoon(job, now)) expiringSoon[isDownloaded(status) ? 'fetched' : 'unfetched'] += 1;
     if (spec.suspend !== true && canChange(status, now) && !isRefused(job)) {
       mirrorAgeMs = Math.max(mirrorAgeMs, ageMs(job));
     }
@@ -71,25 +70,11 @@ const NONE = 'none';
 
 const zeros = (names: readonly string[]): Record<string, number> => Object.fromEntries(names.map((name) => [name, 0]));
 
-/** Reasons that come with Unknown; JobFetched comes with True, and all others with False. */
-const UNKNOWN_REASONS: ReadonlySet<string> = new Set([
-  'RateLimited',
-  'AtlasUnavailable',
-  'InvalidResponse',
-  'Suspended',
-  NO_REASON,
-]);
-
 /** Every reason with the status that it comes with. */
 const SYNCED_PAIRS: ReadonlyArray<readonly [reason: string, status: Condition['status']]> = [
-  ...reasonsOf('Synced'),
-  NO_REASON,
-].map((reason) => [reason, usualStatus(reason)]);
-
-function usualStatus(reason: string): Condition['status'] {
-  if (reason === 'JobFetched') return 'True';
-  return UNKNOWN_REASONS.has(reason) ? 'Unknown' : 'False';
-}
+  ...reasonsOf('Synced').map((reason) => [reason, entryOf(reason).status] as const),
+  [NO_REASON, 'Unknown'],
+];
 
 function syncedZeros(): Record<string, Partial<Record<Condition['status'], number>>> {
   const zero: Record<string, Partial<Record<Condition['status'], number>>> = {};
@@ -99,9 +84,9 @@ function syncedZeros(): Record<string, Partial<Record<Condition['status'], numbe
 
 function countSynced(
   counts: Record<string, Partial<Record<Condition['status'], number>>>,
-  conditions: readonly Condition[] | undefined,
+  resourceStatus: Status,
 ): void {
-  const { status, reason } = syncedOf(conditions) ?? { status: 'Unknown', reason: NO_REASON };
+  const { status, reason } = conditionOf(resourceStatus, 'Synced') ?? { status: 'Unknown', reason: NO_REASON };
   const name = Object.hasOwn(counts, reason) ? reason : OTHER_REASON;
   const ofReason = counts[name] ?? {};
   ofReason[status] = (ofReason[status] ?? 0) + 1;
@@ -119,14 +104,10 @@ const known = (counts: Readonly<Record<string, number>>, name = OTHER): string =
  * Whether a person has to correct something first. One such resource, left lying, would make the age grow for ever and
  * hide what it is for: that fetching has come to a halt.
  */
-const isRefused = ({ status }: LegacyRestoreJob): boolean => syncedOf(status.conditions)?.status === 'False';
-
-const syncedOf = (conditions: readonly Condition[] | undefined): Condition | undefined =>
-  conditions?.find(({ type }) => type === 'Synced');
+const isRefused = ({ status }: LegacyRestoreJob): boolean => conditionOf(status, 'Synced')?.status === 'False';
 
 function expiresSoon({ status }: LegacyRestoreJob, now: number): boolean {
-  const { delivery } = status;
-  if (deliveryState(delivery) !== 'ready' || !isDownload(delivery, urlExists(status))) return false;
-  const expires = expiresAt(delivery);
+  if (!isDownload(status) || deliveryState(status.delivery) !== 'ready') return false;
+  const expires = expiresAt(status.delivery);
   return expires !== undefined && expires > now && expires - now <= EXPIRING_SOON_MS;
 }

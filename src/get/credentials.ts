@@ -1,12 +1,59 @@
-/** Reads the credentials from where they are. */
+/** The credentials of `get`: what the flags name, else the environment. */
 import { readFile } from 'node:fs/promises';
-import { REASONS } from '../api/reasons.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
-import { readCredentialsData } from '../atlas/credentials-data.ts';
+import {
+  CREDENTIAL_KEYS,
+  type CredentialPair,
+  choosePair,
+  type KeyNames,
+  readCredentialsData,
+} from '../atlas/credentials-data.ts';
+import type { KubeClient } from '../kube/client.ts';
 import { hasStatus } from '../kube/errors.ts';
 import { getSecret, type SecretName } from '../kube/secrets.ts';
-import type { KubeSession } from '../kube/session.ts';
-import { type CredentialsSource, FILE_FLAGS } from './credentials-source.ts';
+import { remedyOf } from '../restore-job/reasons.ts';
+
+export type CredentialsSource =
+  | { readonly kind: 'files'; readonly pair: CredentialPair; readonly nameFile: string; readonly secretFile: string }
+  | { readonly kind: 'secret'; readonly namespace: string; readonly name: string }
+  /** From the environment. */
+  | { readonly kind: 'given'; readonly credentials: AtlasCredentials };
+
+/** Flags name files: a value on the command line would stand in the process list. */
+export const FILE_FLAGS: KeyNames = {
+  noun: 'flag',
+  publicApiKey: '--public-api-key-file',
+  privateApiKey: '--private-api-key-file',
+  clientId: '--client-id-file',
+  clientSecret: '--client-secret-file',
+};
+
+/** The names that the Atlas CLI uses. */
+export const VARIABLES: KeyNames = {
+  noun: 'variable',
+  publicApiKey: 'MONGODB_ATLAS_PUBLIC_API_KEY',
+  privateApiKey: 'MONGODB_ATLAS_PRIVATE_API_KEY',
+  clientId: 'MONGODB_ATLAS_CLIENT_ID',
+  clientSecret: 'MONGODB_ATLAS_CLIENT_SECRET',
+};
+
+type Texts = Readonly<Record<string, string | undefined>>;
+
+type Choice =
+  | { readonly ok: true; readonly source: CredentialsSource }
+  | { readonly ok: false; readonly problem: string };
+
+/** Chooses by the flags that were given, under their keys; the environment counts only where none names a source. */
+export function chooseSource(given: Texts, environment: Texts): Choice {
+  const files = CREDENTIAL_KEYS.filter((key) => given[`${key}File`] !== undefined);
+  const secret = given['secret'];
+  if (files.length > 0 && secret !== undefined)
+    return wrong(`--secret and ${files.map((key) => FILE_FLAGS[key]).join(', ')} exclude each other`);
+  if (files.length > 0) return fromFiles(given, choosePair(files, FILE_FLAGS));
+  if (secret === undefined) return fromEnvironment(environment);
+  const [namespace = '', name = ''] = secret.split('/');
+  return { ok: true, source: { kind: 'secret', namespace, name } };
+}
 
 /** The problem is a sentence that names flags, keys and Secrets, never a value. */
 export type CredentialsResult =
@@ -16,7 +63,7 @@ export type CredentialsResult =
 /** Throws KubeConfigError and KubeError where a Secret is to be read and the API server cannot be asked. */
 export async function readCredentials(
   source: CredentialsSource,
-  openSession: () => KubeSession,
+  openClient: () => KubeClient,
 ): Promise<CredentialsResult> {
   switch (source.kind) {
     case 'given':
@@ -24,9 +71,42 @@ export async function readCredentials(
     case 'files':
       return readFiles(source);
     case 'secret':
-      return readSecret(source, openSession());
+      return readSecret(source, openClient());
   }
 }
+
+// Choosing
+
+const wrong = (problem: string): Choice => ({ ok: false, problem });
+
+function fromFiles(given: Texts, chosen: ReturnType<typeof choosePair>): Choice {
+  if (!chosen.ok) return wrong(`the command line ${chosen.problem}`);
+  const { pair } = chosen;
+  const [nameFile = '', secretFile = ''] = [given[`${pair.name}File`], given[`${pair.secret}File`]];
+  return { ok: true, source: { kind: 'files', pair, nameFile, secretFile } };
+}
+
+function fromEnvironment(environment: Texts): Choice {
+  const data: Record<string, string> = {};
+  for (const key of CREDENTIAL_KEYS) {
+    // An empty variable counts as absent, as everywhere.
+    const value = environment[VARIABLES[key]] || undefined;
+    if (value !== undefined) data[key] = value;
+  }
+  if (Object.keys(data).length === 0) return wrong(NO_CREDENTIALS);
+  const read = readCredentialsData(data, VARIABLES);
+  if (!read.ok) return wrong(`the environment ${read.problem}`);
+  return { ok: true, source: { kind: 'given', credentials: read.credentials } };
+}
+
+const NO_CREDENTIALS = [
+  'no credentials are given: name files with',
+  `${FILE_FLAGS.publicApiKey} and ${FILE_FLAGS.privateApiKey} or with ${FILE_FLAGS.clientId} and ${FILE_FLAGS.clientSecret},`,
+  `or a Secret with --secret, or set ${VARIABLES.publicApiKey} and ${VARIABLES.privateApiKey}`,
+  `or ${VARIABLES.clientId} and ${VARIABLES.clientSecret}`,
+].join(' ');
+
+// Reading
 
 async function readFiles({
   pair,
@@ -53,17 +133,17 @@ async function readText(
   }
 }
 
-async function readSecret(secret: SecretName, session: KubeSession): Promise<CredentialsResult> {
+async function readSecret(secret: SecretName, client: KubeClient): Promise<CredentialsResult> {
   const called = `Secret ${secret.namespace}/${secret.name}`;
   try {
-    const read = readCredentialsData((await getSecret(session, secret)).data);
-    return read.ok ? read : { ok: false, problem: `${called} ${read.problem}. ${REASONS.SecretInvalid.remedy}` };
+    const read = readCredentialsData((await getSecret(client, secret)).data);
+    return read.ok ? read : { ok: false, problem: `${called} ${read.problem}. ${remedyOf('SecretInvalid', undefined, 'command')}` };
   } catch (error) {
     if (hasStatus(error, 404))
-      return { ok: false, problem: `${called} does not exist. Check --secret and the context of the kubeconfig.` };
+      return { ok: false, problem: `${called} does not exist. ${remedyOf('SecretNotFound', undefined, 'command')}` };
     if (hasStatus(error, 403)) return { ok: false, problem: `The user of the kubeconfig may not read ${called}.` };
     throw error;
   } finally {
-    await session.close();
+    await client.close();
   }
 }

@@ -1,6 +1,5 @@
 /** The exit codes of `get`: stable, scripts compare them. Its help and its page in docs/ are made from here. */
-import type { SyncedReason } from '../api/reasons.ts';
-import type { JobState } from '../controller/job-state.ts';
+import { entryOf, type Reason, reasonsOf } from '../restore-job/reasons.ts';
 
 /** Every way in which `get` ends. */
 export const EXIT_CODES = {
@@ -25,46 +24,17 @@ export const EXIT_CODES = {
   interrupted: { code: 130, meaning: 'Ctrl-C or SIGTERM ended it, also while watching.' },
 } as const satisfies Readonly<Record<string, { readonly code: number; readonly meaning: string }>>;
 
-export type Exit = keyof typeof EXIT_CODES;
+/** How a restore job, or a failed request to Atlas, ends the command: as the table of reasons says. */
+export const exitCodeOf = (reason: Reason): number => entryOf(reason).exitCode ?? EXIT_CODES.other.code;
 
-/** How a job that was fetched ends the command. */
-export const exitOfState = (state: JobState): Exit => BY_STATE[state];
-
-/** How an error of Atlas ends the command. */
-export const exitOfReason = (reason: SyncedReason): Exit => BY_REASON[reason] ?? 'other';
-
-/** All of them in order, with the reasons of those errors of Atlas that end in each. */
+/** All of them in order, with the reasons of the failures that end in each. */
 export const listExitCodes = (): ReadonlyArray<{
   readonly code: number;
   readonly meaning: string;
   readonly reasons: readonly string[];
 }> =>
-  Object.entries(EXIT_CODES).map(([exit, { code, meaning }]) => {
-    const reasons = Object.entries(BY_REASON).flatMap(([reason, candidate]) => (candidate === exit ? [reason] : []));
-    return { code, meaning, reasons };
-  });
-
-const BY_STATE: Readonly<Record<JobState, Exit>> = {
-  finished: 'finished',
-  running: 'inProgress',
-  broken: 'failed',
-  killed: 'failed',
-  unknown: 'other',
-};
-
-/** What only the operator meets is not here. */
-const BY_REASON: Readonly<Partial<Record<SyncedReason, Exit>>> = {
-  BadRequest: 'other',
-  VersionGone: 'other',
-  Unauthorized: 'noAccess',
-  AccessListDenied: 'noAccess',
-  Forbidden: 'noAccess',
-  PaymentRequired: 'noAccess',
-  JobNotFound: 'notFound',
-  ClusterNotFound: 'notFound',
-  GroupNotFound: 'notFound',
-  BackupNotEnabled: 'notFound',
-  RateLimited: 'unavailable',
-  AtlasUnavailable: 'unavailable',
-  InvalidResponse: 'unavailable',
-};
+  Object.values(EXIT_CODES).map(({ code, meaning }) => ({
+    code,
+    meaning,
+    reasons: reasonsOf('Synced').filter((reason) => entryOf(reason).exitCode === code),
+  }));

@@ -1,19 +1,20 @@
 /** The command `get`: fetches one restore job from Atlas, once or until it has ended, and prints it. */
-import type { RestoreJobAnswer } from '../atlas/answer.ts';
+import { printable } from '../api/printable.ts';
+import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
-import { AtlasError, printable } from '../atlas/errors.ts';
-import { jobState } from '../controller/job-state.ts';
+import { AtlasError } from '../atlas/errors.ts';
+import { createKubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
-import { createSession, KubeConfigError } from '../kube/session.ts';
+import { KubeConfigError } from '../kube/kubeconfig.ts';
+import { readyReasonOf } from '../restore-job/conditions.ts';
+import { failureOfAtlas } from '../restore-job/failure.ts';
+import { failureMessage } from '../restore-job/messages.ts';
 import { readCredentials } from './credentials.ts';
-import { EXIT_CODES, type Exit, exitOfReason, exitOfState } from './exit-codes.ts';
-import { getHelp } from './help.ts';
-import { type GetOptions, readGetOptions } from './options.ts';
+import { EXIT_CODES, exitCodeOf } from './exit-codes.ts';
+import { type GetOptions, getHelp, readGetOptions } from './options.ts';
 import { printJob, remarks } from './print.ts';
-import { watchJob } from './watch.ts';
-import { createWatchDisplay, type Screen } from './watch-display.ts';
-import { forCommandLine } from './wording.ts';
+import { createWatchDisplay, type Screen, watchJob } from './watch.ts';
 
 /** What the command has of its process. */
 export interface GetProcess {
@@ -37,47 +38,50 @@ export async function get(args: readonly string[], own: GetProcess): Promise<num
       own.stderr.write(`Wrong usage, see get --help:\n${result.problems.map((problem) => `  ${problem}\n`).join('')}`);
       return EXIT_CODES.usage.code;
     case 'options':
-      return EXIT_CODES[await fetchAndPrint(result.options, own)].code;
+      return fetchAndPrint(result.options, own);
   }
 }
 
 /** How long the end waits for a token to be given back, in milliseconds. */
 const CLOSE_MS = 1_000;
 
-async function fetchAndPrint(options: GetOptions, own: GetProcess): Promise<Exit> {
+async function fetchAndPrint(options: GetOptions, own: GetProcess): Promise<number> {
   const { stop, version } = own;
   try {
-    const openSession = () => createSession({ userAgent: `legacy-restore-operator/${version}` });
-    const found = await unlessStopped(stop, readCredentials(options.credentials, openSession));
-    if (!found.ok) return complain(own, found.problem, 'usage');
-    const answer = await fetchJob(options, found.credentials, own);
+    const openClient = () => createKubeClient({ userAgent: `legacy-restore-operator/${version}` });
+    const found = await unlessStopped(stop, readCredentials(options.credentials, openClient));
+    if (!found.ok) return complain(own, found.problem, EXIT_CODES.usage.code);
+    const response = await fetchJob(options, found.credentials, own);
     const printOptions = { ...options, now: Date.now() };
-    own.stdout.write(printJob(answer, printOptions));
-    for (const remark of remarks(answer, printOptions)) own.stderr.write(`note: ${remark}\n`);
-    return exitOfState(jobState(answer.job));
+    own.stdout.write(printJob(response, printOptions));
+    for (const remark of remarks(response, printOptions)) own.stderr.write(`note: ${remark}\n`);
+    return exitCodeOf(readyReasonOf(response.job));
   } catch (error) {
-    if (stop.aborted) return complain(own, 'interrupted', 'interrupted');
-    if (error instanceof AtlasError) return complain(own, forCommandLine(error.message), exitOfReason(error.reason));
-    if (error instanceof KubeConfigError) return complain(own, error.message, 'usage');
-    if (error instanceof KubeError) return complain(own, printable(error.message, 1_000), 'other');
+    if (stop.aborted) return complain(own, 'interrupted', EXIT_CODES.interrupted.code);
+    if (error instanceof AtlasError) {
+      const failure = failureOfAtlas(error);
+      return complain(own, failureMessage(failure, 'command'), exitCodeOf(failure.reason));
+    }
+    if (error instanceof KubeConfigError) return complain(own, error.message, EXIT_CODES.usage.code);
+    if (error instanceof KubeError) return complain(own, printable(error.message, 1_000), EXIT_CODES.other.code);
     throw error;
   }
 }
 
-function complain({ stderr }: GetProcess, message: string, exit: Exit): Exit {
+function complain({ stderr }: GetProcess, message: string, exitCode: number): number {
   stderr.write(`${message}\n`);
-  return exit;
+  return exitCode;
 }
 
 async function fetchJob(
   options: GetOptions,
   credentials: AtlasCredentials,
   own: GetProcess,
-): Promise<RestoreJobAnswer> {
+): Promise<RestoreJobResponse> {
   const lifetime = new AbortController();
   const { client, fetch } = connect(options, credentials, own, lifetime.signal);
   try {
-    return await (options.until.kind === 'answered'
+    return await (options.until.kind === 'fetched'
       ? unlessStopped(own.stop, fetch())
       : watch(fetch, options.until, own));
   } finally {
@@ -88,10 +92,10 @@ async function fetchJob(
 }
 
 async function watch(
-  fetch: () => Promise<RestoreJobAnswer>,
+  fetch: () => Promise<RestoreJobResponse>,
   { intervalMs }: Extract<GetOptions['until'], { kind: 'ended' }>,
   { stderr, stop }: GetProcess,
-): Promise<RestoreJobAnswer> {
+): Promise<RestoreJobResponse> {
   const display = createWatchDisplay(stderr);
   try {
     return await unlessStopped(stop, watchJob({ ...display, fetch, intervalMs, signal: stop }));
@@ -105,8 +109,8 @@ function connect(
   credentials: AtlasCredentials,
   { stderr, version }: GetProcess,
   signal: AbortSignal,
-): { readonly client: AtlasClient; readonly fetch: () => Promise<RestoreJobAnswer> } {
-  let turn = Promise.withResolvers<void>();
+): { readonly client: AtlasClient; readonly fetch: () => Promise<RestoreJobResponse> } {
+  let reserved = Promise.withResolvers<void>();
   const client = createAtlasClient({
     baseUrl: atlasBaseUrl,
     timeoutMs: atlasTimeout,
@@ -115,19 +119,21 @@ function connect(
     requestsPerMinute: 0,
     version,
     signal,
-    onTurn: () => turn.resolve(),
-    onDeprecation: ({ sunset }) => {
-      const until = sunset === undefined ? '' : ` and ends it on ${printable(sunset, 64)}`;
-      stderr.write(`note: Atlas marks this version of its API as deprecated${until}\n`);
+    onReserved: () => reserved.resolve(),
+    observer: {
+      deprecation: ({ sunset }) => {
+        const until = sunset === undefined ? '' : ` and ends it on ${printable(sunset, 64)}`;
+        stderr.write(`note: Atlas marks this version of its API as deprecated${until}\n`);
+      },
     },
   });
   /** Waits first where Atlas asked to wait: nobody else uses this client, so there is no other reason. */
-  async function fetch(): Promise<RestoreJobAnswer> {
+  async function fetch(): Promise<RestoreJobResponse> {
     for (;;) {
-      turn = Promise.withResolvers<void>();
+      reserved = Promise.withResolvers<void>();
       const fetching = client.fetch(ref, credentials, 'get');
-      if (fetching.kind === 'fetching') return fetching.answer;
-      await turn.promise;
+      if (fetching.kind === 'fetching') return fetching.response;
+      await reserved.promise;
     }
   }
   return { client, fetch };

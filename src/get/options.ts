@@ -1,11 +1,12 @@
-/** The flags of `get`, checked all at once before anything is read or sent. */
+/** The flags of `get`, checked all at once before anything is read or sent, and its help. */
 import * as z from 'zod';
 import { Spec } from '../api/legacy-restore-job.ts';
 import type { RestoreJobRef } from '../atlas/client.ts';
 import { describeFlags, type FlagDescription, type FlagDetails, flag, readFlags } from '../config/flags.ts';
 import { Settings } from '../config/settings.ts';
-import { duration, isNamespaceName, objectName, truth } from '../config/values.ts';
-import { type CredentialsSource, chooseSource } from './credentials-source.ts';
+import { boolean, duration, isNamespaceName, objectName } from '../config/values.ts';
+import { type CredentialsSource, chooseSource, FILE_FLAGS, VARIABLES } from './credentials.ts';
+import { listExitCodes } from './exit-codes.ts';
 
 export interface GetOptions {
   readonly ref: RestoreJobRef;
@@ -17,7 +18,7 @@ export interface GetOptions {
   readonly pretty: boolean;
   readonly output: 'text' | 'json' | 'yaml';
   readonly showUrl: boolean;
-  readonly until: { readonly kind: 'answered' } | { readonly kind: 'ended'; readonly intervalMs: number };
+  readonly until: { readonly kind: 'fetched' } | { readonly kind: 'ended'; readonly intervalMs: number };
 }
 
 export type GetOptionsResult =
@@ -42,13 +43,29 @@ export function readGetOptions(
       ...rest,
       ref: { groupId, clusterName, jobId },
       credentials: source.source,
-      until: watch ? { kind: 'ended', intervalMs: interval } : { kind: 'answered' },
+      until: watch ? { kind: 'ended', intervalMs: interval } : { kind: 'fetched' },
     },
   };
 }
 
 /** All flags of `get` in the order of the documentation. */
 export const listGetFlags = (): readonly FlagDescription[] => describeFlags(Flags);
+
+/** What `get --help` prints. */
+export const getHelp =
+  (): string => `Usage: legacy-restore-operator get --group-id=… --cluster-name=… --job-id=… [flags]
+
+Fetches one restore job from Atlas and prints it. No cluster is needed.
+
+Flags:
+${flagsHelp()}
+Credentials, of an API key or of a service account: from files (${FILE_FLAGS.publicApiKey} and
+${FILE_FLAGS.privateApiKey}, or ${FILE_FLAGS.clientId} and ${FILE_FLAGS.clientSecret}), or from a Secret
+(--secret), or else from the environment (${VARIABLES.publicApiKey} and
+${VARIABLES.privateApiKey}, or ${VARIABLES.clientId} and ${VARIABLES.clientSecret}).
+
+Exit codes:
+${exitCodesHelp()}`;
 
 const only = (details: Omit<FlagDetails, 'takes' | 'variable'>): FlagDetails => ({
   ...details,
@@ -68,7 +85,7 @@ const file = (description: string) =>
   flag(z.string().min(1, 'must be the name of a file').optional(), only({ description }));
 
 const onOff = (description: string, short?: string) =>
-  flag(truth.prefault('false'), {
+  flag(boolean.prefault('false'), {
     description,
     takes: 'switch',
     variable: false,
@@ -116,3 +133,17 @@ const Flags = z.object({
 function contradictions(given: Readonly<Record<string, string | undefined>>): string[] {
   return given['interval'] !== undefined && given['watch'] !== 'true' ? ['--interval needs --watch'] : [];
 }
+
+const flagsHelp = (): string =>
+  listGetFlags()
+    .map(({ name, short, takes, variable, fallback, description }) => {
+      const spelled = [short === undefined ? '' : `-${short}, `, `--${name}`, takes === 'value' ? '=…' : ''].join('');
+      const environment = variable === undefined ? '' : `, ${variable}`;
+      return `  ${spelled}${environment}${fallback === '' ? '' : ` (${fallback})`}\n      ${description}\n`;
+    })
+    .join('');
+
+const exitCodesHelp = (): string =>
+  listExitCodes()
+    .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}\n`)
+    .join('');

@@ -1,6 +1,6 @@
 /** A restore job in the form that was asked for. */
 import { dump } from 'js-yaml';
-import { MAX_HASHES, type RestoreJobAnswer } from '../atlas/answer.ts';
+import type { RestoreJobResponse } from '../api/restore-job.ts';
 import type { GetOptions } from './options.ts';
 import { jobText } from './text.ts';
 
@@ -10,12 +10,12 @@ export type PrintOptions = Pick<GetOptions, 'output' | 'envelope' | 'pretty' | '
 };
 
 /** The whole text for standard output. */
-export function printJob(answer: RestoreJobAnswer, options: PrintOptions): string {
-  const content = visibleJob(answer, options.showUrl);
+export function printJob(response: RestoreJobResponse, options: PrintOptions): string {
+  const content = visibleJob(response, options.showUrl);
   const value = options.envelope ? { status: 200, content } : content;
   switch (options.output) {
     case 'text':
-      return jobText(answer, options);
+      return jobText(response, options);
     case 'json':
       return `${escapeControls(JSON.stringify(value, null, options.pretty ? 2 : 0))}\n`;
     case 'yaml':
@@ -24,14 +24,15 @@ export function printJob(answer: RestoreJobAnswer, options: PrintOptions): strin
 }
 
 /** What is not in that text, for standard error: one sentence each. */
-export function remarks(answer: RestoreJobAnswer, { output, showUrl }: PrintOptions): readonly string[] {
-  const { dropped, hashCount } = answer;
-  const hidden = hiddenMembers(answer);
+export function remarks(response: RestoreJobResponse, { output, showUrl }: PrintOptions): readonly string[] {
+  const { job, dropped, hashCount } = response;
+  const read = job.hashes?.length ?? 0;
+  const hidden = hiddenMembers(response);
   return [
     ...(dropped.length > 0
       ? [`left out, because Atlas gave them in another form than it documents: ${list(dropped)}`]
       : []),
-    ...(hashCount > MAX_HASHES ? [`only the first ${MAX_HASHES} of ${hashCount} hashes were read`] : []),
+    ...(read < hashCount ? [`only the first ${read} of ${hashCount} hashes were read`] : []),
     ...(output !== 'text' && !showUrl && hidden.length > 0
       ? [`left out, because it opens the data: ${list(hidden)}; --show-url shows it`]
       : []),
@@ -39,14 +40,14 @@ export function remarks(answer: RestoreJobAnswer, { output, showUrl }: PrintOpti
 }
 
 /** The job with those members that the reader may see. */
-function visibleJob({ job, authValue }: RestoreJobAnswer, showUrl: boolean) {
+function visibleJob({ job, authValue }: RestoreJobResponse, showUrl: boolean) {
   if (job.delivery === undefined) return job;
   if (showUrl) return { ...job, delivery: { ...job.delivery, ...(authValue === undefined ? {} : { authValue }) } };
   const { url: _url, urlV2: _urlV2, ...delivery } = job.delivery;
   return { ...job, delivery };
 }
 
-function hiddenMembers({ job: { delivery }, authValue }: RestoreJobAnswer): readonly string[] {
+function hiddenMembers({ job: { delivery }, authValue }: RestoreJobResponse): readonly string[] {
   const members = { url: delivery?.url, urlV2: delivery?.urlV2, authValue };
   return Object.entries(members).flatMap(([name, value]) => (value === undefined ? [] : [`delivery.${name}`]));
 }

@@ -1,5 +1,5 @@
 /** Times and texts as a person reads them. */
-import { printable } from '../atlas/errors.ts';
+import { printable } from '../api/printable.ts';
 
 /** Longer than any URL; a member that is longer yet is cut. */
 const LONGEST_TEXT = 8_192;

@@ -1,23 +1,28 @@
-/** A restore job as a person reads it. */
-import type { RestoreDelivery, RestoreJob } from '../api/restore-job.ts';
-import type { RestoreJobAnswer } from '../atlas/answer.ts';
-import { printable } from '../atlas/errors.ts';
-import { hasUrl, isDownload, timeOf } from '../controller/job-state.ts';
-import { nextSteps, type TextOptions } from './next-steps.ts';
+/** A restore job as a person reads it, and what to do next. */
+import { printable } from '../api/printable.ts';
+import type { RestoreDelivery, RestoreJob, RestoreJobResponse } from '../api/restore-job.ts';
+import { type DownloadReason, entryOf, remedyOf } from '../restore-job/reasons.ts';
+import { deliveryState, expiresAt, hasUrl, isDownload, jobState, timeOf } from '../restore-job/state.ts';
 import { fromNow, shown } from './readable.ts';
 
+export interface TextOptions {
+  readonly showUrl: boolean;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
 /** Groups of aligned lines, and what to do next. */
-export function jobText(answer: RestoreJobAnswer, options: TextOptions): string {
-  const { job } = answer;
+export function jobText(response: RestoreJobResponse, options: TextOptions): string {
+  const { job } = response;
   const groups: readonly Group[] = [
     { title: 'Job', rows: jobRows(job, options) },
-    { title: 'Delivery', rows: job.delivery === undefined ? [] : deliveryRows(job.delivery, answer, options) },
-    { title: 'Hashes', rows: hashRows(answer) },
+    { title: 'Delivery', rows: job.delivery === undefined ? [] : deliveryRows(job.delivery, response, options) },
+    { title: 'Hashes', rows: hashRows(response) },
   ];
   const filled = groups.filter(({ rows }) => rows.length > 0);
   const width = Math.max(...filled.flatMap(({ rows }) => rows.map(([name]) => name.length)));
   const paragraphs = filled.map(({ title, rows }) => [title, ...rows.map((row) => line(row, width))]);
-  const next = ['Next', ...nextSteps(answer, options).map((step) => `  ${step}`)];
+  const next = ['Next', ...nextSteps(response, options).map((step) => `  ${step}`)];
   return `${[...paragraphs, next].map((lines) => lines.join('\n')).join('\n\n')}\n`;
 }
 
@@ -59,7 +64,7 @@ function jobRows(job: RestoreJob, { now }: TextOptions): readonly Row[] {
 
 function deliveryRows(
   delivery: RestoreDelivery,
-  { authValue }: RestoreJobAnswer,
+  { authValue }: RestoreJobResponse,
   { showUrl, now }: TextOptions,
 ): readonly Row[] {
   const secret = (value: string | undefined): string | undefined => (value === undefined || showUrl ? value : HIDDEN);
@@ -78,11 +83,10 @@ function deliveryRows(
   ];
 }
 
-function hashRows({ job }: RestoreJobAnswer): readonly Row[] {
+function hashRows({ job }: RestoreJobResponse): readonly Row[] {
   const hashes = job.hashes ?? [];
-  const url = hasUrl(job.delivery);
   if (hashes.length === 0)
-    return isDownload(job.delivery, url) && url
+    return isDownload(job) && hasUrl(job)
       ? [['hash', 'not yet: Atlas tells it once the file was downloaded']]
       : [];
   const rows = hashes
@@ -123,4 +127,71 @@ function encryption({ encryptionEnabled, masterKeyUUID }: RestoreJob): string | 
 function downloads(most: number | undefined): string | undefined {
   if (most === undefined) return undefined;
   return most >= NO_LIMIT ? 'no limit' : `at most ${most}`;
+}
+
+// What to do next
+
+/** Lines of text; some are commands. */
+function nextSteps(response: RestoreJobResponse, options: TextOptions): readonly string[] {
+  switch (jobState(response.job)) {
+    case 'running':
+      return ['The job is running. The same command with --watch waits until it has finished.'];
+    case 'broken':
+    case 'killed':
+      return ['The job will not finish. Create a new restore job in Atlas.'];
+    case 'unknown':
+      return ['This version does not know the status of the job. Look at the job in Atlas.'];
+    case 'finished':
+      return afterFinish(response, options);
+  }
+}
+
+function afterFinish(response: RestoreJobResponse, options: TextOptions): readonly string[] {
+  const { job } = response;
+  const { delivery } = job;
+  if (delivery === undefined) return ['Atlas names no delivery yet. Ask again later.'];
+  if (!isDownload(job))
+    return ['There is nothing to download: Atlas brings the data to its target itself.'];
+  switch (deliveryState(delivery)) {
+    case 'ready':
+      return (expiresAt(delivery) ?? Number.POSITIVE_INFINITY) <= options.now
+        ? over('DownloadExpired')
+        : [...download(delivery, options), ...check(response)];
+    case 'expired':
+      return over('DownloadExpired');
+    case 'exhausted':
+      return over('MaxDownloadsExceeded');
+    case 'failed':
+      return over('DownloadFailed');
+    case 'pending':
+    case 'absent':
+    case 'unknown':
+      return [`${entryOf('DownloadPending').meaning} Ask again later.`];
+  }
+}
+
+const over = (reason: DownloadReason): readonly string[] => [
+  `${entryOf(reason).meaning} ${remedyOf(reason, undefined, 'command')}`,
+];
+
+/** Placeholders, no values: a command that was shown is pasted, and so are quotes that Atlas or a proxy put into it. */
+function download({ urlV2, authHeader }: RestoreDelivery, { showUrl }: TextOptions): readonly string[] {
+  const what = urlV2 === undefined ? 'url' : 'url v2';
+  const header =
+    urlV2 === undefined || authHeader === undefined ? '' : ` --header '${word(authHeader)}: <header value>'`;
+  return [
+    `Download the file${showUrl ? '' : '; --show-url shows what to put in'}:`,
+    `  curl --fail --remote-name${header} '<${what}>'`,
+  ];
+}
+
+const word = (authHeader: string): string => (/^[\w-]+$/.test(authHeader) ? authHeader : '<header>');
+
+function check({ job }: RestoreJobResponse): readonly string[] {
+  const [first] = job.hashes ?? [];
+  if (first === undefined) return ['Then ask again: Atlas tells the hash of the file once it was downloaded.'];
+  const { hash = '', fileName = '' } = first;
+  return /^[0-9a-f]{40}$/.test(hash) && /^\w[\w.-]*$/.test(fileName)
+    ? ['Then compare its hash:', `  echo '${hash}  ${fileName}' | sha1sum --check`]
+    : ['Then compare its hash with the one above.'];
 }

@@ -1,25 +1,39 @@
 /** Every way in which a request to the API server can fail, as one error class. */
 import * as z from 'zod';
+import { printable } from '../api/printable.ts';
+import { type RetryAfterHeaders, retryAfterMs } from '../net/retry-after.ts';
+
+/** An admission webhook can say as much as it likes. */
+const MAX_STATUS_MESSAGE = 1_024;
 
 /**
- * A request to the API server that failed. `status` is the HTTP status, or 0 when no answer came (refused, reset, not
+ * A request to the API server that failed. `status` is the HTTP status, or 0 when no response came (refused, reset, not
  * within the deadline). Messages name the request, never a header or a body that we sent.
  */
 export class KubeError extends Error {
   override readonly name = 'KubeError';
   readonly status: number;
-  /** The reason of the answer's Status object, such as AlreadyExists; empty when it had none. */
+  /** The reason of the response's Status object, such as AlreadyExists; empty when it had none. */
   readonly reason: string;
+  /** The Status object's own sentence, as one line of at most 1,024 characters; empty when it had none. */
+  readonly statusMessage: string;
   /** Milliseconds that the API server asked to wait; undefined when it did not. */
   readonly retryAfterMs: number | undefined;
 
   constructor(
     message: string,
-    fields: { status: number; reason?: string; retryAfterMs?: number | undefined; cause?: unknown },
+    fields: {
+      readonly status: number;
+      readonly reason?: string;
+      readonly statusMessage?: string;
+      readonly retryAfterMs?: number | undefined;
+      readonly cause?: unknown;
+    },
   ) {
     super(message, { cause: fields.cause });
     this.status = fields.status;
     this.reason = fields.reason ?? '';
+    this.statusMessage = printable(fields.statusMessage ?? '', MAX_STATUS_MESSAGE);
     this.retryAfterMs = fields.retryAfterMs;
   }
 }
@@ -38,17 +52,23 @@ const StatusObject = z.object({
     .catch(undefined),
 });
 
-/** The error of a Status object, as an answer's body or an ERROR event carries it. */
-export function errorFromStatus(what: string, httpStatus: number, body: unknown, retryAfter?: string): KubeError {
+/** The error of a Status object, as the body of a response or an ERROR event carries it. */
+export function errorFromStatus(
+  what: string,
+  httpStatus: number,
+  body: unknown,
+  headers: RetryAfterHeaders = {},
+): KubeError {
   const status = StatusObject.safeParse(body).data;
-  const seconds =
-    retryAfter !== undefined && /^\d+$/.test(retryAfter) ? Number(retryAfter) : status?.details?.retryAfterSeconds;
+  const seconds = status?.details?.retryAfterSeconds ?? 0;
   const code = httpStatus === 0 ? (status?.code ?? 0) : httpStatus;
   const message = status?.message ? `: ${status.message}` : '';
   return new KubeError(`${what}: the API server answered ${code}${message}`, {
     status: code,
     reason: status?.reason ?? '',
-    retryAfterMs: seconds === undefined ? undefined : seconds * 1_000,
+    statusMessage: status?.message ?? '',
+    // No time at all, or a date that has passed by our clock, is as good as none: it would be asked again without end.
+    retryAfterMs: retryAfterMs(headers, Date.now()) || seconds * 1_000 || undefined,
   });
 }
 

@@ -1,9 +1,18 @@
 /** Events of the API group events.k8s.io, the same one counted instead of written again. */
 import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { KubeClient } from './client.ts';
 import { hasStatus } from './errors.ts';
-import { type LegacyRestoreJob, objectReference } from './legacy-restore-jobs.ts';
-import type { KubeSession } from './session.ts';
 import { kubeMicroTime } from './time.ts';
+
+/** The object that an event is about. */
+export interface ObjectReference {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
 
 export interface EventContent {
   readonly type: 'Normal' | 'Warning';
@@ -16,13 +25,13 @@ export interface EventRecorder {
    * Writes in the background, a few at a time and in order: an event must not hold up anything, least of all the status
    * writes of others.
    */
-  readonly record: (about: LegacyRestoreJob, event: EventContent) => void;
+  readonly record: (about: ObjectReference, event: EventContent) => void;
   /** Resolves when everything that was recorded has been written or has failed, or when the signal is aborted. */
   readonly drain: () => Promise<void>;
 }
 
 export interface EventRecorderOptions {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   /** Gives up what is not written yet. */
   readonly signal: AbortSignal;
   /** Name of this process among its replicas. */
@@ -35,7 +44,7 @@ export interface EventRecorderOptions {
 const CONTROLLER = 'atlasrestore.dev/legacy-restore-operator';
 /** The same event again within this time is counted in a series, as client-go does. */
 const SERIES_MS = 6 * 60_000;
-/** Series remembered; the oldest are forgotten first. */
+/** Series remembered; those that were used least recently are forgotten first. */
 const MAX_SERIES = 2_000;
 /** The API server refuses longer notes, in bytes. */
 const MAX_NOTE_BYTES = 1_024;
@@ -51,20 +60,20 @@ interface Series {
 }
 
 export function createEventRecorder({
-  session,
+  client,
   signal,
   instance,
   onWritten,
   onFailed,
   now = Date.now,
 }: EventRecorderOptions): EventRecorder {
-  const seriesByKey = new Map<string, Series>();
-  const waiting: Array<readonly [about: LegacyRestoreJob, event: EventContent]> = [];
+  const seriesByKey = new LRUCache<string, Series>({ max: MAX_SERIES });
+  const waiting: Array<readonly [about: ObjectReference, event: EventContent]> = [];
   const writers = new Set<Promise<void>>();
   const { promise: aborted, resolve: giveUp } = Promise.withResolvers<void>();
   signal.addEventListener('abort', () => giveUp(), { once: true });
 
-  function record(about: LegacyRestoreJob, event: EventContent): void {
+  function record(about: ObjectReference, event: EventContent): void {
     if (waiting.length >= MAX_WAITING) {
       onFailed(new Error('too many events wait to be written'));
       return;
@@ -82,7 +91,7 @@ export function createEventRecorder({
     }
   }
 
-  async function write(about: LegacyRestoreJob, event: EventContent): Promise<void> {
+  async function write(about: ObjectReference, event: EventContent): Promise<void> {
     const key = JSON.stringify([about.uid, event.type, event.reason, event.note]);
     const series = seriesByKey.get(key);
     if (series !== undefined && now() - series.lastAt < SERIES_MS) {
@@ -97,12 +106,12 @@ export function createEventRecorder({
     }
     const path = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(about.namespace)}/events`;
     const name = `${about.name.slice(0, 200).replace(/[-.]+$/, '')}.${randomUUID()}`;
-    remember(key, { path: `${path}/${name}`, count: 1, lastAt: now() });
-    await session.request({ method: 'POST', path, body: eventObject(about, event, name) });
+    seriesByKey.set(key, { path: `${path}/${name}`, count: 1, lastAt: now() });
+    await client.request({ method: 'POST', path, body: eventObject(about, event, name) });
   }
 
   async function count(series: Series): Promise<void> {
-    await session.request({
+    await client.request({
       method: 'PATCH',
       path: series.path,
       contentType: 'application/merge-patch+json',
@@ -110,14 +119,7 @@ export function createEventRecorder({
     });
   }
 
-  function remember(key: string, series: Series): void {
-    seriesByKey.delete(key);
-    seriesByKey.set(key, series);
-    const [oldest] = seriesByKey.keys();
-    if (seriesByKey.size > MAX_SERIES && oldest !== undefined) seriesByKey.delete(oldest);
-  }
-
-  function eventObject(about: LegacyRestoreJob, event: EventContent, name: string) {
+  function eventObject(about: ObjectReference, event: EventContent, name: string) {
     return {
       apiVersion: 'events.k8s.io/v1',
       kind: 'Event',
@@ -129,7 +131,7 @@ export function createEventRecorder({
       type: event.type,
       reason: event.reason,
       note: boundedBytes(event.note, MAX_NOTE_BYTES),
-      regarding: objectReference(about),
+      regarding: about,
     };
   }
 

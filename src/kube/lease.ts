@@ -1,21 +1,22 @@
 /**
- * Leader election on a Lease, with client-go's timings. Its states:
+ * Leader election on a Lease, with client-go's timings. The states are those of `State` below; what leads from one to
+ * the next:
  *
- *   following ──lease free, released or expired──▶ leading ──renewed in time──▶ leading
- *   leading ──not renewed for the renew deadline──▶ lost (the end: the process must stop writing and exit)
- *   any ──signal aborted──▶ released when leading, so that the next replica need not wait for the lease to expire
+ *   standby ──lease free, released or expired──▶ leader ──renewed in time──▶ leader
+ *   leader ──not renewed for the renew deadline, or held by another──▶ lost (the process must write nothing more and exit)
+ *   any ──signal aborted──▶ released where it was leader, so that the next replica need not wait for the lease to expire
  *
- * All own deadlines are measured with the monotonic clock: a process that was frozen or whose wall clock was set must
- * not believe in a lease that has passed on.
+ * All deadlines are measured with the monotonic clock: a process that was frozen or whose wall clock was set must not
+ * believe in a lease that has passed on.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import type { KubeClient } from './client.ts';
 import { hasStatus } from './errors.ts';
-import type { KubeSession } from './session.ts';
 import { kubeMicroTime } from './time.ts';
 
 export interface LeaseOptions {
-  readonly session: KubeSession;
+  readonly client: KubeClient;
   readonly namespace: string;
   readonly name: string;
   /** Name of this replica, unique among all. */
@@ -32,24 +33,30 @@ export interface LeaseTimings {
 }
 
 export type LeaseEvent =
-  | { readonly kind: 'leading' }
-  | { readonly kind: 'following'; readonly holder: string }
+  | { readonly kind: 'acquired' }
+  | { readonly kind: 'standby'; readonly holder: string }
   | { readonly kind: 'lost' }
   | { readonly kind: 'failed'; readonly error: unknown };
 
 export interface LeaderElection {
   /**
-   * Runs until the signal is aborted (the lease is then released) or the lease is lost. Never rejects. `onLeading` is
-   * called once, when this replica begins to lead.
+   * Runs until the signal is aborted (the lease is then released) or the lease is lost. Never rejects. `onAcquired` is
+   * called once, when this replica becomes the leader.
    */
-  readonly run: (signal: AbortSignal, onLeading: () => void) => Promise<void>;
-  /** Whether a write may be dispatched at this instant. */
-  readonly mayWrite: () => boolean;
-  /** Milliseconds for which writes may still be dispatched unless the lease is renewed; 0 while not leading. */
+  readonly run: (signal: AbortSignal, onAcquired: () => void) => Promise<void>;
+  /** Milliseconds for which writes may still be dispatched unless the lease is renewed; 0 unless this is the leader. */
   readonly writableForMs: () => number;
   /** Milliseconds since the loop last did anything; grows when it hangs. */
   readonly sinceLastAttempt: () => number;
 }
+
+type State =
+  /** `holder`: the replica that was last seen to hold the lease; undefined when none was. */
+  | { readonly kind: 'standby'; readonly holder: string | undefined }
+  /** `renewedAt`: monotonic time of the start of the last successful renewal. */
+  | { readonly kind: 'leader'; readonly renewedAt: number }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'released' };
 
 const DEFAULT_TIMINGS: LeaseTimings = { duration: 15_000, renewDeadline: 10_000, retryPeriod: 2_000 };
 
@@ -77,36 +84,37 @@ export function livenessProblems(election: LeaderElection | undefined): readonly
 }
 
 export function createLeaderElection(options: LeaseOptions): LeaderElection {
-  const { session, identity, onEvent, timings = DEFAULT_TIMINGS } = options;
+  const { client, identity, onEvent, timings = DEFAULT_TIMINGS } = options;
   const collection = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(options.namespace)}/leases`;
   const path = `${collection}/${encodeURIComponent(options.name)}`;
-  /** Monotonic time of the start of the last successful renewal; undefined while not leading. */
-  let renewedAt: number | undefined;
+  let state: State = { kind: 'standby', holder: undefined };
   let attemptedAt = performance.now();
   /** The lease as it was last seen to change, and when: expiry is judged by our own clock, not by the holder's. */
   let observed: { readonly version: string; readonly at: number } | undefined;
-  let followed: string | undefined;
 
   const writableForMs = (): number =>
-    renewedAt === undefined ? 0 : Math.max(0, renewedAt + timings.renewDeadline - performance.now());
-  const mayWrite = (): boolean => writableForMs() > 0;
+    state.kind === 'leader' ? Math.max(0, state.renewedAt + timings.renewDeadline - performance.now()) : 0;
 
-  async function run(signal: AbortSignal, onLeading: () => void): Promise<void> {
+  async function run(signal: AbortSignal, onAcquired: () => void): Promise<void> {
     while (!signal.aborted) {
-      const leading = renewedAt !== undefined;
+      const wasLeader = state.kind === 'leader';
       attemptedAt = performance.now();
       await attempt(signal);
-      if (!leading && mayWrite()) {
-        onEvent({ kind: 'leading' });
-        onLeading();
+      const isLeader = writableForMs() > 0;
+      if (!wasLeader && isLeader) {
+        onEvent({ kind: 'acquired' });
+        onAcquired();
       }
+      // An acquisition that outlasted the renew deadline, as in a process that was frozen, counts for nothing: the next
+      // attempt finds the lease ours. Else nobody would be told of the acquisition.
+      if (!wasLeader && !isLeader && state.kind === 'leader') state = { kind: 'standby', holder: undefined };
       if (signal.aborted) break;
-      if (leading && !mayWrite()) {
-        renewedAt = undefined;
-        onEvent({ kind: 'lost' });
+      if (wasLeader && !isLeader) {
+        state = { kind: 'lost' };
+        onEvent(state);
         return;
       }
-      await sleep(timings.retryPeriod * (leading ? 1 : 1 + Math.random() / 5), undefined, { signal }).catch(
+      await sleep(timings.retryPeriod * (wasLeader ? 1 : 1 + Math.random() / 5), undefined, { signal }).catch(
         () => undefined,
       );
     }
@@ -116,7 +124,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
   async function attempt(signal: AbortSignal): Promise<void> {
     const startedAt = performance.now();
     try {
-      if (await acquireOrRenew(signal)) renewedAt = startedAt;
+      if (await acquireOrRenew(signal)) state = { kind: 'leader', renewedAt: startedAt };
     } catch (error) {
       if (!signal.aborted) onEvent({ kind: 'failed', error });
     }
@@ -125,7 +133,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
   /** True when the lease is ours from now on. */
   async function acquireOrRenew(signal: AbortSignal): Promise<boolean> {
     const request = { signal, timeoutMs: timings.renewDeadline / 2 };
-    const lease = await session.request({ method: 'GET', path, ...request }).catch((error: unknown) => {
+    const lease = await client.request({ method: 'GET', path, ...request }).catch((error: unknown) => {
       if (hasStatus(error, 404)) return undefined;
       throw error;
     });
@@ -136,12 +144,12 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
         metadata: { name: options.name },
         spec: spec(undefined),
       };
-      return unlessConflict(session.request({ method: 'POST', path: collection, body, ...request }));
+      return unlessConflict(client.request({ method: 'POST', path: collection, body, ...request }));
     }
     const current = Lease.parse(lease);
     if (!mayTake(current)) return false;
     return unlessConflict(
-      session.request({ method: 'PUT', path, body: { ...current, spec: spec(current) }, ...request }),
+      client.request({ method: 'PUT', path, body: { ...current, spec: spec(current) }, ...request }),
     );
   }
 
@@ -149,10 +157,10 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
     if (observed?.version !== metadata.resourceVersion)
       observed = { version: metadata.resourceVersion, at: performance.now() };
     if (!holderIdentity || holderIdentity === identity) return true;
-    // Somebody else holds it: we lead no longer, whatever our clock says.
-    renewedAt = undefined;
-    if (followed !== holderIdentity) onEvent({ kind: 'following', holder: holderIdentity });
-    followed = holderIdentity;
+    const known = state.kind === 'standby' ? state.holder : undefined;
+    // Somebody else holds it: we are the leader no longer, whatever our clock says.
+    state = { kind: 'standby', holder: holderIdentity };
+    if (known !== holderIdentity) onEvent({ kind: 'standby', holder: holderIdentity });
     return performance.now() - observed.at > timings.duration;
   }
 
@@ -169,10 +177,10 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
   }
 
   async function release(): Promise<void> {
-    if (!mayWrite()) return;
-    renewedAt = undefined;
+    if (writableForMs() === 0) return;
+    state = { kind: 'released' };
     try {
-      const current = Lease.parse(await session.request({ method: 'GET', path, timeoutMs: 2_000 }));
+      const current = Lease.parse(await client.request({ method: 'GET', path, timeoutMs: 2_000 }));
       if (current.spec.holderIdentity !== identity) return;
       const released = {
         ...current.spec,
@@ -180,13 +188,13 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
         leaseDurationSeconds: 1,
         renewTime: kubeMicroTime(Date.now()),
       };
-      await session.request({ method: 'PUT', path, body: { ...current, spec: released }, timeoutMs: 2_000 });
+      await client.request({ method: 'PUT', path, body: { ...current, spec: released }, timeoutMs: 2_000 });
     } catch (error) {
       onEvent({ kind: 'failed', error });
     }
   }
 
-  return { run, mayWrite, writableForMs, sinceLastAttempt: () => performance.now() - attemptedAt };
+  return { run, writableForMs, sinceLastAttempt: () => performance.now() - attemptedAt };
 }
 
 /** Another replica was faster: no error, only not ours. */

@@ -1,5 +1,5 @@
 /**
- * Keeps a local picture of one kind of object equal to the API server's, for as long as the process lives: client-node's
+ * Keeps a local cache of one kind of object equal to the API server's, for as long as the process lives: client-node's
  * informer stops for good on most errors.
  *
  * Its states, and what leads from one to the next:
@@ -13,19 +13,19 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import type { KubeClient } from './client.ts';
 import { errorFromStatus, hasStatus, KubeError } from './errors.ts';
-import type { KubeSession } from './session.ts';
 import { readLines, type StallTimer, startStallTimer } from './watch-stream.ts';
 
-/** What is kept of an object: as little as its readers need. */
-export interface Kept {
+/** What is cached of an object: as little as its readers need. */
+export interface CachedObject {
   /** `namespace/name`. */
   readonly key: string;
   readonly uid: string;
   readonly resourceVersion: string;
 }
 
-export type Change<T extends Kept> =
+export type Change<T extends CachedObject> =
   | { readonly type: 'added'; readonly object: T }
   | { readonly type: 'updated'; readonly object: T; readonly previous: T }
   | { readonly type: 'deleted'; readonly previous: T };
@@ -35,14 +35,12 @@ export type ListKind = 'watch_list' | 'paged';
 
 export type WatchCause = 'list' | 'watch' | 'expired' | 'stalled';
 
-export interface ReflectorOptions<T extends Kept> {
-  readonly session: KubeSession;
+export interface ReflectorOptions<T extends CachedObject> {
+  readonly client: KubeClient;
   /** Path of the collection, such as `/apis/atlasrestore.dev/v1/legacyrestorejobs`. */
   readonly path: string;
-  /** Reduces an object to what is kept; undefined leaves it out. */
-  readonly keep: (object: unknown) => T | undefined;
-  /** Told of every difference, in order. What it throws is reported and changes nothing. */
-  readonly onChange: (change: Change<T>) => void;
+  /** Reduces an object to what is cached; undefined leaves it out. */
+  readonly transform: (object: unknown) => T | undefined;
   /** Told once for each list that is complete: of how many objects, and how it was read. */
   readonly onListed: (count: number, kind: ListKind) => void;
   /** Told of everything that interrupted listing or watching, with the wait that follows in milliseconds. */
@@ -55,12 +53,18 @@ export interface ReflectorOptions<T extends Kept> {
   readonly random?: () => number;
 }
 
-export interface Reflector<T extends Kept> {
-  /** Runs until the signal is aborted, then resolves. Never rejects. */
-  readonly run: (signal: AbortSignal) => Promise<void>;
+export interface Reflector<T extends CachedObject> {
+  /**
+   * Runs until the signal is aborted, then resolves. Never rejects. `onChange` is told of every difference, in order; what
+   * it throws is reported and changes nothing.
+   */
+  readonly run: (signal: AbortSignal, onChange: (change: Change<T>) => void) => Promise<void>;
   readonly get: (key: string) => T | undefined;
-  /** Takes over an object from the answer to a write, ahead of its watch event; older ones are left alone. */
-  readonly learn: (object: T) => void;
+  /**
+   * Takes over an object from the response to a write, ahead of its watch event. Returns the change, which the handler of
+   * `run` is not told of; undefined when the cache holds something at least as new, or another object.
+   */
+  readonly update: (object: T) => Change<T> | undefined;
   readonly all: () => IterableIterator<T>;
   readonly size: () => number;
   /** Whether a list has been complete. */
@@ -97,26 +101,18 @@ type Ending =
   | { readonly kind: 'ended' }
   | { readonly kind: 'failed'; readonly error: unknown; readonly cause: WatchCause };
 
-export function createReflector<T extends Kept>(options: ReflectorOptions<T>): Reflector<T> {
-  const {
-    session,
-    path,
-    keep,
-    onChange,
-    onListed,
-    onInterrupted,
-    onRecovered,
-    onEndedEarly,
-    random = Math.random,
-  } = options;
+export function createReflector<T extends CachedObject>(options: ReflectorOptions<T>): Reflector<T> {
+  const { client, path, transform, onListed, onInterrupted, onRecovered, onEndedEarly, random = Math.random } = options;
   const objects = new Map<string, T>();
   let listed = false;
   /** Undefined: the next thing to do is a list. */
   let resourceVersion: string | undefined;
   let streamingLists = true;
   let interrupted = false;
+  let onChange: (change: Change<T>) => void = () => undefined;
 
-  async function run(signal: AbortSignal): Promise<void> {
+  async function run(signal: AbortSignal, handler: (change: Change<T>) => void): Promise<void> {
+    onChange = handler;
     let failures = 0;
     let relistAt = 0;
     while (!signal.aborted) {
@@ -180,7 +176,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
     const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
     const stall = startStallTimer(STALL_MS.listing, signal);
     try {
-      for await (const line of readLines(await session.stream(`${path}?${query}`, stall.signal), stall)) {
+      for await (const line of readLines(await client.stream(`${path}?${query}`, stall.signal), stall)) {
         const { type, object } = WatchEvent.parse(JSON.parse(line));
         if (type === 'ERROR') throw errorFromStatus(`LIST ${path}`, 0, object);
         if (type === 'BOOKMARK') {
@@ -189,7 +185,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
         } else if (type !== 'DELETED') {
           putSeen(object, seen);
         } else {
-          const gone = keep(object);
+          const gone = transform(object);
           if (gone !== undefined) seen.delete(gone.key);
         }
       }
@@ -222,7 +218,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
     let token = '';
     for (;;) {
       const next = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
-      const body = await session.request({ method: 'GET', path: `${path}?${query}${next}`, signal, timeoutMs: 60_000 });
+      const body = await client.request({ method: 'GET', path: `${path}?${query}${next}`, signal, timeoutMs: 60_000 });
       const page = ListPage.parse(body);
       for (const item of page.items ?? []) putSeen(item, seen);
       token = page.metadata?.continue ?? '';
@@ -231,10 +227,10 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
   }
 
   function putSeen(object: unknown, seen: Set<string>): void {
-    const kept = keep(object);
-    if (kept === undefined) return;
-    seen.add(kept.key);
-    put(kept);
+    const cached = transform(object);
+    if (cached === undefined) return;
+    seen.add(cached.key);
+    put(cached);
   }
 
   // Watching
@@ -250,7 +246,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
     const stall = startStallTimer(seconds * 1_000 + STALL_MS.afterEnd, signal, STALL_MS.between);
     const startedAt = performance.now();
     try {
-      const stream = await session.stream(`${path}?${query.toString()}`, stall.signal);
+      const stream = await client.stream(`${path}?${query.toString()}`, stall.signal);
       recovered();
       await readEvents(stream, stall);
       if (performance.now() - startedAt < (seconds - 1) * 1_000) onEndedEarly();
@@ -258,7 +254,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
     } catch (error) {
       if (!stall.stalled()) return failed(error, 'watch');
       // Whoever hears of the next change needs connections that are not as dead as this one.
-      session.abandonConnections();
+      client.abandonConnections();
       return failed(stall.signal.reason, 'stalled');
     } finally {
       stall.stop();
@@ -273,17 +269,17 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
         resourceVersion = Bookmark.parse(object).metadata.resourceVersion;
         continue;
       }
-      const kept = keep(object);
-      if (kept === undefined) continue;
-      if (type === 'DELETED') remove(kept.key, objects.get(kept.key));
-      else if (!isPast(kept)) put(kept);
-      resourceVersion = kept.resourceVersion;
+      const cached = transform(object);
+      if (cached === undefined) continue;
+      if (type === 'DELETED') remove(cached.key, objects.get(cached.key));
+      else if (!isPast(cached)) put(cached);
+      resourceVersion = cached.resourceVersion;
     }
   }
 
-  // The picture
+  // The cache
 
-  /** `learn` runs ahead of the watch: an event that lags behind it must not turn the picture back. */
+  /** `update` runs ahead of the watch: an event that lags behind it must not turn the cache back. */
   function isPast(object: T): boolean {
     const known = objects.get(object.key);
     return known?.uid === object.uid && isNewer(known.resourceVersion, object.resourceVersion);
@@ -308,6 +304,13 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
     tell({ type: 'deleted', previous });
   }
 
+  function update(object: T): Change<T> | undefined {
+    const previous = objects.get(object.key);
+    if (previous?.uid !== object.uid || !isNewer(object.resourceVersion, previous.resourceVersion)) return undefined;
+    objects.set(object.key, object);
+    return { type: 'updated', object, previous };
+  }
+
   function tell(change: Change<T>): void {
     try {
       onChange(change);
@@ -319,10 +322,7 @@ export function createReflector<T extends Kept>(options: ReflectorOptions<T>): R
   return {
     run,
     get: (key) => objects.get(key),
-    learn: (object) => {
-      const known = objects.get(object.key);
-      if (known?.uid === object.uid && isNewer(object.resourceVersion, known.resourceVersion)) put(object);
-    },
+    update,
     all: () => objects.values(),
     size: () => objects.size,
     hasListed: () => listed,
@@ -338,7 +338,7 @@ function failed(error: unknown, cause: WatchCause): Ending {
   return { kind: 'failed', error, cause: hasStatus(error, 410) ? 'expired' : cause };
 }
 
-/** Back-off with jitter and no end; an expired version is listed anew at once, the first time. */
+/** Back-off with jitter and no end; an expired version is listed again at once, the first time. */
 function waitAfter(ending: Ending, failures: number, random: () => number): number {
   if (ending.kind === 'failed') {
     const told = ending.error instanceof KubeError ? ending.error.retryAfterMs : undefined;

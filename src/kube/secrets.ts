@@ -1,6 +1,6 @@
 /** Reading and writing Secrets, one by name: nothing here lists or watches them. */
 import * as z from 'zod';
-import type { KubeSession } from './session.ts';
+import type { KubeClient } from './client.ts';
 
 export interface SecretName {
   readonly namespace: string;
@@ -24,8 +24,8 @@ export interface OwnerReference {
 }
 
 /** Throws KubeError: 404 when there is none, 403 when it may not be read. */
-export async function getSecret(session: KubeSession, secret: SecretName): Promise<Secret> {
-  const { metadata, data } = Sent.parse(await session.request({ method: 'GET', path: secretPath(secret) }));
+export async function getSecret(client: KubeClient, secret: SecretName): Promise<Secret> {
+  const { metadata, data } = Sent.parse(await client.request({ method: 'GET', path: secretPath(secret) }));
   return {
     uid: metadata.uid,
     resourceVersion: metadata.resourceVersion,
@@ -38,12 +38,12 @@ export async function getSecret(session: KubeSession, secret: SecretName): Promi
 
 /** Creates an Opaque Secret that goes when its owner goes. Throws KubeError: 409 when there is one of that name. */
 export async function createSecret(
-  session: KubeSession,
+  client: KubeClient,
   { namespace, name }: SecretName,
   owner: OwnerReference,
   data: Readonly<Record<string, string>>,
 ): Promise<void> {
-  await session.request({
+  await client.request({
     method: 'POST',
     path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`,
     body: {
@@ -64,12 +64,12 @@ export async function createSecret(
 
 /** Replaces the data of a Secret. Throws KubeError: 409 when it has changed since it was read. */
 export async function replaceSecretData(
-  session: KubeSession,
+  client: KubeClient,
   name: SecretName,
   { resourceVersion }: Secret,
   data: Readonly<Record<string, string>>,
 ): Promise<void> {
-  await session.request({
+  await client.request({
     method: 'PATCH',
     path: secretPath(name),
     contentType: 'application/json-patch+json',

@@ -1,9 +1,5 @@
 /** Timestamps as Kubernetes writes them. */
 
-/** metav1.Time: to the second, as `2026-01-31T09:30:00Z`. */
-export const kubeTime = (milliseconds: number): string =>
-  new Date(milliseconds).toISOString().replace(/\.\d{3}Z$/, 'Z');
-
-/** metav1.MicroTime: the API server refuses other than six fractional digits. */
+/** metav1.MicroTime of milliseconds since the epoch: the API server refuses other than six fractional digits. */
 export const kubeMicroTime = (milliseconds: number): string =>
   new Date(milliseconds).toISOString().replace(/Z$/, '000Z');

@@ -1,6 +1,6 @@
 /** What the parts of `run` have in common. */
 import type { Settings } from '../config/settings.ts';
-import type { KubeSession } from '../kube/session.ts';
+import type { KubeClient } from '../kube/client.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 
@@ -8,5 +8,5 @@ export interface Context {
   readonly settings: Settings;
   readonly log: Logger;
   readonly metrics: Metrics;
-  readonly session: KubeSession;
+  readonly client: KubeClient;
 }

@@ -1,39 +1,38 @@
-/** The election of the one replica that works, and what it means for writing. */
+/** The election of the leader, the one replica that reconciles, and what it means for writing. */
+
+import type { KubeClient } from '../kube/client.ts';
 import { createLeaderElection, type LeaderElection } from '../kube/lease.ts';
-import type { KubeSession } from '../kube/session.ts';
 import { errorFields } from '../telemetry/log.ts';
 import type { Context } from './context.ts';
 
-/** The election that the settings ask for. `onLost`: another replica may lead from now on. */
+/** The election that the settings ask for. `onLost`: another replica may be the leader from now on. */
 export function createElection(
-  { settings, log, metrics, session }: Context,
+  { settings, log, metrics, client }: Context,
   identity: string,
-  onLost: (reason: Error) => void,
+  onLost: () => void,
 ): LeaderElection {
-  const namespace = settings.leaseNamespace || session.namespace || 'default';
+  const namespace = settings.leaseNamespace || client.namespace || 'default';
+  const lease = `${namespace}/${settings.leaseName}`;
   const leader = (value: 0 | 1): void => metrics.leader.set({ name: settings.leaseName }, value);
   leader(0);
   return createLeaderElection({
-    session,
+    client,
     namespace,
     name: settings.leaseName,
     identity,
     onEvent: (event) => {
       switch (event.kind) {
-        case 'leading':
+        case 'acquired':
           leader(1);
-          log.info({ lease: `${namespace}/${settings.leaseName}`, identity }, 'this replica leads');
+          log.info({ lease, identity }, 'acquired the lease');
           break;
-        case 'following':
-          log.info(
-            { lease: `${namespace}/${settings.leaseName}`, holder: event.holder },
-            'standing by: another replica leads',
-          );
+        case 'standby':
+          log.info({ lease, holder: event.holder }, 'standby: another replica holds the lease');
           break;
         case 'lost':
           leader(0);
-          log.error('the lease could not be renewed in time: this process ends, so that it writes nothing more');
-          onLost(new Error('the lease was lost'));
+          log.error({ lease }, 'lease lost: this process ends, so that it writes nothing more');
+          onLost();
           break;
         case 'failed':
           log.warn(errorFields(event.error), 'the lease could not be read or written');
@@ -43,23 +42,23 @@ export function createElection(
 }
 
 /**
- * A session that writes only under the lease: each write is checked as it is dispatched, and one that then waits for a
+ * A client that writes only under the lease: each write is checked as it is dispatched, and one that then waits for a
  * connection is given up when the lease may have passed on.
  */
-export function whileLeading(session: KubeSession, election: LeaderElection): KubeSession {
+export function whileLeading(client: KubeClient, election: LeaderElection): KubeClient {
   return {
-    ...session,
+    ...client,
     request: async (request) => {
-      if (request.method === 'GET') return session.request(request);
+      if (request.method === 'GET') return client.request(request);
       const leftMs = Math.floor(election.writableForMs());
-      if (leftMs <= 0) throw new Error('not leading: nothing is written');
+      if (leftMs <= 0) throw new Error('not the leader: nothing is written');
       const passedOn = new AbortController();
       // AbortSignal.timeout would stay until it fires, however soon the write has ended.
       const timer = setTimeout(() => passedOn.abort(new Error('the lease may have passed on')), leftMs);
       try {
         const signal =
           request.signal === undefined ? passedOn.signal : AbortSignal.any([request.signal, passedOn.signal]);
-        return await session.request({ ...request, signal });
+        return await client.request({ ...request, signal });
       } finally {
         clearTimeout(timer);
       }

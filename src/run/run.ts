@@ -1,138 +1,192 @@
-/**
- * The command `run`: builds the parts and owns their lifecycle.
- *
- *   starting ──address bound──▶ listing ──all lists complete──▶ standby ──leading, or no election──▶ working
- *   any ──SIGTERM, SIGINT──▶ stopping: no further visit begins, those under way end, the lease is released ──▶ exit 0
- *   working ──lease lost──▶ aborted: another replica leads, nothing more is written ──▶ exit 1
- */
+/** The command `run`: builds the parts and owns their lifecycle, which lifecycle.ts describes. */
 import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
+import { API_VERSION, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Controller, createController } from '../controller/controller.ts';
-import { createEventRecorder } from '../kube/events.ts';
-import { createSchemaCheck, type SchemaCheck } from '../kube/installed-schema.ts';
+import { createSchemaCheck, type SchemaCheck } from '../controller/installed-schema.ts';
+import { collectionPath, toLegacyRestoreJob } from '../controller/legacy-restore-jobs.ts';
+import { createQueue, type Queue } from '../controller/queue.ts';
+import { observeQueue } from '../controller/queue-metrics.ts';
+import { createKubeClient, type KubeClient } from '../kube/client.ts';
+import { createEventRecorder, type EventRecorder } from '../kube/events.ts';
 import { type LeaderElection, livenessProblems } from '../kube/lease.ts';
-import { createSession } from '../kube/session.ts';
-import { startHttpServer } from '../telemetry/http-server.ts';
+import { createMultiNamespaceCache, type MultiNamespaceCache } from '../kube/multi-namespace-cache.ts';
+import { startHealthServer } from '../telemetry/health-server.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
-import { codeClass, createMetrics } from '../telemetry/metrics.ts';
+import { CONTROLLER, codeClass, createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { collectNodeMetrics } from '../telemetry/node-metrics.ts';
 import type { Context } from './context.ts';
 import { createElection, whileLeading } from './election.ts';
-import { createWatches, type Watches } from './watches.ts';
+import { LeaseLostError, StoppedError, StopTimeoutError } from './errors.ts';
+import { createLifecycle, type LifecycleVariable, type StopCause } from './lifecycle.ts';
 
-/** How long a stop waits for visits under way, in milliseconds: within the 30 s that Kubernetes gives a pod. */
+/** How long a stop waits for running reconciles, in milliseconds: within the 30 s that Kubernetes gives a pod. */
 export const STOP_MS = 20_000;
 
 /**
  * Runs the operator until it is told to stop; resolves with the exit code. Rejects with KubeConfigError when there is
- * no usable kubeconfig, and with the error of the bind when the address cannot be had.
+ * no usable kubeconfig, and with the error of the bind when the address cannot be bound.
  */
 export async function run(settings: Settings, log: Logger, stop: AbortSignal): Promise<number> {
   const { version } = packageJson;
   const metrics = createMetrics(version);
   const identity = `${hostname()}_${randomUUID()}`;
-  const session = createSession({
-    userAgent: `legacy-restore-operator/${version}`,
-    onRequest: ({ method, status, durationMs }) => {
-      // client-go's word for a request without an answer.
-      metrics.kubeRequests.inc({ method, code: status === 0 ? '<error>' : String(status) });
-      metrics.kubeSeconds.observe({ verb: method }, durationMs / 1_000);
-    },
-  });
+  const client = createClient(metrics);
+  const context: Context = { settings, log, metrics, client };
+  const lifecycle = createLifecycle(log);
   // Ends everything that talks, at once. A stop ends most of it in order instead.
   const lifetime = new AbortController();
-  const context: Context = { settings, log, metrics, session };
   const election = settings.leaderElect
-    ? createElection(context, identity, (reason) => lifetime.abort(reason))
+    ? createElection(context, identity, () => lifetime.abort(new LeaseLostError()))
     : undefined;
-  const writing = election === undefined ? session : whileLeading(session, election);
-
-  let controller: Controller | undefined;
-  const schema = createSchemaCheck({ session, log, version });
-  const watches = createWatches(context, {
-    onChange: (change) => controller?.onChange(change),
-    onDisturbed: schema.checkSoon,
-  });
-  const events = createEventRecorder({
-    session: writing,
-    signal: lifetime.signal,
-    instance: identity,
-    onWritten: () => metrics.events.inc({ result: 'written' }),
-    onFailed: (error) => {
-      metrics.events.inc({ result: 'failed' });
-      log.debug(errorFields(error), 'an event could not be written');
-    },
-  });
-  controller = createController({
-    session: writing,
-    jobs: watches.jobs,
-    atlas: (onTurn) => createAtlas(context, lifetime.signal, onTurn),
+  const writer = election === undefined ? client : whileLeading(client, election);
+  const schema = createSchemaCheck({ client, log, version });
+  const cache = createCache(context, schema.checkSoon);
+  const queue = createQueue({ concurrency: settings.concurrency, observer: observeQueue(metrics) });
+  metrics.maxConcurrentReconciles.set({ controller: CONTROLLER }, settings.concurrency);
+  const events = createEvents(context, writer, identity, lifetime.signal);
+  const controller = createController({
+    client: writer,
+    cache,
+    queue,
+    atlas: createAtlas(context, lifetime.signal, (key) => queue.add(key, 'due')),
     events,
     log,
     metrics,
     missingFields: schema.missingFields,
     ...settings,
   });
-  const server = await serve(context, { controller, watches, schema, election });
+  const parts: Parts = { lifecycle, election, schema, cache, queue, controller };
+  const server = await serve(context, parts);
+  lifecycle.enter({ kind: 'syncing' });
   log.info(
     { atlas: settings.atlasBaseUrl, namespaces: settings.namespaces },
     `legacy-restore-operator ${version} started`,
   );
 
-  const watching = watches.run(AbortSignal.any([stop, lifetime.signal]));
-  const checking = schema.run(AbortSignal.any([stop, lifetime.signal]));
-  const leading = work(context, { controller, watches, schema, election }, stop, lifetime.signal);
-  await untilAborted(AbortSignal.any([stop, lifetime.signal]));
-  const inOrder = !lifetime.signal.aborted;
-  if (inOrder)
-    log.info({ visits: controller.activeVisits() }, 'stopping: visits under way are finished, no further ones begin');
-  const late = setTimeout(() => lifetime.abort(new Error('the stop took too long')), STOP_MS);
+  const ending = AbortSignal.any([stop, lifetime.signal]);
+  const stopping = untilStopping(parts, ending, lifetime.signal);
+  const running = [cache.run(ending, controller.onChange), schema.run(ending), lead(parts, lifetime.signal)];
+  const cause = await stopping;
+  const late = setTimeout(() => lifetime.abort(new StopTimeoutError()), STOP_MS);
   await controller.stop();
   await events.drain();
   // Only now may another replica begin: nothing of ours is on its way any more.
-  lifetime.abort(new Error('stopped'));
-  await Promise.allSettled([watching, checking, leading]);
+  lifetime.abort(new StoppedError());
+  await Promise.allSettled(running);
   clearTimeout(late);
-  await session.close();
+  await client.close();
   server.close();
   server.closeAllConnections();
-  log.info(inOrder ? 'stopped' : 'ended: another replica leads now');
-  return inOrder ? 0 : 1;
+  lifecycle.enter({ kind: 'stopped', cause });
+  return cause === 'signal' ? 0 : 1;
 }
 
 interface Parts {
-  readonly controller: Controller;
-  readonly watches: Watches;
-  readonly schema: SchemaCheck;
+  readonly lifecycle: LifecycleVariable;
   readonly election: LeaderElection | undefined;
+  readonly schema: SchemaCheck;
+  readonly cache: MultiNamespaceCache<LegacyRestoreJob>;
+  readonly queue: Queue;
+  readonly controller: Controller;
 }
 
-/** Begins to visit once the picture is complete, the installed schema was looked at and this replica leads. */
-async function work(
-  { log }: Context,
-  { controller, watches, schema, election }: Parts,
-  stop: AbortSignal,
-  lifetime: AbortSignal,
-): Promise<void> {
-  const begin = (): void => {
-    void Promise.all([watches.listed, schema.checked]).then(() => {
-      if (stop.aborted || lifetime.aborted) return;
-      log.info({ resources: watches.jobs.size() }, 'working');
-      controller.start();
+/** Starts the workers once the cache is synced, the installed schema was looked at and this replica is the leader. */
+async function lead({ lifecycle, election, schema, cache, controller }: Parts, lifetime: AbortSignal): Promise<void> {
+  const synced = Promise.all([cache.synced, schema.checked]);
+  const startWorkers = (): void => {
+    void synced.then(() => {
+      if (lifecycle.enter({ kind: 'running', resources: cache.size() })) controller.start();
     });
   };
-  if (election === undefined) begin();
-  else await election.run(lifetime, begin);
+  if (election === undefined) {
+    startWorkers();
+    return;
+  }
+  void synced.then(() => {
+    if (election.writableForMs() === 0) lifecycle.enter({ kind: 'standby' });
+  });
+  await election.run(lifetime, startWorkers);
+}
+
+/** Resolves with the cause when a stop begins. No worker can start after that. */
+function untilStopping({ lifecycle, queue }: Parts, ending: AbortSignal, lifetime: AbortSignal): Promise<StopCause> {
+  const { promise, resolve } = Promise.withResolvers<StopCause>();
+  const begin = (): void => {
+    const cause = lifetime.aborted ? 'leaseLost' : 'signal';
+    lifecycle.enter({ kind: 'stopping', cause, reconciles: queue.active() });
+    resolve(cause);
+  };
+  if (ending.aborted) begin();
+  else ending.addEventListener('abort', begin, { once: true });
+  return promise;
+}
+
+function createClient(metrics: Metrics): KubeClient {
+  return createKubeClient({
+    userAgent: `legacy-restore-operator/${packageJson.version}`,
+    onRequest: ({ method, status, durationMs }) => {
+      // client-go's word for a request without a response.
+      metrics.kubeRequests.inc({ method, code: status === 0 ? '<error>' : String(status) });
+      metrics.kubeSeconds.observe({ verb: method }, durationMs / 1_000);
+    },
+  });
+}
+
+function createCache(
+  { settings, log, metrics, client }: Context,
+  onDisturbed: () => void,
+): MultiNamespaceCache<LegacyRestoreJob> {
+  return createMultiNamespaceCache({
+    client,
+    log,
+    namespaces: settings.namespaces,
+    resource: { apiVersion: API_VERSION, plural: PLURAL },
+    collectionPath,
+    transform: (object) =>
+      toLegacyRestoreJob(object, (resource, fields) =>
+        log.warn(
+          { ...namesOf(resource), fields },
+          'a resource cannot be read and is left alone: is the CustomResourceDefinition of this version installed?',
+        ),
+      ),
+    observer: {
+      listed: (kind, objects) => {
+        metrics.watchLists.inc({ kind });
+        metrics.watchListObjects.set(objects);
+      },
+      interrupted: (cause) => metrics.watchInterruptions.inc({ cause }),
+      disturbed: onDisturbed,
+    },
+  });
+}
+
+function createEvents(
+  { log, metrics }: Context,
+  client: KubeClient,
+  instance: string,
+  signal: AbortSignal,
+): EventRecorder {
+  return createEventRecorder({
+    client,
+    signal,
+    instance,
+    onWritten: () => metrics.events.inc({ result: 'written' }),
+    onFailed: (error) => {
+      metrics.events.inc({ result: 'failed' });
+      log.debug(errorFields(error), 'an event could not be written');
+    },
+  });
 }
 
 function createAtlas(
   { settings, log, metrics }: Context,
   signal: AbortSignal,
-  onTurn: (key: string) => void,
+  onReserved: (key: string) => void,
 ): AtlasClient {
   return createAtlasClient({
     baseUrl: settings.atlasBaseUrl,
@@ -142,27 +196,31 @@ function createAtlas(
     requestsPerMinute: settings.atlasRequestsPerMinute,
     version: packageJson.version,
     signal,
-    onTurn,
-    onRequest: ({ endpoint, auth, status, durationMs }) => {
-      metrics.atlasRequests.inc({ endpoint, auth, code: codeClass(status) });
-      metrics.atlasSeconds.observe({ endpoint, auth }, durationMs / 1_000);
-      log.debug({ endpoint, auth, httpStatus: status, durationMs: Math.round(durationMs) }, 'a request to Atlas');
-    },
-    onToken: (result) => metrics.tokens.inc({ result }),
-    onPause: () => metrics.budgetPauses.inc(),
-    onDeprecation: (notice) => {
-      metrics.apiDeprecated.set(1);
-      log.warn(notice, 'Atlas marks this version of its API as deprecated');
+    onReserved,
+    observer: {
+      request: ({ endpoint, auth, status, durationMs, requestId }) => {
+        metrics.atlasRequests.inc({ endpoint, auth, code: codeClass(status) });
+        metrics.atlasSeconds.observe({ endpoint, auth }, durationMs / 1_000);
+        const fields = { endpoint, auth, httpStatus: status, durationMs: Math.round(durationMs), requestId };
+        log.debug(fields, 'a request to Atlas');
+      },
+      token: (result) => metrics.tokens.inc({ result }),
+      pause: () => metrics.budgetPauses.inc(),
+      deprecation: (notice) => {
+        metrics.apiDeprecated.set(1);
+        log.warn(notice, 'Atlas marks this version of its API as deprecated');
+      },
     },
   });
 }
 
-function serve({ settings, metrics }: Context, { controller, watches, schema, election }: Parts): Promise<Server> {
+function serve({ settings, metrics }: Context, parts: Parts): Promise<Server> {
+  const { election, schema, controller } = parts;
   const updateNodeMetrics = collectNodeMetrics(metrics.registry);
-  return startHttpServer({
+  return startHealthServer({
     address: settings.httpBindAddress,
     live: () => livenessProblems(election),
-    ready: watches.problems,
+    ready: () => readinessProblems(parts),
     notes: schema.problems,
     metrics: async () => {
       metrics.crdOutdated.set(schema.missingFields().length === 0 ? 0 : 1);
@@ -173,9 +231,16 @@ function serve({ settings, metrics }: Context, { controller, watches, schema, el
   });
 }
 
-function untilAborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
+/** What /readyz tells: a replica is ready on standby, too, and stays so until it has stopped. */
+function readinessProblems({ lifecycle, cache }: Parts): readonly string[] {
+  switch (lifecycle.get().kind) {
+    case 'starting':
+    case 'syncing':
+    case 'stopping':
+      return cache.problems();
+    case 'standby':
+    case 'running':
+    case 'stopped':
+      return [];
+  }
 }

@@ -15,35 +15,48 @@ export interface MetricEntry<L extends string = string> {
   readonly help: string;
   /** Values of labels that never come together. */
   readonly impossible?: readonly (readonly string[])[];
+  /** Upper bounds of a histogram's buckets; those of latencies when absent. */
+  readonly buckets?: readonly number[];
 }
 
-/** Makes instruments on one registry. Counters whose labels are known begin at 0. */
-export function createInstruments(registry: Registry) {
-  const registers = [registry];
-  return {
-    gauge: <L extends string>(entry: MetricEntry<L> & { readonly type: 'gauge' }) =>
-      new Gauge({ ...described(entry), registers }),
-    counter: <L extends string>(entry: MetricEntry<L> & { readonly type: 'counter' }) => {
-      const counter = new Counter({ ...described(entry), registers });
+/** Entries by the name under which code uses them. */
+export type MetricTable = Readonly<Record<string, MetricEntry>>;
+
+/** The instrument of an entry; the names of its labels are checked where it is used. */
+export type Instrument<E extends MetricEntry> =
+  E extends MetricEntry<infer L>
+    ? { readonly counter: Counter<L>; readonly gauge: Gauge<L>; readonly histogram: Histogram<L> }[E['type']]
+    : never;
+
+/** The instruments of a table, under its keys. */
+export type Instruments<T extends MetricTable> = { readonly [K in keyof T]: Instrument<T[K]> };
+
+/** Registers an instrument for each entry of a table. Counters whose labels are known begin at 0. */
+export function createInstruments<T extends MetricTable>(table: T, registry: Registry): Instruments<T>;
+// Object.fromEntries forgets which key has which value: the signature above says it.
+export function createInstruments(table: MetricTable, registry: Registry): Readonly<Record<string, object>> {
+  return Object.fromEntries(Object.entries(table).map(([key, entry]) => [key, createInstrument(entry, registry)]));
+}
+
+function createInstrument(entry: MetricEntry, registry: Registry): Counter | Gauge | Histogram {
+  const { name, help, labels, buckets = LATENCY_BUCKETS } = entry;
+  const configuration = { name, help, labelNames: labels.map((label) => label.name), registers: [registry] };
+  switch (entry.type) {
+    case 'gauge':
+      return new Gauge(configuration);
+    case 'histogram':
+      return new Histogram({ ...configuration, buckets: [...buckets] });
+    case 'counter': {
+      const counter = new Counter(configuration);
       // A series that begins with 1 has no increase: the first failure of a kind would be in no rate.
       for (const values of combinations(entry)) counter.labels(...values).inc(0);
       return counter;
-    },
-    histogram: <L extends string>(
-      entry: MetricEntry<L> & { readonly type: 'histogram' },
-      buckets: readonly number[] = LATENCY_BUCKETS,
-    ) => new Histogram({ ...described(entry), buckets: [...buckets], registers }),
-  };
+    }
+  }
 }
 
 /** Seconds, from a local answer to the longest time-out. */
 const LATENCY_BUCKETS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
-
-const described = <L extends string>({ name, help, labels }: MetricEntry<L>) => ({
-  name,
-  help,
-  labelNames: labels.map((label) => label.name),
-});
 
 /** Every series that the labels can make, as values in the order of the labels; none where some are not known. */
 function combinations({ labels, impossible = [] }: MetricEntry): string[][] {

@@ -3,9 +3,9 @@
  * the thing is the same. The page in docs/ is generated from the table, and tests compare it with a real scrape.
  */
 import { Registry } from 'prom-client';
-import { reasonsOf } from '../api/reasons.ts';
+import { reasonsOf } from '../restore-job/reasons.ts';
 import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../api/restore-job.ts';
-import { createInstruments, type MetricEntry } from './instruments.ts';
+import { createInstruments, type Instruments, type MetricTable } from './instruments.ts';
 
 /** The value of the labels `controller` and `name`. */
 export const CONTROLLER = 'legacyrestorejob';
@@ -241,52 +241,18 @@ export const METRICS = {
     labels: [{ name: 'verb', values: ['GET', 'POST', 'PUT', 'PATCH', 'WATCH'] }],
     help: 'Duration of requests to the API server in seconds; for a WATCH until its response begins.',
   },
-} as const satisfies Readonly<Record<string, MetricEntry>>;
+} as const satisfies MetricTable;
+
+/** The instruments of the table, and the registry that they are on. */
+export type Metrics = Instruments<typeof METRICS> & { readonly registry: Registry };
 
 /** Registers every metric of the table on a registry of its own. */
-export function createMetrics(version: string) {
+export function createMetrics(version: string): Metrics {
   const registry = new Registry();
-  const { gauge, counter, histogram } = createInstruments(registry);
-  gauge(METRICS.buildInfo).set({ version, node_version: process.version }, 1);
-  return {
-    registry,
-    resources: gauge(METRICS.resources),
-    resourcesByDelivery: gauge(METRICS.resourcesByDelivery),
-    resourcesBySynced: gauge(METRICS.resourcesBySynced),
-    mirrorAge: gauge(METRICS.mirrorAge),
-    downloadsExpiringSoon: gauge(METRICS.downloadsExpiringSoon),
-    reconciles: counter(METRICS.reconciles),
-    reconcileErrors: counter(METRICS.reconcileErrors),
-    reconcileSeconds: histogram(METRICS.reconcileSeconds),
-    activeWorkers: gauge(METRICS.activeWorkers),
-    maxConcurrentReconciles: gauge(METRICS.maxConcurrentReconciles),
-    queueDepth: gauge(METRICS.queueDepth),
-    queueAdds: counter(METRICS.queueAdds),
-    queueSeconds: histogram(METRICS.queueSeconds),
-    workSeconds: histogram(METRICS.workSeconds),
-    longestRunning: gauge(METRICS.longestRunning),
-    retries: counter(METRICS.retries),
-    atlasRequests: counter(METRICS.atlasRequests),
-    atlasSeconds: histogram(METRICS.atlasSeconds),
-    budgetsPaused: gauge(METRICS.budgetsPaused),
-    budgetPauses: counter(METRICS.budgetPauses),
-    budgetRemaining: gauge(METRICS.budgetRemaining),
-    budgetWaiting: gauge(METRICS.budgetWaiting),
-    tokens: counter(METRICS.tokens),
-    apiDeprecated: gauge(METRICS.apiDeprecated),
-    statusWrites: counter(METRICS.statusWrites),
-    statusWritesSkipped: counter(METRICS.statusWritesSkipped),
-    events: counter(METRICS.events),
-    crdOutdated: gauge(METRICS.crdOutdated),
-    watchInterruptions: counter(METRICS.watchInterruptions),
-    watchLists: counter(METRICS.watchLists),
-    watchListObjects: gauge(METRICS.watchListObjects),
-    leader: gauge(METRICS.leader),
-    kubeRequests: counter(METRICS.kubeRequests),
-    kubeSeconds: histogram(METRICS.kubeSeconds),
-  };
+  const instruments = createInstruments(METRICS, registry);
+  instruments.buildInfo.set({ version, node_version: process.version }, 1);
+  return { ...instruments, registry };
 }
-export type Metrics = ReturnType<typeof createMetrics>;
 
 /** The label `code` of a request to Atlas: the class of the HTTP status; 0 means that there was no response. */
 export function codeClass(status: number): '2xx' | '3xx' | '4xx' | '429' | '5xx' | 'none' {

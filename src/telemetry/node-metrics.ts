@@ -5,7 +5,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { constants, monitorEventLoopDelay, PerformanceObserver } from 'node:perf_hooks';
 import type { Registry } from 'prom-client';
-import { createInstruments, type MetricEntry } from './instruments.ts';
+import { createInstruments, type MetricTable } from './instruments.ts';
 
 /** In the order of the documentation. */
 export const NODE_METRICS = {
@@ -74,26 +74,19 @@ export const NODE_METRICS = {
     type: 'histogram',
     labels: [{ name: 'kind', values: ['major', 'minor', 'incremental', 'weakcb'] }],
     help: 'Duration of garbage collections in seconds, by kind.',
+    buckets: [0.001, 0.01, 0.1, 1, 2, 5],
   },
-} as const satisfies Readonly<Record<string, MetricEntry>>;
+} as const satisfies MetricTable;
 
 /** Measures from now on. The function that it returns brings the gauges up to date, before a scrape. */
 export function collectNodeMetrics(registry: Registry): () => void {
-  const { gauge, counter, histogram } = createInstruments(registry);
-  const cpu = counter(NODE_METRICS.cpu);
-  const residentMemory = gauge(NODE_METRICS.residentMemory);
-  const openFiles = gauge(NODE_METRICS.openFiles);
-  const eventLoopLag = gauge(NODE_METRICS.eventLoopLag);
-  const heapTotal = gauge(NODE_METRICS.heapTotal);
-  const heapUsed = gauge(NODE_METRICS.heapUsed);
-  const external = gauge(NODE_METRICS.external);
-  gauge(NODE_METRICS.startTime).set(Math.round(performance.timeOrigin / 1_000));
-  setOrRemove(gauge(NODE_METRICS.maxFiles), maxFileDescriptors());
+  const metrics = createInstruments(NODE_METRICS, registry);
+  metrics.startTime.set(Math.round(performance.timeOrigin / 1_000));
+  setOrRemove(metrics.maxFiles, maxFileDescriptors());
   const [major = '', minor = '', patch = ''] = process.versions.node.split('.');
-  gauge(NODE_METRICS.version).set({ version: process.version, major, minor, patch }, 1);
-  const garbage = histogram(NODE_METRICS.garbage, [0.001, 0.01, 0.1, 1, 2, 5]);
+  metrics.version.set({ version: process.version, major, minor, patch }, 1);
   new PerformanceObserver((list) => {
-    for (const { kind, seconds } of list.getEntries().map(collectionOf)) garbage.observe({ kind }, seconds);
+    for (const { kind, seconds } of list.getEntries().map(collectionOf)) metrics.garbage.observe({ kind }, seconds);
   }).observe({ entryTypes: ['gc'] });
   const delays = monitorEventLoopDelay({ resolution: LAG_RESOLUTION_MS });
   delays.enable();
@@ -102,16 +95,16 @@ export function collectNodeMetrics(registry: Registry): () => void {
   return () => {
     const { user, system } = process.cpuUsage();
     const total = (user + system) / 1_000_000;
-    cpu.inc(Math.max(0, total - spent));
+    metrics.cpu.inc(Math.max(0, total - spent));
     spent = total;
     const memory = process.memoryUsage();
-    residentMemory.set(memory.rss);
-    heapTotal.set(memory.heapTotal);
-    heapUsed.set(memory.heapUsed);
-    external.set(memory.external);
-    setOrRemove(openFiles, openFileDescriptors());
+    metrics.residentMemory.set(memory.rss);
+    metrics.heapTotal.set(memory.heapTotal);
+    metrics.heapUsed.set(memory.heapUsed);
+    metrics.external.set(memory.external);
+    setOrRemove(metrics.openFiles, openFileDescriptors());
     // The time between two samples is part of each delay.
-    eventLoopLag.set(Math.max(0, delays.percentile(99) / 1e9 - LAG_RESOLUTION_MS / 1_000));
+    metrics.eventLoopLag.set(Math.max(0, delays.percentile(99) / 1e9 - LAG_RESOLUTION_MS / 1_000));
     delays.reset();
   };
 }

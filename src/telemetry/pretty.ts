@@ -1,5 +1,6 @@
 /** The log for people: a line has the time, the level, which resource, what happened, and few fields. */
 import type { PrettyOptions } from 'pino-pretty';
+import { oneLine } from '../api/printable.ts';
 
 /** pino-pretty takes a member `name` for that of a logger: the resource goes under another one before. */
 export function nameResource(fields: Record<string, unknown>): Record<string, unknown> {
@@ -42,6 +43,3 @@ const text = (value: unknown): string => (typeof value === 'string' ? value : ''
 
 const shown = (value: unknown): string =>
   typeof value === 'string' && /^[\w./:@+-]+$/.test(value) ? value : oneLine(JSON.stringify(value));
-
-/** What others wrote must not begin a line or move the cursor. */
-const oneLine = (words: string): string => words.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ');

@@ -258,7 +258,7 @@ describe('the CA is renewed', () => {
 test('a credential plugin that hangs is started anew', async () => {
   const watched = await hungPlugin;
   expect(watched.reflector.hasListed()).toBe(true);
-  expect(watched.interruptions.map(({ error }) => String(error)).join()).toContain('could not be had in time');
+  expect(watched.interruptions.map(({ error }) => String(error)).join()).toContain('did not come in time');
 });
 
 /** The plugin hangs when it is started for the first time. */

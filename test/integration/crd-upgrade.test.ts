@@ -103,7 +103,7 @@ test('an older definition is one warning, a detail of /readyz and a metric, and 
   expect(warning['missing']).toEqual(NEW_FIELDS);
   expect(warning.msg).toContain('helm upgrade');
   expect(warning.msg).toContain('kubectl apply -f crds/');
-  await operator.waitForLog(({ msg }) => msg === 'working');
+  await operator.waitForLog(({ msg }) => msg === 'starting workers');
   const ready = await read('readyz');
   expect(ready.status).toBe(200);
   expect(ready.text).toMatch(/^ok\n.*is older than this operator.*status\.delivery\.urlV2.*\n$/);

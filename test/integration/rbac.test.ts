@@ -97,9 +97,9 @@ async function live(
   delivery: boolean,
 ): Promise<void> {
   const leader = await start(kubeconfig, manifests);
-  await leader.waitForLog(({ msg }) => msg === 'this replica leads');
+  await leader.waitForLog(({ msg }) => msg === 'acquired the lease');
   const standby = await start(kubeconfig, manifests);
-  await standby.waitForLog(({ msg }) => msg.startsWith('standing by'));
+  await standby.waitForLog(({ msg }) => msg.startsWith('standby'));
   await Promise.all(
     namespaces.map(async (namespace) => {
       await mirrorAndCount(namespace);
@@ -108,7 +108,7 @@ async function live(
     }),
   );
   expect(await leader.stop()).toBe(0);
-  await standby.waitForLog(({ msg }) => msg === 'this replica leads');
+  await standby.waitForLog(({ msg }) => msg === 'acquired the lease');
   expect(await standby.stop()).toBe(0);
 }
 

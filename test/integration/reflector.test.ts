@@ -33,7 +33,7 @@ afterEach(async () => {
   proxy.resetAfter(undefined);
 });
 
-/** A reflector of all resources whose session goes through the proxy, until the test ends. */
+/** A reflector of all resources whose client goes through the proxy, until the test ends. */
 function watchAll({
   kubeconfig,
   ...options
@@ -166,8 +166,8 @@ describe('lists by pages', () => {
     for (let index = 0; index < 520; index++) names.push(await create());
     let compacted = false;
     const watched = watchAll({
-      wrap: (session) => {
-        const paged = withoutWatchList(session);
+      wrap: (client) => {
+        const paged = withoutWatchList(client);
         return {
           ...paged,
           request: async (call) => {

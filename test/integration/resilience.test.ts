@@ -28,7 +28,7 @@ const newJob = () => ({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: new
 /** An operator that has begun to visit resources. */
 async function startWorking(env?: Readonly<Record<string, string>>): Promise<TestOperator> {
   const operator = await bed.startOperator(env);
-  await operator.waitForLog(({ msg }) => msg === 'working');
+  await operator.waitForLog(({ msg }) => msg === 'starting workers');
   return operator;
 }
 
@@ -132,9 +132,9 @@ describe('leader election', () => {
 
   test('one replica works, the other stands by ready and takes over when the leader is told to stop', async () => {
     const leader = await bed.startOperator(env);
-    await leader.waitForLog(({ msg }) => msg === 'this replica leads');
+    await leader.waitForLog(({ msg }) => msg === 'acquired the lease');
     const standby = await bed.startOperator(env);
-    await standby.waitForLog(({ msg }) => msg.startsWith('standing by'));
+    await standby.waitForLog(({ msg }) => msg.startsWith('standby'));
     await eventually('the standby is ready', async () => expect(await isReady(standby.url)).toBe(true));
     const job = await createRunning('led');
     await mirrored('led', 'IN_PROGRESS');
@@ -147,7 +147,7 @@ describe('leader election', () => {
     expect(metricValue(samples, 'leader_election_master_status')).toBe(0);
     expect(metricValue(samples, 'legacy_restore_mirror_age_seconds')).toBe(0);
     expect(await leader.stop()).toBe(0);
-    await standby.waitForLog(({ msg }) => msg === 'this replica leads', 10_000);
+    await standby.waitForLog(({ msg }) => msg === 'acquired the lease', 10_000);
     bed.atlas.setBody(job.jobId, fetchedDownload(job, TOMORROW));
     expect(conditionOf(await mirrored('led', 'FINISHED'), 'Ready')).toBe('True JobFinished');
     expect(await standby.stop()).toBe(0);
@@ -155,13 +155,13 @@ describe('leader election', () => {
 
   test('a leader that was frozen until another one leads ends without writing', async () => {
     const frozen = await bed.startOperator(env);
-    await frozen.waitForLog(({ msg }) => msg === 'this replica leads');
+    await frozen.waitForLog(({ msg }) => msg === 'acquired the lease');
     await frozen.kill('SIGSTOP');
     const successor = await bed.startOperator(env);
-    await successor.waitForLog(({ msg }) => msg === 'this replica leads', 60_000);
+    await successor.waitForLog(({ msg }) => msg === 'acquired the lease', 60_000);
     await frozen.kill('SIGCONT');
     expect(await frozen.exited).toBe(1);
-    expect(frozen.log.map(({ msg }) => msg).join()).toContain('the lease could not be renewed in time');
+    expect(frozen.log.map(({ msg }) => msg).join()).toContain('lease lost');
     expect(await successor.stop()).toBe(0);
   });
 });

@@ -101,7 +101,7 @@ test(`${RESOURCES} resources: a restart fetches what is open, spread over the wi
   bed.atlas.requests.reset();
 
   const operator = await bed.startOperator();
-  const working = await operator.waitForLog(({ msg }) => msg === 'working');
+  const working = await operator.waitForLog(({ msg }) => msg === 'starting workers');
   const startedAt = performance.now();
   expect(working['resources']).toBe(RESOURCES);
   const visits = new Map<string, number>();

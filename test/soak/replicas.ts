@@ -47,7 +47,7 @@ export interface ReplicasOptions {
 }
 
 const RESTART_DELAY_MS = 1_000;
-const LOST_LEASE = 'the lease could not be renewed in time';
+const LOST_LEASE = 'lease lost';
 
 interface Running {
   readonly replica: Replica;
@@ -78,7 +78,7 @@ export function startReplicas({ count, kubeconfig, env, logFolder }: ReplicasOpt
     const entry: Running = { operator, done, replica: control(operator, done), ledSince: undefined };
     running.add(entry);
     operator
-      .waitForLog(({ msg }) => msg === 'this replica leads', LONGEST_TIMER_MS)
+      .waitForLog(({ msg }) => msg === 'acquired the lease', LONGEST_TIMER_MS)
       .then(
         () => {
           entry.ledSince = performance.now();

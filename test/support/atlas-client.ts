@@ -1,5 +1,5 @@
 import { Agent, type Dispatcher } from 'undici';
-import type { RestoreJobAnswer } from '../../src/atlas/answer.ts';
+import type { RestoreJobResponse } from '../../src/api/restore-job.ts';
 import {
   type AtlasClient,
   type AtlasClientOptions,
@@ -9,6 +9,7 @@ import {
 import type { AtlasCredentials } from '../../src/atlas/credentials.ts';
 import { AtlasError } from '../../src/atlas/errors.ts';
 import { createSend, type Send, type SendOptions } from '../../src/atlas/http.ts';
+import { type FailureReason, reasonOfAtlasFailure } from '../../src/restore-job/reasons.ts';
 
 /** A client of a simulator, without a request limit unless one is given. Closed when it is disposed of. */
 export function clientOf(
@@ -23,7 +24,7 @@ export function clientOf(
     requestsPerMinute: 0,
     version: '1.2.3',
     signal: new AbortController().signal,
-    onTurn: () => undefined,
+    onReserved: () => undefined,
     // Not the default one: the tests must not heed a proxy of the machine that they run on.
     dispatcher: new Agent(),
     ...options,
@@ -31,7 +32,7 @@ export function clientOf(
   return { ...client, [Symbol.asyncDispose]: client.close };
 }
 
-/** The exchange alone, on connections of its own unless a dispatcher is given. */
+/** Sending alone, on connections of its own unless a dispatcher is given. */
 export function testSend(
   options: Partial<SendOptions> = {},
 ): { readonly send: Send; readonly dispatcher: Dispatcher } & AsyncDisposable {
@@ -48,18 +49,34 @@ export function fetchJob(
   ref: RestoreJobRef,
   credentials: AtlasCredentials,
   waiter = ref.jobId,
-): Promise<RestoreJobAnswer> {
+): Promise<RestoreJobResponse> {
   const fetch = client.fetch(ref, credentials, waiter);
   if (fetch.kind === 'waiting') throw new Error(`${waiter} has to wait`);
-  return fetch.answer;
+  return fetch.response;
+}
+
+/** What an AtlasError tells, with the reason that the operator makes of it. */
+export interface AtlasErrorFacts extends Pick<AtlasError, 'kind' | 'code' | 'message' | 'httpStatus' | 'retryAfterMs'> {
+  readonly reason: FailureReason;
+  readonly errorCode: string | undefined;
+  readonly detail: string | undefined;
+  readonly cause: unknown;
 }
 
 /** The AtlasError that a promise rejects with; throws when it does anything else. */
-export async function atlasErrorOf(promise: Promise<unknown>): Promise<AtlasError> {
+export async function atlasErrorOf(promise: Promise<unknown>): Promise<AtlasErrorFacts> {
   const error = await promise.then(
     () => 'nothing: it was fulfilled',
     (reason: unknown) => reason,
   );
-  if (error instanceof AtlasError) return error;
+  if (error instanceof AtlasError) return atlasErrorFacts(error);
   throw new Error(`expected an AtlasError, got ${String(error)}`, { cause: error });
 }
+
+export function atlasErrorFacts(error: AtlasError): AtlasErrorFacts {
+  const { kind, code, message, httpStatus, retryAfterMs, cause, apiError } = error;
+  const reason = reasonOfAtlasFailure(error);
+  return { kind, code, message, httpStatus, retryAfterMs, cause, reason, ...described(apiError) };
+}
+
+const described = (apiError: AtlasError['apiError']) => ({ errorCode: apiError?.errorCode, detail: apiError?.detail });

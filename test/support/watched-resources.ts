@@ -1,10 +1,11 @@
-/** A reflector of LegacyRestoreJobs on a session of its own, and everything that it told. */
+/** A reflector of LegacyRestoreJobs on a client of its own, and everything that it told. */
 import type { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
-import { createInterruptionLog } from '../../src/kube/interruption-log.ts';
-import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob } from '../../src/kube/legacy-restore-jobs.ts';
+import { API_VERSION, type LegacyRestoreJob, PLURAL } from '../../src/api/legacy-restore-job.ts';
+import { collectionPath, toLegacyRestoreJob } from '../../src/controller/legacy-restore-jobs.ts';
+import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
 import { type Change, createReflector, type Reflector, type WatchCause } from '../../src/kube/reflector.ts';
-import { createSession, type KubeSession } from '../../src/kube/session.ts';
+import { createWatchLog } from '../../src/kube/watch-log.ts';
 
 export interface Watched {
   readonly reflector: Reflector<LegacyRestoreJob>;
@@ -23,39 +24,36 @@ export interface WatchOptions {
   /** All of them when absent. */
   readonly namespace?: string;
   readonly change?: (change: Change<LegacyRestoreJob>) => void;
-  /** Comes between the reflector and the session. */
-  readonly wrap?: (session: KubeSession) => KubeSession;
+  /** Comes between the reflector and the client. */
+  readonly wrap?: (client: KubeClient) => KubeClient;
 }
 
 /** Starts it. */
-export function watchResources({ load, namespace, change, wrap = (session) => session }: WatchOptions): Watched {
-  const session = createSession({ load, userAgent: 'reflector-test' });
+export function watchResources({ load, namespace, change, wrap = (client) => client }: WatchOptions): Watched {
+  const client = createKubeClient({ load, userAgent: 'reflector-test' });
   const changes: Watched['changes'] = [];
   const interruptions: Watched['interruptions'] = [];
   const [warnings, paths]: [string[], string[]] = [[], []];
-  const told = createInterruptionLog(
+  const told = createWatchLog(
     pino({ level: 'warn' }, { write: (line) => warnings.push(JSON.parse(line).msg) }),
+    { apiVersion: API_VERSION, plural: PLURAL },
     namespace,
   );
-  const observed: KubeSession = {
-    ...session,
+  const observed: KubeClient = {
+    ...client,
     request: (call) => {
       paths.push(call.path);
-      return session.request(call);
+      return client.request(call);
     },
     stream: (path, signal) => {
       paths.push(path);
-      return session.stream(path, signal);
+      return client.stream(path, signal);
     },
   };
   const reflector = createReflector({
-    session: wrap(observed),
+    client: wrap(observed),
     path: collectionPath(namespace),
-    keep: keepLegacyRestoreJob,
-    onChange: (next) => {
-      changes.push(next);
-      change?.(next);
-    },
+    transform: toLegacyRestoreJob,
     onListed: () => undefined,
     onInterrupted: (cause, error, waitMs) => {
       interruptions.push({ cause, error, waitMs });
@@ -65,7 +63,10 @@ export function watchResources({ load, namespace, change, wrap = (session) => se
     onEndedEarly: () => undefined,
   });
   const stop = new AbortController();
-  const ended = reflector.run(stop.signal);
+  const ended = reflector.run(stop.signal, (next) => {
+    changes.push(next);
+    change?.(next);
+  });
   return {
     reflector,
     changes,
@@ -75,13 +76,13 @@ export function watchResources({ load, namespace, change, wrap = (session) => se
     end: async () => {
       stop.abort(new Error('the test is over'));
       await ended;
-      await session.close();
+      await client.close();
     },
   };
 }
 
-/** A session in which the API server refuses to stream lists, with the status of one that cannot. */
-export const withoutWatchList = (session: KubeSession): KubeSession => ({
-  ...session,
-  stream: (path, signal) => session.stream(path.replace('NotOlderThan', 'Exact'), signal),
+/** A client in which the API server refuses to stream lists, with the status of one that cannot. */
+export const withoutWatchList = (client: KubeClient): KubeClient => ({
+  ...client,
+  stream: (path, signal) => client.stream(path.replace('NotOlderThan', 'Exact'), signal),
 });

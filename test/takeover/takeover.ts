@@ -11,7 +11,7 @@ const DAY_MS = 86_400_000;
 /** Milliseconds from the signal until another replica leads, and until a change at Atlas of that moment is mirrored. */
 export async function measureTakeover(bed: TestBed, signal: NodeJS.Signals): Promise<readonly number[]> {
   const leader = await bed.startOperator(ENV);
-  await leader.waitForLog(({ msg }) => msg === 'this replica leads', PATIENCE_MS);
+  await leader.waitForLog(({ msg }) => msg === 'acquired the lease', PATIENCE_MS);
   const standby = await bed.startOperator(ENV);
   await untilReady(standby);
   const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
@@ -23,7 +23,7 @@ export async function measureTakeover(bed: TestBed, signal: NodeJS.Signals): Pro
   const startedAt = performance.now();
   await leader.kill(signal);
   bed.atlas.setBody(job.jobId, fetchedDownload(job, atlasDate(Date.now() + DAY_MS)));
-  await standby.waitForLog(({ msg }) => msg === 'this replica leads', PATIENCE_MS);
+  await standby.waitForLog(({ msg }) => msg === 'acquired the lease', PATIENCE_MS);
   const leads = performance.now() - startedAt;
   const isFinished = ({ status }: { status: { statusName?: string } }): boolean => status.statusName === 'FINISHED';
   await bed.until(name, 'the change is mirrored', isFinished, undefined, PATIENCE_MS);

@@ -1,10 +1,11 @@
 /** Resources in every state of their lives, as the operator itself writes them, and the health that each must have. */
+
+import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import { API_VERSION, KIND } from '../../../src/api/legacy-restore-job.ts';
 import { REASONS } from '../../../src/api/reasons.ts';
 import { ERROR_CODES, errorFromAnswer, invalidResponse } from '../../../src/atlas/errors.ts';
 import type { DeliverySecretResult, Failure, Outcome } from '../../../src/controller/outcome.ts';
 import { report } from '../../../src/controller/report.ts';
-import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
 import { answerOf, resource, SPEC, written } from '../../unit/support/resources.ts';
 import type { JsonObject } from '../atlas-simulator/json.ts';
 import {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { Status } from '../../../src/api/legacy-restore-job.ts';
 import { missingFields, neededSchema, Schema, withoutFields } from '../../../src/api/schema-fields.ts';
 import { atlasDate, encryptedDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { answerOf, SPEC } from '../support/resources.ts';
+import { responseOf, SPEC } from '../support/resources.ts';
 
 const NEEDED = neededSchema();
 const PATHS = ['spec', 'status'].flatMap((root) => pathsBelow(root, NEEDED.properties?.[root]));
@@ -69,7 +69,7 @@ describe('what an installed schema lacks', () => {
 });
 
 describe('a status without the missing fields', () => {
-  const job = { ...answerOf(urlV2Download(SPEC, atlasDate(0))).job, ...answerOf(encryptedDownload(SPEC, '')).job };
+  const job = { ...responseOf(urlV2Download(SPEC, atlasDate(0))).job, ...responseOf(encryptedDownload(SPEC, '')).job };
   const condition = {
     type: 'Ready',
     status: 'True',

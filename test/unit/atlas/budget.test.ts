@@ -19,7 +19,7 @@ function recording(options: Partial<BudgetOptions> = {}): Budgets & { readonly t
   const budgets = createBudgets({
     requestsPerMinute: 60,
     random: () => 0,
-    onTurn: (waiter) => void turns.push([Date.now() - START, waiter]),
+    onReserved: (waiter) => void turns.push([Date.now() - START, waiter]),
     ...options,
   });
   return { ...budgets, turns };
@@ -131,7 +131,7 @@ describe('the rate', () => {
             // Who does not stand in line asks later, or never.
             else if (!patient) budgets.forget(waiter);
           };
-          const budgets = createBudgets({ requestsPerMinute, onTurn: take });
+          const budgets = createBudgets({ requestsPerMinute, onReserved: take });
           let waiters = 0;
           for (const event of events) {
             if ('pauseMs' in event) budgets.pause('b', event.pauseMs);
@@ -163,7 +163,7 @@ describe('the rate', () => {
             if (budgets.admit('b', waiter).admitted) waiting.delete(waiter);
             else waiting.add(waiter);
           };
-          const budgets = createBudgets({ requestsPerMinute, onTurn: take });
+          const budgets = createBudgets({ requestsPerMinute, onReserved: take });
           let count = 0;
           for (const { gapMs, size } of arrivals) {
             jest.advanceTimersByTime(gapMs);
@@ -239,7 +239,7 @@ describe('the line', () => {
 
   test('gives a place without asking for a request', () => {
     const budgets = recording();
-    expect(budgets.wait('b', 'w')).toEqual({ admitted: false, pausedSince: undefined });
+    expect(budgets.wait('b', 'w')).toEqual({ admitted: false, pause: undefined });
     untilTurn(budgets);
     expect(called(budgets)).toEqual(['w']);
     expect(drain(budgets)).toBe(11);
@@ -277,14 +277,16 @@ describe('the line', () => {
   });
 });
 
+const pausedSince = (start: number) => ({ forMs: Date.now() - start, apiError: undefined });
+
 describe('a pause', () => {
   test('lasts as long as Atlas says, and nobody is admitted or called while it does', () => {
     const budgets = recording();
     budgets.admit('b', 'earlier');
     budgets.pause('b', 30_000);
-    expect(budgets.admit('b', 'a')).toEqual({ admitted: false, pausedSince: START });
+    expect(budgets.admit('b', 'a')).toEqual({ admitted: false, pause: pausedSince(START) });
     jest.advanceTimersByTime(10_000);
-    expect(budgets.wait('b', 'b')).toEqual({ admitted: false, pausedSince: START });
+    expect(budgets.wait('b', 'b')).toEqual({ admitted: false, pause: pausedSince(START) });
     jest.advanceTimersByTime(19_999);
     expect([budgets.turns, budgets.usage().paused]).toEqual([[], 1]);
     jest.advanceTimersByTime(1);
@@ -376,12 +378,20 @@ describe('a pause', () => {
     untilTurn(budgets);
     budgets.admit('b', 'w');
     budgets.pause('b', 55_000);
-    expect(budgets.wait('b', 'w')).toEqual({ admitted: false, pausedSince: START });
+    expect(budgets.wait('b', 'w')).toEqual({ admitted: false, pause: pausedSince(START) });
     untilTurn(budgets);
     expect(admitted(budgets, 'b', 'w')).toBe(true);
     budgets.succeeded('b', undefined);
     budgets.pause('b', 5_000);
-    expect(budgets.wait('b', 'w')).toEqual({ admitted: false, pausedSince: Date.now() });
+    expect(budgets.wait('b', 'w')).toEqual({ admitted: false, pause: pausedSince(Date.now()) });
+  });
+
+  test('tells the error of the newest response that asked for it', () => {
+    const budgets = recording();
+    budgets.pause('b', 55_000, { error: 429, errorCode: 'RATE_LIMITED' });
+    expect(budgets.wait('b', 'w').pause?.apiError).toEqual({ error: 429, errorCode: 'RATE_LIMITED' });
+    budgets.pause('b', 55_000, { error: 503 });
+    expect(budgets.wait('b', 'w').pause?.apiError).toEqual({ error: 503 });
   });
 
   test('that is over is none: whoever waits then waits for our own rate', () => {
@@ -389,8 +399,8 @@ describe('a pause', () => {
     budgets.pause('b', 5_000);
     jest.advanceTimersByTime(5_000);
     drain(budgets);
-    expect(budgets.admit('b', 'w')).toEqual({ admitted: false, pausedSince: undefined });
-    expect(budgets.wait('b', 'v')).toEqual({ admitted: false, pausedSince: undefined });
+    expect(budgets.admit('b', 'w')).toEqual({ admitted: false, pause: undefined });
+    expect(budgets.wait('b', 'v')).toEqual({ admitted: false, pause: undefined });
   });
 
   test('takes no turn away: who was called before is called again, first', () => {
@@ -400,7 +410,7 @@ describe('a pause', () => {
     untilTurn(budgets);
     expect(called(budgets)).toEqual(['a']);
     budgets.pause('b', 30_000);
-    expect(budgets.admit('b', 'a')).toEqual({ admitted: false, pausedSince: expect.any(Number) });
+    expect(budgets.admit('b', 'a')).toEqual({ admitted: false, pause: expect.anything() });
     budgets.turns.length = 0;
     expect(untilTurn(budgets)).toBe(30_000);
     jest.advanceTimersByTime(MINUTE);

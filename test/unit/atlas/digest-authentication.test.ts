@@ -63,7 +63,7 @@ describe('with the Atlas simulator', () => {
   async function ask(credentials = KEY, query = ''): Promise<number> {
     const url = atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB, query);
     const request = { method: 'GET', url, headers: {} } as const;
-    const { status } = await digest.exchange(http.send, request, credentials, credentialsKey(credentials));
+    const { status } = await digest.authenticate(http.send, request, credentials, credentialsKey(credentials));
     return status;
   }
 
@@ -155,7 +155,7 @@ describe('with the Atlas simulator', () => {
 
 describe('an exchange', () => {
   const exchange = (digest: DigestAuthentication, { send }: Scripted, credentials = KEY) =>
-    digest.exchange(send, REQUEST, credentials, credentialsKey(credentials));
+    digest.authenticate(send, REQUEST, credentials, credentialsKey(credentials));
 
   test('signs path and query, counts from one, and leaves other headers alone', async () => {
     const digest = createDigestAuthentication();
@@ -164,7 +164,7 @@ describe('an exchange', () => {
       seen.push(request);
       return Promise.resolve(seen.length === 1 ? challenge('n') : OK);
     };
-    for (let count = 0; count < 3; count += 1) await digest.exchange(send, REQUEST, KEY, 'key');
+    for (let count = 0; count < 3; count += 1) await digest.authenticate(send, REQUEST, KEY, 'key');
     expect(seen[0]).toEqual(REQUEST);
     const headers = seen.slice(1).map((request) => request.headers['authorization']);
     expect(headers.map((header) => part(header, 'nc'))).toEqual(['00000001', '00000002', '00000003']);

@@ -1,119 +1,54 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { REASONS } from '../../../src/api/reasons.ts';
-import {
-  AtlasError,
-  ERROR_CODES,
-  errorFromAnswer,
-  invalidResponse,
-  printable,
-  unavailable,
-} from '../../../src/atlas/errors.ts';
+import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
 
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
-const LONGEST_REMEDY = Math.max(...Object.values(REASONS).map(({ remedy }) => remedy.length));
 const anyText = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 2_000 }),
   fc.string({ unit: fc.constantFrom('\n', '\r', '\u0000', '\u001b', '\u202e', '\u2028', '\ud800', 'é', '😀', ' ') }),
   fc.constantFrom('x'.repeat(100_000), '\n'.repeat(100_000), '😀'.repeat(50_000)),
 );
 
-describe('the message', () => {
-  test('says what Atlas answered, its code, its words, and what to do', () => {
-    const error = errorFromAnswer({
-      httpStatus: 404,
-      errorCode: 'CLUSTER_NOT_FOUND',
-      detail: 'No cluster named cluster-607 exists in group 6a79.',
-      retryAfterMs: undefined,
-    });
-    expect(error.message).toBe(
-      'Atlas answered 404 CLUSTER_NOT_FOUND (No cluster named cluster-607 exists in group 6a79.). ' +
-        REASONS.ClusterNotFound.remedy,
-    );
-    expect([error.name, error instanceof AtlasError, error instanceof Error]).toEqual(['AtlasError', true, true]);
+describe('the error of a response', () => {
+  test.each([
+    [400, 'ATLAS_REFUSED', 'refused'],
+    [401, 'ATLAS_REFUSED', 'refused'],
+    [404, 'ATLAS_REFUSED', 'refused'],
+    [408, 'ATLAS_SERVER_ERROR', 'unavailable'],
+    [425, 'ATLAS_SERVER_ERROR', 'unavailable'],
+    [429, 'ATLAS_RATE_LIMITED', 'rateLimited'],
+    [500, 'ATLAS_SERVER_ERROR', 'unavailable'],
+    [599, 'ATLAS_SERVER_ERROR', 'unavailable'],
+    [302, 'ATLAS_UNEXPECTED_STATUS', 'invalidResponse'],
+  ])('%s: %s', (httpStatus, code, kind) => {
+    expect(errorFromResponse(httpStatus, undefined, 5)).toMatchObject({ code, kind, httpStatus, retryAfterMs: 5 });
   });
 
-  test.each(ERROR_CODES.map((entry) => [entry.errorCode, entry] as const))(
-    'says what to do about %s',
-    (errorCode, { httpStatus, kind, reason, remedy }) => {
-      const error = errorFromAnswer({ httpStatus, errorCode, detail: undefined, retryAfterMs: undefined });
-      expect(error).toMatchObject({ errorCode, httpStatus, kind, reason });
-      expect(error.message).toBe(`Atlas answered ${httpStatus} ${errorCode}. ${remedy ?? REASONS[reason].remedy}`);
-      expect(error.message).toMatch(/\. [A-Z].{10,}\.$/);
-    },
-  );
-
-  test('has no gaps where Atlas said nothing', () => {
-    const error = errorFromAnswer({ httpStatus: 503, errorCode: undefined, detail: '', retryAfterMs: 5 });
-    expect(error.message).toBe(`Atlas answered 503. ${REASONS.AtlasUnavailable.remedy}`);
-    expect(error).toMatchObject({ errorCode: undefined, httpStatus: 503, retryAfterMs: 5 });
+  test('says what Atlas answered, without a remedy and without what changes from try to try', () => {
+    const apiError = { error: 404, errorCode: 'CLUSTER_NOT_FOUND', detail: 'No cluster named cluster-607 exists.' };
+    const error = errorFromResponse(404, apiError, undefined);
+    expect(error.message).toBe('Atlas answered 404 CLUSTER_NOT_FOUND');
+    expect(error.apiError).toBe(apiError);
+    expect([error.name, error instanceof AtlasError, error instanceof Error]).toEqual(['AtlasError', true, true]);
+    expect(errorFromResponse(503, undefined, undefined).message).toBe('Atlas answered 503');
   });
 
   test('is one bounded line of printable text, whatever Atlas writes', () => {
     fc.assert(
-      fc.property(
-        fc.integer({ min: 100, max: 599 }),
-        fc.option(anyText, { nil: undefined }),
-        fc.option(anyText, { nil: undefined }),
-        (httpStatus, errorCode, detail) => {
-          const error = errorFromAnswer({ httpStatus, errorCode, detail, retryAfterMs: undefined });
-          expect(error.message).not.toMatch(UNPRINTABLE);
-          expect(error.message.isWellFormed()).toBe(true);
-          expect(error.message.length).toBeLessThan(LONGEST_REMEDY + 500);
-          expect(error.message).toContain(String(httpStatus));
-          expect(error.message).toContain(REASONS[error.reason].remedy);
-          // The code is a key of comparisons: one word, or nothing.
-          expect(error.errorCode ?? 'none').toMatch(/^\w{1,64}$/);
-          if (error.errorCode !== undefined) expect(error.message).toContain(` ${error.errorCode}`);
-        },
-      ),
-      { numRuns: 500 },
-    );
-  });
-
-  test('is the same for the same answer: it is compared', () => {
-    const answer = { httpStatus: 429, errorCode: 'RATE_LIMITED', detail: 'Wait.' };
-    const [one, other] = [5_000, 6_000].map((retryAfterMs) => errorFromAnswer({ ...answer, retryAfterMs }).message);
-    expect(one).toBe(other);
-  });
-});
-
-test.each([
-  ['a bad answer', invalidResponse('Atlas answered 204 instead of 200', { httpStatus: 204 }), 'InvalidResponse', 204],
-  ['no answer', unavailable('Atlas cannot be reached (ECONNREFUSED)'), 'AtlasUnavailable', undefined],
-] as const)('%s is transient and says what to do', (_, error, reason, httpStatus) => {
-  expect(error).toMatchObject({ kind: 'transient', reason, httpStatus, errorCode: undefined, retryAfterMs: undefined });
-  expect(error.message).toMatch(/^Atlas .*\. \S/);
-  expect(error.message).toContain(REASONS[reason].remedy);
-});
-
-test('the cause is kept for logs and stays out of the message', () => {
-  const cause = new Error('http://user:password@proxy');
-  const error = unavailable('Atlas cannot be reached', cause);
-  expect(error.cause).toBe(cause);
-  expect(error.message).not.toContain('password');
-});
-
-describe('printable', () => {
-  test('is bounded, well-formed and without control characters', () => {
-    fc.assert(
-      fc.property(anyText, fc.integer({ min: 1, max: 400 }), (text, maxLength) => {
-        const clean = printable(text, maxLength);
-        expect(clean.length).toBeLessThanOrEqual(maxLength);
-        expect(clean.isWellFormed()).toBe(true);
-        expect(clean).not.toMatch(UNPRINTABLE);
+      fc.property(fc.integer({ min: 100, max: 599 }), anyText, anyText, (httpStatus, errorCode, detail) => {
+        const { message } = errorFromResponse(httpStatus, { error: httpStatus, errorCode, detail }, undefined);
+        expect(message).not.toMatch(UNPRINTABLE);
+        expect(message.isWellFormed()).toBe(true);
+        expect(message.length).toBeLessThan(100);
       }),
       { numRuns: 500 },
     );
   });
+});
 
-  test.each([
-    ['stays as it is', 'Jäsøn – 😀', 20, 'Jäsøn – 😀'],
-    ['loses line ends', ' a\r\n\tb\u0000c\u202ed ', 20, 'a b c d'],
-    ['of just the length stays whole', 'abcde', 5, 'abcde'],
-    ['that is longer is cut', 'abcdef', 5, 'abcd…'],
-    ['is not cut inside of a character that anybody would see', 'abc😀def', 5, 'abc\ufffd…'],
-  ])('a text %s', (_, text, maxLength, expected) => {
-    expect(printable(text, maxLength)).toBe(expected);
-  });
+test('the cause is kept and stays out of the message', () => {
+  const cause = new Error('http://user:password@proxy');
+  const error = new AtlasError('ATLAS_UNREACHABLE', 'Atlas cannot be reached', { cause });
+  expect(error.cause).toBe(cause);
+  expect(error.message).not.toContain('password');
 });

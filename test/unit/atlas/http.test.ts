@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type HttpRequest, MAX_BODY_BYTES, retryAfterMs } from '../../../src/atlas/http.ts';
+import { type HttpRequest, MAX_BODY_BYTES } from '../../../src/atlas/http.ts';
 import { atlasErrorOf, testSend } from '../../support/atlas-client.ts';
 import { invalidUtf8, truncatedJson, wrongContentLength } from '../../support/atlas-simulator/fault-samples.ts';
 import type { Fault } from '../../support/atlas-simulator/faults.ts';
@@ -67,7 +67,7 @@ describe('a body', () => {
     expect((await http.send(jobRequest())).body).toHaveLength(MAX_BODY_BYTES);
     once({ kind: 'body', body: 'x'.repeat(MAX_BODY_BYTES + 1) });
     const error = await atlasErrorOf(http.send(jobRequest()));
-    expect(error).toMatchObject({ kind: 'transient', reason: 'InvalidResponse' });
+    expect(error).toMatchObject({ kind: 'invalidResponse', reason: 'InvalidResponse' });
     expect(error.message).toContain('8 MiB');
     expect((await http.send(jobRequest())).status).toBe(401);
   });
@@ -83,7 +83,7 @@ describe('a body', () => {
     await using http = testSend();
     once(invalidUtf8());
     const error = await atlasErrorOf(http.send(jobRequest()));
-    expect(error).toMatchObject({ kind: 'transient', reason: 'InvalidResponse' });
+    expect(error).toMatchObject({ kind: 'invalidResponse', reason: 'InvalidResponse' });
     expect(error.message).toContain('UTF-8');
   });
 
@@ -104,8 +104,8 @@ describe('the deadline', () => {
     await using http = testSend({ timeoutMs: 150, dispatcher: patient.dispatcher });
     once({ kind: 'stall', phase });
     const error = await atlasErrorOf(http.send(jobRequest()));
-    expect(error).toMatchObject({ kind: 'transient', reason: 'AtlasUnavailable', httpStatus: undefined });
-    expect(error.message).toMatch(/^Atlas did not answer within 0\.15s\. /);
+    expect(error).toMatchObject({ kind: 'unavailable', reason: 'AtlasUnavailable', httpStatus: undefined });
+    expect(error.message).toBe('Atlas did not answer within 0.15s');
     // The connection that stalled is not used again.
     expect((await patient.send(jobRequest())).status).toBe(401);
   });
@@ -142,8 +142,8 @@ describe('a connection', () => {
     await using http = testSend();
     once(fault);
     const error = await atlasErrorOf(http.send(jobRequest()));
-    expect(error).toMatchObject({ kind: 'transient', reason: 'AtlasUnavailable', httpStatus: undefined });
-    expect(error.message.startsWith(`Atlas cannot be reached${code}. `)).toBe(true);
+    expect(error).toMatchObject({ kind: 'unavailable', reason: 'AtlasUnavailable', httpStatus: undefined });
+    expect(error.message).toBe(`Atlas cannot be reached${code}`);
     expect((await http.send(jobRequest())).status).toBe(401);
   });
 
@@ -152,7 +152,7 @@ describe('a connection', () => {
     const request = jobRequest();
     await atlas.stop();
     const error = await atlasErrorOf(http.send(request));
-    expect(error).toMatchObject({ kind: 'transient', reason: 'AtlasUnavailable' });
+    expect(error).toMatchObject({ kind: 'unavailable', reason: 'AtlasUnavailable' });
     expect(error.message).toContain('(ECONNREFUSED)');
     expect(error.message).not.toContain('127.0.0.1');
   });
@@ -175,43 +175,5 @@ describe("the caller's signal", () => {
     await using http = testSend({ signal: AbortSignal.abort(reason) });
     await expect(http.send(jobRequest())).rejects.toBe(reason);
     expect(atlas.requests.counts().total).toBe(0);
-  });
-});
-
-describe('Retry-After', () => {
-  const NOW = Date.parse('2030-01-01T00:00:00Z');
-  const told = (value: string) => retryAfterMs({ 'retry-after': value }, NOW);
-
-  test.each([
-    ['0', 0],
-    ['55', 55_000],
-    [' 55 ', 55_000],
-    ['1.5', 1_500],
-    ['Tue, 01 Jan 2030 00:01:30 GMT', 90_000],
-    ['Tuesday, 01-Jan-30 00:01:30 GMT', 90_000],
-    ['Tue Jan  1 00:01:30 2030', 90_000],
-    ['Mon, 31 Dec 2029 23:00:00 GMT', 0],
-    ['Sun, 06 Nov 1994 08:49:37 GMT', 0],
-    ['Sunday', undefined],
-  ])('%p', (value, expected) => {
-    expect(told(value)).toBe(expected);
-  });
-
-  test.each(['', ' ', 'soon', '-5', '+5', '1e3', '5s', '0x10', '5, 6', 'in 2050', 'soon 5', 'NaN', 'Infinity', 'null'])(
-    'says nothing as %p',
-    (value) => {
-      expect(told(value)).toBeUndefined();
-    },
-  );
-
-  test('is not there', () => {
-    expect(retryAfterMs({}, NOW)).toBeUndefined();
-  });
-
-  test('of several headers the first counts', async () => {
-    await using server = await startRecordingServer(() => ({ status: 503, headers: { 'Retry-After': ['5', '7'] } }));
-    await using http = testSend();
-    const { headers } = await http.send(get(server.url));
-    expect(retryAfterMs(headers, NOW)).toBe(5_000);
   });
 });

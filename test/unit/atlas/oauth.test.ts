@@ -40,7 +40,7 @@ afterEach(async () => {
 
 async function ask(credentials = ACCOUNT): Promise<number> {
   const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
-  const { status } = await oauth.exchange(http.send, request, credentials, credentialsKey(credentials));
+  const { status } = await oauth.authenticate(http.send, request, credentials, credentialsKey(credentials));
   return status;
 }
 
@@ -61,7 +61,7 @@ test('how each request for a token ended is told', async () => {
   );
   const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
   const askOwn = (credentials: typeof ACCOUNT) =>
-    own.exchange(http.send, request, credentials, credentialsKey(credentials)).catch(() => undefined);
+    own.authenticate(http.send, request, credentials, credentialsKey(credentials)).catch(() => undefined);
   await Promise.all([askOwn(ACCOUNT), askOwn(ACCOUNT)]);
   await askOwn({ ...ACCOUNT, clientSecret: 'wrong' });
   expect(results).toEqual(['granted', 'refused']);
@@ -163,7 +163,7 @@ describe('a token', () => {
     clock += 5 * MINUTE - 1;
     expect(await ask()).toBe(200);
     clock += 1;
-    expect(await atlasErrorOf(ask())).toMatchObject({ kind: 'transient', reason: 'AtlasUnavailable' });
+    expect(await atlasErrorOf(ask())).toMatchObject({ kind: 'unavailable', reason: 'AtlasUnavailable' });
     fault.remove();
     clock += 6_000;
     expect(await ask()).toBe(200);
@@ -179,7 +179,7 @@ describe('the token request', () => {
       body: target === '/api/oauth/token' ? JSON.stringify(token) : '{}',
     }));
     const own = createOAuthAuthentication(server.url, http.send, () => clock);
-    await own.exchange(http.send, { method: 'GET', url: `${server.url}/job`, headers: {} }, credentials, 'key');
+    await own.authenticate(http.send, { method: 'GET', url: `${server.url}/job`, headers: {} }, credentials, 'key');
     await own.revokeAll();
     return server.requests;
   };
@@ -220,12 +220,12 @@ describe('a refusal of the token endpoint', () => {
       atlas.configure({ basicChallenge });
       const error = await atlasErrorOf(ask(WRONG));
       expect(error).toMatchObject({
-        kind: 'permanent',
+        kind: 'refused',
         reason: 'Unauthorized',
         httpStatus: 401,
         errorCode: 'invalid_client',
       });
-      expect(error.message).toContain('(Invalid credentials provided.)');
+      expect(error.detail).toBe('Invalid credentials provided.');
       expect(error.message).not.toContain(WRONG.clientSecret);
       for (let count = 0; count < 50; count += 1) {
         expect(await atlasErrorOf(ask(WRONG))).toMatchObject({ reason: 'Unauthorized' });
@@ -265,7 +265,7 @@ describe('a refusal of the token endpoint', () => {
     failToken({ kind: 'status', status: 503, headers: { 'Retry-After': String(seconds) } }, 1);
     await atlasErrorOf(ask());
     clock += seconds * 1_000 - 1;
-    expect(await atlasErrorOf(ask())).toMatchObject({ kind: 'transient', retryAfterMs: seconds * 1_000 });
+    expect(await atlasErrorOf(ask())).toMatchObject({ kind: 'unavailable', retryAfterMs: seconds * 1_000 });
     expect(tokenRequests()).toBe(1);
     clock += 1;
     expect([await ask(), tokenRequests()]).toEqual([200, 2]);
@@ -286,16 +286,16 @@ describe('a refusal of the token endpoint', () => {
       'too many live tokens',
       403,
       { error: 'access_denied', error_description: 'Too many.' },
-      'permanent',
+      'refused',
       'Forbidden',
       'access_denied',
     ],
-    ['a bad request', 400, { error: 'invalid_request' }, 'permanent', 'BadRequest', 'invalid_request'],
+    ['a bad request', 400, { error: 'invalid_request' }, 'refused', 'BadRequest', 'invalid_request'],
     [
       'an ApiError',
       403,
       { error: 403, errorCode: 'IP_ADDRESS_NOT_ON_ACCESS_LIST' },
-      'permanent',
+      'refused',
       'AccessListDenied',
       'IP_ADDRESS_NOT_ON_ACCESS_LIST',
     ],
@@ -303,11 +303,11 @@ describe('a refusal of the token endpoint', () => {
       'an outage',
       503,
       { error: 503, errorCode: 'UNEXPECTED_ERROR' },
-      'transient',
+      'unavailable',
       'AtlasUnavailable',
       'UNEXPECTED_ERROR',
     ],
-    ['another body', 401, [null], 'permanent', 'Unauthorized', undefined],
+    ['another body', 401, [null], 'refused', 'Unauthorized', undefined],
   ])('%s', async (_, status, json, kind, reason, errorCode) => {
     failToken({ kind: 'status', status, json });
     expect(await atlasErrorOf(ask())).toMatchObject({ httpStatus: status, kind, reason, errorCode });
@@ -331,11 +331,11 @@ describe('a refusal of the token endpoint', () => {
   });
 
   test.each([
-    ['a reset', { kind: 'reset', phase: 'before-answer' }],
-    ['a redirect', { kind: 'redirect', location: 'http://elsewhere.example/' }],
-  ] as const)('%s is transient', async (_, fault) => {
+    ['a reset', { kind: 'reset', phase: 'before-answer' }, 'unavailable'],
+    ['a redirect', { kind: 'redirect', location: 'http://elsewhere.example/' }, 'invalidResponse'],
+  ] as const)('%s is transient', async (_, fault, kind) => {
     failToken(fault);
-    expect(await atlasErrorOf(ask())).toMatchObject({ kind: 'transient' });
+    expect(await atlasErrorOf(ask())).toMatchObject({ kind });
     expect(tokenRequests()).toBe(1);
   });
 
@@ -356,7 +356,7 @@ describe('a refusal of the token endpoint', () => {
   ])('200 with %s is no token', async (_, body) => {
     const fault = failToken({ kind: 'body', body });
     const error = await atlasErrorOf(ask());
-    expect(error).toMatchObject({ kind: 'transient', reason: 'InvalidResponse', httpStatus: 200 });
+    expect(error).toMatchObject({ kind: 'invalidResponse', reason: 'InvalidResponse', httpStatus: 200 });
     expect(error.message).not.toContain(SECRET);
     expect([tokenRequests(), jobRequests()]).toEqual([1, 0]);
     fault.remove();
@@ -377,7 +377,7 @@ describe('a refusal of the token endpoint', () => {
     await using _server = server;
     const own = createOAuthAuthentication(server.url, http.send, () => clock);
     const asked = () =>
-      own.exchange(http.send, { method: 'GET', url: `${server.url}/job`, headers: {} }, ACCOUNT, 'key');
+      own.authenticate(http.send, { method: 'GET', url: `${server.url}/job`, headers: {} }, ACCOUNT, 'key');
     expect((await asked()).status).toBe(200);
     clock += later;
     expect((await asked()).status).toBe(200);
@@ -390,9 +390,9 @@ describe('a refusal of the token endpoint', () => {
     const send: Send = (request): Promise<HttpAnswer> => (stopping ? Promise.reject(reason) : http.send(request));
     const own = createOAuthAuthentication(atlas.url, send, () => clock);
     const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
-    await expect(own.exchange(send, request, ACCOUNT, 'key')).rejects.toBe(reason);
+    await expect(own.authenticate(send, request, ACCOUNT, 'key')).rejects.toBe(reason);
     stopping = false;
-    expect((await own.exchange(send, request, ACCOUNT, 'key')).status).toBe(200);
+    expect((await own.authenticate(send, request, ACCOUNT, 'key')).status).toBe(200);
   });
 });
 
@@ -402,7 +402,7 @@ describe('revokeAll', () => {
     await ask();
     const another = createOAuthAuthentication(atlas.url, http.send, () => clock);
     const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
-    const asked = () => another.exchange(http.send, request, ACCOUNT, 'key');
+    const asked = () => another.authenticate(http.send, request, ACCOUNT, 'key');
     expect(await atlasErrorOf(asked())).toMatchObject({ errorCode: 'access_denied' });
     await oauth.revokeAll();
     clock += MINUTE;
@@ -446,7 +446,7 @@ test('tokens of the last thousand credentials are remembered and no more', async
   };
   const own = createOAuthAuthentication('https://atlas.example', send, () => clock);
   const asked = (index: number) =>
-    own.exchange(send, { method: 'GET', url: 'https://atlas.example/job', headers: {} }, ACCOUNT, `key${index}`);
+    own.authenticate(send, { method: 'GET', url: 'https://atlas.example/job', headers: {} }, ACCOUNT, `key${index}`);
   for (let index = 0; index <= 1_000; index += 1) await asked(index);
   answers.length = 0;
   await asked(1_000);

@@ -1,14 +1,16 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
-import type { Status } from '../../../src/api/legacy-restore-job.ts';
+import type { LegacyRestoreJob, Status } from '../../../src/api/legacy-restore-job.ts';
 import type { RestoreJobAnswer } from '../../../src/atlas/answer.ts';
 import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
 import { errorFromAnswer } from '../../../src/atlas/errors.ts';
 import { type Controller, createController } from '../../../src/controller/controller.ts';
+import { toLegacyRestoreJob } from '../../../src/controller/legacy-restore-jobs.ts';
+import { createQueue } from '../../../src/controller/queue.ts';
+import { observeQueue } from '../../../src/controller/queue-metrics.ts';
+import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import type { EventContent } from '../../../src/kube/events.ts';
-import { keepLegacyRestoreJob, type LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
-import type { KubeRequest } from '../../../src/kube/session.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import {
   atlasDate,
@@ -19,7 +21,7 @@ import {
   youngJob,
 } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { metricValue, samplesOf } from '../../support/scrape.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 import { answerOf, conditionOf, resource, SPEC } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
@@ -49,7 +51,7 @@ class World {
   /** The resources as the API server has them. */
   readonly server = new Map<string, LegacyRestoreJob>();
   /** The resources as the reflector has them. */
-  readonly picture = new Map<string, LegacyRestoreJob>();
+  readonly cache = new Map<string, LegacyRestoreJob>();
   /** What Atlas answers next; the last one for ever. */
   atlas: AtlasReply[] = [RUNNING];
   /** Keys that asked Atlas, in order. */
@@ -77,24 +79,25 @@ class World {
   secretReads = 0;
   readonly metrics = createMetrics('test');
   readonly controller: Controller;
-  onTurn: (key: string) => void = () => {};
+  readonly #queue = createQueue({ concurrency: 4, observer: observeQueue(this.metrics) });
   #resourceVersion = 100;
 
   constructor() {
     this.controller = createController({
-      session: fakeSession({ request: (request) => this.#answer(request) }),
+      client: fakeClient({ request: (request) => this.#answer(request) }),
       jobs: {
-        get: (key) => this.picture.get(key),
-        all: () => this.picture.values(),
-        learn: (job) => {
-          const known = this.picture.get(job.key);
-          if (known?.uid === job.uid && Number(job.resourceVersion) > Number(known.resourceVersion)) this.#see(job);
+        get: (key) => this.cache.get(key),
+        all: () => this.cache.values(),
+        update: (object) => {
+          const previous = this.cache.get(object.key);
+          if (previous?.uid !== object.uid || Number(object.resourceVersion) <= Number(previous.resourceVersion))
+            return undefined;
+          this.cache.set(object.key, object);
+          return { type: 'updated', object, previous };
         },
       },
-      atlas: (onTurn) => {
-        this.onTurn = onTurn;
-        return this.#atlasClient();
-      },
+      queue: this.#queue,
+      atlas: this.#atlasClient(),
       events: {
         record: (_about, event) => {
           this.events.push(event);
@@ -104,7 +107,6 @@ class World {
       },
       log: pino({ level: 'trace' }, { write: (line) => this.logged.push(JSON.parse(line)) }),
       metrics: this.metrics,
-      concurrency: 4,
       defaultInterval: MINUTE,
       deliveryUrlInStatus: true,
       missingFields: () => this.missingFields,
@@ -128,10 +130,15 @@ class World {
     if (job !== undefined) this.#see(job);
   }
 
+  /** It is somebody's turn at Atlas. */
+  onTurn(key = KEY): void {
+    this.#queue.add(key, 'due');
+  }
+
   delete(key = KEY): void {
     this.server.delete(key);
-    const previous = this.picture.get(key);
-    this.picture.delete(key);
+    const previous = this.cache.get(key);
+    this.cache.delete(key);
     if (previous !== undefined) this.controller.onChange({ type: 'deleted', previous });
   }
 
@@ -142,9 +149,9 @@ class World {
   }
 
   #see(object: LegacyRestoreJob): void {
-    const previous = this.picture.get(object.key);
+    const previous = this.cache.get(object.key);
     if (previous?.uid === object.uid && previous.resourceVersion === object.resourceVersion) return;
-    this.picture.set(object.key, object);
+    this.cache.set(object.key, object);
     if (previous?.uid === object.uid) {
       this.controller.onChange({ type: 'updated', object, previous });
       return;
@@ -187,7 +194,7 @@ class World {
     if (version.value !== job.resourceVersion) throw new KubeError('there is something newer', { status: 409 });
     this.statuses.push(status.value);
     this.#resourceVersion += 1;
-    const now = keepLegacyRestoreJob(
+    const now = toLegacyRestoreJob(
       JSON.parse(JSON.stringify(raw({ ...job, status: status.value, resourceVersion: `${this.#resourceVersion}` }))),
     );
     if (now === undefined) throw new Error('the status is not valid');
@@ -436,7 +443,6 @@ describe('a visit', () => {
     expect(await gauge(world, 'legacy_restore_atlas_budgets_paused')).toBe(3);
     expect(await gauge(world, 'legacy_restore_atlas_budget_waiting')).toBe(2);
     expect(await gauge(world, 'legacy_restore_atlas_budget_remaining_requests')).toBe(1);
-    expect(await gauge(world, 'controller_runtime_max_concurrent_reconciles')).toBe(4);
     pending.resolve(RUNNING);
     await pass();
     expect(await gauge(world, 'controller_runtime_active_workers')).toBe(0);
@@ -485,7 +491,7 @@ describe('a visit', () => {
 
   test('that fails unexpectedly is logged and made up for', async () => {
     const world = working();
-    jest.spyOn(world.picture, 'get').mockImplementationOnce(() => {
+    jest.spyOn(world.cache, 'get').mockImplementationOnce(() => {
       throw new TypeError('a bug');
     });
     await pass();
@@ -745,7 +751,7 @@ describe('waiting for a budget', () => {
     const world = working(waiting(undefined), RUNNING);
     await pass();
     expect([world.controller.activeVisits(), world.attempts, jest.getTimerCount()]).toEqual([0, 0, 0]);
-    world.onTurn(KEY);
+    world.onTurn();
     await pass();
     expect(world.job.status.statusName).toBe('IN_PROGRESS');
   });
@@ -760,7 +766,7 @@ describe('waiting for a budget', () => {
     const world = working(limited, RUNNING);
     await pass();
     expect([world.waited, world.attempts]).toEqual([[KEY], 0]);
-    world.onTurn(KEY);
+    world.onTurn();
     await pass();
     expect(world.job.status.statusName).toBe('IN_PROGRESS');
   });
@@ -778,7 +784,7 @@ describe('waiting for a budget', () => {
     const world = working(waiting(NOW - MINUTE), RUNNING);
     world.writes = [kubeError(500)];
     await pass();
-    world.onTurn(KEY);
+    world.onTurn();
     await pass();
     expect(world.statuses).toMatchObject([{ statusName: 'IN_PROGRESS' }]);
   });

@@ -8,7 +8,7 @@ import {
   createCredentialsReader,
 } from '../../../src/controller/credentials.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import { type FakeSession, fakeSession } from '../support/fake-session.ts';
+import { type FakeClient, fakeClient } from '../support/fake-client.ts';
 import { resource, SPEC } from '../support/resources.ts';
 
 const PUBLIC = 'canary-public';
@@ -33,7 +33,7 @@ const secret = (data: Readonly<Record<string, string>> | null, resourceVersion =
 });
 
 interface Setup {
-  readonly session: FakeSession;
+  readonly client: FakeClient;
   readonly reader: CredentialsReader;
   readonly read: () => Promise<CredentialsResult>;
   readonly readAgain: () => Promise<CredentialsResult>;
@@ -41,10 +41,10 @@ interface Setup {
 
 /** A reader of one resource's Secret, which is what `answer` returns or throws. */
 function setup(answer: () => unknown, job = resource(), directory = '', namespaces: readonly string[] = []): Setup {
-  const session = fakeSession({ request: answer });
-  const reader = createCredentialsReader({ session, defaultDirectory: directory, defaultNamespaces: namespaces });
+  const client = fakeClient({ request: answer });
+  const reader = createCredentialsReader({ client, defaultDirectory: directory, defaultNamespaces: namespaces });
   const source = reader.sourceOf(job);
-  return { session, reader, read: () => reader.read(source), readAgain: () => reader.readAgain(source) };
+  return { client, reader, read: () => reader.read(source), readAgain: () => reader.readAgain(source) };
 }
 
 function messageOf(result: CredentialsResult): string {
@@ -54,12 +54,12 @@ function messageOf(result: CredentialsResult): string {
 
 describe('what a Secret holds', () => {
   test('an API key', async () => {
-    const { session, read } = setup(() => secret({ publicApiKey: PUBLIC, privateApiKey: PRIVATE }));
+    const { client, read } = setup(() => secret({ publicApiKey: PUBLIC, privateApiKey: PRIVATE }));
     expect(await read()).toMatchObject({
       ok: true,
       credentials: { kind: 'apiKey', publicKey: PUBLIC, privateKey: PRIVATE },
     });
-    expect(session.requests).toMatchObject([{ method: 'GET', path: '/api/v1/namespaces/payments/secrets/atlas-key' }]);
+    expect(client.requests).toMatchObject([{ method: 'GET', path: '/api/v1/namespaces/payments/secrets/atlas-key' }]);
   });
 
   test('a service account', async () => {
@@ -196,9 +196,9 @@ describe('default credentials', () => {
   });
 
   test('a Secret that the resource names goes first', async () => {
-    const { session, read } = setup(() => secret({}), resource(), directory, ['payments']);
+    const { client, read } = setup(() => secret({}), resource(), directory, ['payments']);
     await read();
-    expect(session.requests).toHaveLength(1);
+    expect(client.requests).toHaveLength(1);
   });
 
   test('a folder without usable files is refused, and no value is told', async () => {
@@ -231,72 +231,72 @@ describe('reading as little as possible', () => {
   const good = () => secret({ publicApiKey: PUBLIC, privateApiKey: PRIVATE });
 
   test('a hundred readers at the same time cost one request', async () => {
-    const { session, read } = setup(good);
+    const { client, read } = setup(good);
     const results = await Promise.all(Array.from({ length: 100 }, read));
-    expect(session.requests).toHaveLength(1);
+    expect(client.requests).toHaveLength(1);
     expect(new Set(results).size).toBe(1);
   });
 
   test('within half a minute the same answer serves, then it is read anew', async () => {
-    const { session, read } = setup(good);
+    const { client, read } = setup(good);
     await read();
     jest.advanceTimersByTime(30 * SECOND);
     await read();
-    expect(session.requests).toHaveLength(1);
+    expect(client.requests).toHaveLength(1);
     jest.advanceTimersByTime(1);
     await read();
-    expect(session.requests).toHaveLength(2);
+    expect(client.requests).toHaveLength(2);
   });
 
   test('what was read again serves the others, too', async () => {
-    const { session, read, readAgain } = setup(good);
+    const { client, read, readAgain } = setup(good);
     await read();
     jest.advanceTimersByTime(20 * SECOND);
     await readAgain();
     jest.advanceTimersByTime(20 * SECOND);
     await read();
-    expect(session.requests).toHaveLength(2);
+    expect(client.requests).toHaveLength(2);
   });
 
   test('readAgain passes by the cache, unless somebody has just read', async () => {
-    const { session, readAgain } = setup(good);
+    const { client, readAgain } = setup(good);
     await Promise.all([readAgain(), readAgain()]);
     jest.advanceTimersByTime(SECOND);
     await readAgain();
-    expect(session.requests).toHaveLength(1);
+    expect(client.requests).toHaveLength(1);
     jest.advanceTimersByTime(1);
     await readAgain();
-    expect(session.requests).toHaveLength(2);
+    expect(client.requests).toHaveLength(2);
   });
 
   test('two Secrets are two, also of one name in two namespaces', async () => {
-    const { session, reader } = setup(good);
+    const { client, reader } = setup(good);
     for (const job of [
       resource(),
       resource({ namespace: 'other' }),
       resource({ spec: { ...SPEC, credentialsSecretRef: { name: 'b' } } }),
     ])
       await reader.read(reader.sourceOf(job));
-    expect(new Set(session.requests.map(({ path }) => path)).size).toBe(3);
+    expect(new Set(client.requests.map(({ path }) => path)).size).toBe(3);
   });
 
   test('a problem of the resource is kept like an answer', async () => {
-    const { session, read } = setup(() => {
+    const { client, read } = setup(() => {
       throw new KubeError('gone', { status: 404 });
     });
     await read();
     await read();
-    expect(session.requests).toHaveLength(1);
+    expect(client.requests).toHaveLength(1);
   });
 
   test('a failed read is not kept', async () => {
     let fails = true;
-    const { session, read } = setup(() => {
+    const { client, read } = setup(() => {
       if (!fails) return good();
       throw new KubeError('down', { status: 500 });
     });
     await Promise.all([expect(read()).rejects.toThrow('down'), expect(read()).rejects.toThrow('down')]);
-    expect(session.requests).toHaveLength(1);
+    expect(client.requests).toHaveLength(1);
     fails = false;
     expect(await read()).toMatchObject({ ok: true });
   });

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
 import { writeDeliverySecret } from '../../../src/controller/delivery-secret.ts';
 import type { DeliverySecretResult } from '../../../src/controller/outcome.ts';
+import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import type { KubeRequest } from '../../../src/kube/session.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
 import { PUBLISHED_EXAMPLE, pendingDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { type FakeSession, fakeSession } from '../support/fake-session.ts';
+import { type FakeClient, fakeClient } from '../support/fake-client.ts';
 import { answerOf, resource, SPEC } from '../support/resources.ts';
 
 const NAME = 'cluster0-friday-download';
@@ -37,13 +37,13 @@ interface Run {
 
 /** Writes the Secret of an answer, over `secret` (undefined: there is none). */
 async function run(body: JsonObject, secret: unknown, onWrite: () => unknown = () => ({})): Promise<Run> {
-  const session = sessionWith(secret, onWrite);
-  const result = await writeDeliverySecret(session, job, answerOf(body));
-  return { result, writes: session.requests.filter(({ method }) => method !== 'GET') };
+  const client = clientWith(secret, onWrite);
+  const result = await writeDeliverySecret(client, job, answerOf(body));
+  return { result, writes: client.requests.filter(({ method }) => method !== 'GET') };
 }
 
-const sessionWith = (secret: unknown, onWrite: () => unknown): FakeSession =>
-  fakeSession({
+const clientWith = (secret: unknown, onWrite: () => unknown): FakeClient =>
+  fakeClient({
     request: ({ method, path }) => {
       if (method !== 'GET') return onWrite();
       expect(path).toBe(PATH);
@@ -58,9 +58,9 @@ const refuse = (status: number) => () => {
 };
 
 test('without deliverySecretName nothing is read and nothing written', async () => {
-  const session = fakeSession();
-  expect(await writeDeliverySecret(session, resource(), answerOf(READY))).toEqual({ kind: 'none' });
-  expect(session.requests).toEqual([]);
+  const client = fakeClient();
+  expect(await writeDeliverySecret(client, resource(), answerOf(READY))).toEqual({ kind: 'none' });
+  expect(client.requests).toEqual([]);
 });
 
 describe('there is none', () => {

@@ -9,37 +9,34 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-interface Visits {
-  readonly queue: Queue;
-  /** Keys of all visits so far, in the order of their beginning. */
+interface Reconciles {
+  readonly queue: Omit<Queue, 'start'> & { readonly start: () => void };
+  /** Keys of all reconciles so far, in the order of their beginning. */
   readonly begun: readonly string[];
   /** Keys under way, in the order of their beginning. */
   readonly running: readonly string[];
-  /** Keys whose visit failed. */
+  /** Keys whose reconcile failed. */
   readonly failed: readonly string[];
-  /** Ends the visit of a key. */
+  /** Ends the reconcile of a key. */
   readonly end: (key: string, error?: Error) => Promise<void>;
 }
 
-/** A queue whose visits end when the test says so. */
-function visits(concurrency: number): Visits {
+/** A queue whose reconciles end when the test says so. */
+function reconciles(concurrency: number): Reconciles {
   const begun: string[] = [];
   const failed: string[] = [];
   const running = new Map<string, PromiseWithResolvers<void>>();
-  const queue = createQueue({
-    concurrency,
-    visit: (key) => {
-      begun.push(key);
-      if (running.has(key)) throw new Error(`two workers visit ${key}`);
-      const done = Promise.withResolvers<void>();
-      running.set(key, done);
-      if (running.size > concurrency) throw new Error(`${running.size} visits at the same time`);
-      return done.promise;
-    },
-    onFailed: (key) => failed.push(key),
-  });
+  const queue = createQueue({ concurrency });
+  const reconcile = (key: string): Promise<void> => {
+    begun.push(key);
+    if (running.has(key)) throw new Error(`two workers reconcile ${key}`);
+    const done = Promise.withResolvers<void>();
+    running.set(key, done);
+    if (running.size > concurrency) throw new Error(`${running.size} reconciles at the same time`);
+    return done.promise;
+  };
   return {
-    queue,
+    queue: { ...queue, start: () => queue.start(reconcile, (key) => failed.push(key)) },
     begun,
     failed,
     get running() {
@@ -62,8 +59,8 @@ async function settled(): Promise<void> {
 }
 
 describe('before the start', () => {
-  test('keys gather and none is visited', async () => {
-    const { queue, begun } = visits(2);
+  test('keys gather and none is reconciled', async () => {
+    const { queue, begun } = reconciles(2);
     queue.add('a/1', 'fresh');
     queue.addAfter('a/2', 0);
     await jest.advanceTimersByTimeAsync(1_000);
@@ -77,7 +74,7 @@ describe('before the start', () => {
 
 describe('order', () => {
   test('fresh goes before due, whatever came first', async () => {
-    const { queue, begun, end } = visits(1);
+    const { queue, begun, end } = reconciles(1);
     queue.add('a/1', 'due');
     queue.add('a/2', 'due');
     queue.add('a/3', 'fresh');
@@ -88,7 +85,7 @@ describe('order', () => {
   });
 
   test('a due key that becomes fresh goes ahead, a fresh one that is due as well stays there', async () => {
-    const { queue, begun, end } = visits(1);
+    const { queue, begun, end } = reconciles(1);
     queue.add('a/1', 'due');
     queue.add('a/2', 'due');
     queue.add('a/2', 'fresh');
@@ -102,15 +99,15 @@ describe('order', () => {
   });
 
   test('namespaces take turns: one with many keys does not hold up the others', async () => {
-    const { queue, begun, end } = visits(1);
+    const { queue, begun, end } = reconciles(1);
     for (const key of ['a/1', 'a/2', 'a/3', 'b/1', 'c/1', 'b/2']) queue.add(key, 'due');
     queue.start();
-    for (let visit = 0; visit < 6; visit++) await end(begun.at(-1) ?? '');
+    for (let reconcile = 0; reconcile < 6; reconcile++) await end(begun.at(-1) ?? '');
     expect(begun).toEqual(['a/1', 'b/1', 'c/1', 'a/2', 'b/2', 'a/3']);
   });
 
-  test('no more visits at a time than the concurrency', async () => {
-    const watched = visits(3);
+  test('no more reconciles at a time than the concurrency', async () => {
+    const watched = reconciles(3);
     const { queue, end } = watched;
     queue.start();
     for (let name = 0; name < 10; name++) queue.add(`a/${name}`, 'due');
@@ -121,9 +118,9 @@ describe('order', () => {
   });
 });
 
-describe('changes during a visit', () => {
-  test('cause exactly one more visit, after it', async () => {
-    const { queue, begun, end } = visits(4);
+describe('changes during a reconcile', () => {
+  test('cause exactly one more reconcile, after it', async () => {
+    const { queue, begun, end } = reconciles(4);
     queue.start();
     queue.add('a/1', 'due');
     queue.add('a/1', 'due');
@@ -138,7 +135,7 @@ describe('changes during a visit', () => {
   });
 
   test('keep their priority: fresh goes before those that are due', async () => {
-    const { queue, begun, end } = visits(1);
+    const { queue, begun, end } = reconciles(1);
     queue.start();
     queue.add('a/1', 'due');
     queue.add('a/2', 'due');
@@ -148,8 +145,8 @@ describe('changes during a visit', () => {
     expect(begun).toEqual(['a/1', 'a/1']);
   });
 
-  test('a key that was forgotten is not visited once more', async () => {
-    const { queue, begun, end } = visits(1);
+  test('a key that was forgotten is not reconciled once more', async () => {
+    const { queue, begun, end } = reconciles(1);
     queue.start();
     queue.add('a/1', 'due');
     queue.add('a/1', 'fresh');
@@ -162,7 +159,7 @@ describe('changes during a visit', () => {
 
 describe('time', () => {
   test('a key sleeps until its time and is not held by anything else', async () => {
-    const { queue, begun } = visits(1);
+    const { queue, begun } = reconciles(1);
     queue.start();
     queue.addAfter('a/1', 1_000);
     await jest.advanceTimersByTimeAsync(999);
@@ -176,7 +173,7 @@ describe('time', () => {
     ['an earlier time', 100, 100],
     ['a later time', 5_000, 5_000],
   ])('%s takes the place of the one before', async (_name, ms, expected) => {
-    const { queue, begun } = visits(1);
+    const { queue, begun } = reconciles(1);
     queue.start();
     queue.addAfter('a/1', 1_000);
     queue.addAfter('a/1', ms);
@@ -186,8 +183,8 @@ describe('time', () => {
     expect(begun).toEqual(['a/1']);
   });
 
-  test('a key that is added now is not visited again at its time', async () => {
-    const { queue, begun, end } = visits(1);
+  test('a key that is added now is not reconciled again at its time', async () => {
+    const { queue, begun, end } = reconciles(1);
     queue.start();
     queue.addAfter('a/1', 1_000);
     queue.add('a/1', 'fresh');
@@ -196,8 +193,8 @@ describe('time', () => {
     expect(begun).toEqual(['a/1']);
   });
 
-  test('a visit can arrange the next one', async () => {
-    const { queue, begun, end } = visits(1);
+  test('a reconcile can arrange the next one', async () => {
+    const { queue, begun, end } = reconciles(1);
     queue.start();
     queue.add('a/1', 'due');
     queue.addAfter('a/1', 1_000);
@@ -206,8 +203,8 @@ describe('time', () => {
     expect(begun).toEqual(['a/1', 'a/1']);
   });
 
-  test('what is further away than a timer reaches is not visited at once', async () => {
-    const { queue, begun } = visits(1);
+  test('what is further away than a timer reaches is not reconciled at once', async () => {
+    const { queue, begun } = reconciles(1);
     queue.start();
     queue.addAfter('a/1', 2 ** 40);
     await jest.advanceTimersByTimeAsync(60_000);
@@ -215,7 +212,7 @@ describe('time', () => {
   });
 
   test('a time in the past is now', async () => {
-    const { queue, begun } = visits(1);
+    const { queue, begun } = reconciles(1);
     queue.start();
     queue.addAfter('a/1', -5);
     await jest.advanceTimersByTimeAsync(0);
@@ -223,33 +220,32 @@ describe('time', () => {
   });
 
   test('a sleeping key that was forgotten leaves no timer', () => {
-    const { queue } = visits(1);
+    const { queue } = reconciles(1);
     queue.addAfter('a/1', 1_000);
     queue.forget('a/1');
     expect(jest.getTimerCount()).toBe(0);
   });
 });
 
-test.each<Priority>(['fresh', 'due'])('a %s key that was forgotten is not visited', (priority) => {
-  const { queue, begun } = visits(1);
+test.each<Priority>(['fresh', 'due'])('a %s key that was forgotten is not reconciled', (priority) => {
+  const { queue, begun } = reconciles(1);
   queue.add('a/1', priority);
   queue.forget('a/1');
   queue.start();
   expect([begun, queue.depth()]).toEqual([[], 0]);
 });
 
-test('a visit that throws, also at once, is reported and its worker goes on', async () => {
+test('a reconcile that throws, also at once, is reported and its worker goes on', async () => {
   const failed: [string, unknown][] = [];
   const problem = new Error('at once');
-  const queue = createQueue({
-    concurrency: 1,
-    visit: (key) => {
+  const queue = createQueue({ concurrency: 1 });
+  queue.start(
+    (key) => {
       if (key === 'a/1') throw problem;
       return Promise.reject(problem);
     },
-    onFailed: (key, error) => failed.push([key, error]),
-  });
-  queue.start();
+    (key, error) => failed.push([key, error]),
+  );
   queue.add('a/1', 'due');
   queue.add('a/2', 'due');
   await settled();
@@ -261,8 +257,8 @@ test('a visit that throws, also at once, is reported and its worker goes on', as
 });
 
 describe('stop', () => {
-  test('begins no further visit, and waits for those under way', async () => {
-    const { queue, begun, end } = visits(2);
+  test('begins no further reconcile, and waits for those under way', async () => {
+    const { queue, begun, end } = reconciles(2);
     queue.start();
     for (const key of ['a/1', 'a/2', 'a/3']) queue.add(key, 'fresh');
     queue.addAfter('a/4', 1_000);
@@ -285,7 +281,7 @@ describe('stop', () => {
   });
 
   test('resolves at once where nothing is under way, also when nothing was started', async () => {
-    const { queue } = visits(1);
+    const { queue } = reconciles(1);
     queue.add('a/1', 'due');
     await queue.stop();
     queue.start();
@@ -404,7 +400,7 @@ test('any interleaving does what the model does', async () => {
   );
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 1, max: 4 }), fc.array(step, { maxLength: 60 }), async (concurrency, life) => {
-      const real = visits(concurrency);
+      const real = reconciles(concurrency);
       const model = new Model(concurrency);
       const compare = () => {
         expect(real.begun).toEqual(model.begun);
@@ -429,7 +425,7 @@ test('any interleaving does what the model does', async () => {
   );
 });
 
-async function take(step: Step, real: Visits, model: Model): Promise<void> {
+async function take(step: Step, real: Reconciles, model: Model): Promise<void> {
   switch (step.do) {
     case 'add':
       model.add(step.key, step.priority);
@@ -457,7 +453,7 @@ async function take(step: Step, real: Visits, model: Model): Promise<void> {
       const key = running[step.which % Math.max(1, running.length)];
       if (key === undefined) return;
       model.end(key);
-      await real.end(key, step.fails ? new Error('a failed visit') : undefined);
+      await real.end(key, step.fails ? new Error('a failed reconcile') : undefined);
     }
   }
 }

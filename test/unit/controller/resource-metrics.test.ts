@@ -1,10 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
-import type { Condition, Status } from '../../../src/api/legacy-restore-job.ts';
+import type { Condition, LegacyRestoreJob, Status } from '../../../src/api/legacy-restore-job.ts';
 import { reasonsOf } from '../../../src/api/reasons.ts';
 import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../../../src/api/restore-job.ts';
 import { ERROR_CODES } from '../../../src/atlas/errors.ts';
 import { countResources, setResourceMetrics } from '../../../src/controller/resource-metrics.ts';
-import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import {
   atlasDate,

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { readCredentials } from '../../../src/get/credentials.ts';
-import { chooseSource } from '../../../src/get/credentials-source.ts';
+import { chooseSource } from '../../../src/get/credentials.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 
 let folder: string;
 beforeAll(() => {
@@ -13,14 +13,14 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const noSession = () => {
-  throw new Error('no session is needed');
+const noClient = () => {
+  throw new Error('no client is needed');
 };
 
 /** Reads what these flags name, under their keys. */
-function read(given: Readonly<Record<string, string>>, openSession: () => ReturnType<typeof fakeSession> = noSession) {
+function read(given: Readonly<Record<string, string>>, openClient: () => ReturnType<typeof fakeClient> = noClient) {
   const chosen = chooseSource(given, {});
-  return chosen.ok ? readCredentials(chosen.source, openSession) : Promise.reject(new Error(chosen.problem));
+  return chosen.ok ? readCredentials(chosen.source, openClient) : Promise.reject(new Error(chosen.problem));
 }
 
 describe('files', () => {
@@ -73,23 +73,23 @@ describe('files', () => {
 describe('a Secret', () => {
   const SECRET = { secret: 'payments/atlas-key' };
   const withData = (data: Readonly<Record<string, string>>) =>
-    fakeSession({
+    fakeClient({
       request: () => ({
         metadata: { uid: 'a', resourceVersion: '1' },
         data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, btoa(value)])),
       }),
     });
   const refusing = (status: number) =>
-    fakeSession({
+    fakeClient({
       request: () => {
         throw new KubeError(`the API server answered ${status}`, { status });
       },
     });
 
   test('is read as the operator reads it', async () => {
-    const session = withData({ publicApiKey: 'abcdefgh', privateApiKey: 'canary\n', orgId: 'x' });
-    expect(await read(SECRET, () => session)).toMatchObject({ ok: true, credentials: { privateKey: 'canary' } });
-    expect(session.requests).toMatchObject([{ method: 'GET', path: '/api/v1/namespaces/payments/secrets/atlas-key' }]);
+    const client = withData({ publicApiKey: 'abcdefgh', privateApiKey: 'canary\n', orgId: 'x' });
+    expect(await read(SECRET, () => client)).toMatchObject({ ok: true, credentials: { privateKey: 'canary' } });
+    expect(client.requests).toMatchObject([{ method: 'GET', path: '/api/v1/namespaces/payments/secrets/atlas-key' }]);
   });
 
   test('without a key', async () => {

@@ -1,10 +1,7 @@
 import { expect, test } from '@jest/globals';
-import { REASONS } from '../../../src/api/reasons.ts';
-import { ERROR_CODES, errorFromAnswer, invalidResponse, unavailable } from '../../../src/atlas/errors.ts';
-import { EXIT_CODES, exitOfReason, exitOfState, listExitCodes } from '../../../src/get/exit-codes.ts';
-import { forCommandLine } from '../../../src/get/wording.ts';
-
-const codeOf = (exit: keyof typeof EXIT_CODES): number => EXIT_CODES[exit].code;
+import { EXIT_CODES, exitCodeOf, listExitCodes } from '../../../src/get/exit-codes.ts';
+import { readyReasonOf } from '../../../src/restore-job/conditions.ts';
+import { isReason } from '../../../src/restore-job/reasons.ts';
 
 test('the codes that scripts compare', () => {
   expect(Object.entries(EXIT_CODES).map(([exit, { code }]) => [exit, code])).toEqual([
@@ -21,18 +18,20 @@ test('the codes that scripts compare', () => {
 });
 
 test.each([
-  ['finished', 0],
-  ['unknown', 1],
-  ['running', 3],
-  ['broken', 4],
-  ['killed', 4],
-] as const)('a job that is %s ends with %i', (state, code) => {
-  expect(codeOf(exitOfState(state))).toBe(code);
+  ['FINISHED', 0],
+  ['OPEN', 1],
+  ['IN_PROGRESS', 3],
+  ['BROKEN', 4],
+  ['KILLED', 4],
+] as const)('a job that is %s ends with %i', (statusName, code) => {
+  expect(exitCodeOf(readyReasonOf({ statusName }))).toBe(code);
 });
 
 const REASON_ROWS = [
   ['BadRequest', 1],
   ['VersionGone', 1],
+  ['SecretNotFound', 2],
+  ['SecretInvalid', 2],
   ['Unauthorized', 5],
   ['AccessListDenied', 5],
   ['Forbidden', 5],
@@ -47,42 +46,10 @@ const REASON_ROWS = [
 ] as const;
 
 test.each(REASON_ROWS)('%s ends with %i', (reason, code) => {
-  expect(codeOf(exitOfReason(reason))).toBe(code);
+  expect(isReason(reason) && exitCodeOf(reason)).toBe(code);
 });
 
-/** One error of every kind that the client can throw. */
-const ERRORS = [
-  ...ERROR_CODES,
-  ...[400, 401, 402, 403, 404, 408, 410, 418, 425, 429, 500, 503].map((httpStatus) => ({
-    httpStatus,
-    errorCode: undefined,
-  })),
-].map(({ httpStatus, errorCode }) =>
-  errorFromAnswer({ httpStatus, errorCode, detail: undefined, retryAfterMs: undefined }),
-);
-ERRORS.push(invalidResponse('Atlas answered 302 instead of 200'), unavailable('Atlas cannot be reached'));
-
-test('every reason that an error of Atlas can have is in the table, and no other one', () => {
-  const known: readonly string[] = REASON_ROWS.map(([reason]) => reason);
-  expect([...new Set(ERRORS.map(({ reason }) => reason))].toSorted()).toEqual(known.toSorted());
-  expect(
-    listExitCodes()
-      .flatMap(({ reasons }) => reasons)
-      .toSorted(),
-  ).toEqual(known.toSorted());
-});
-
-test.each(ERRORS.map(({ message }) => message))(
-  'on the command line nothing of the operator is told: %s',
-  (message) => {
-    const told = forCommandLine(message);
-    expect(told).not.toMatch(/\bspec\.|\bthe operator|Secret|egress address|--atlas-requests-per-minute/);
-    expect(told).not.toBe('');
-  },
-);
-
-test('the fields of a resource become flags', () => {
-  expect(forCommandLine(REASONS.ClusterNotFound.remedy)).toBe(
-    'Check --cluster-name and --group-id; the cluster may have been deleted.',
-  );
+test('the list has every one of these failures, and no other', () => {
+  const listed = listExitCodes().flatMap(({ code, reasons }) => reasons.map((reason) => `${reason} ${code}`));
+  expect(listed.toSorted()).toEqual(REASON_ROWS.map(([reason, code]) => `${reason} ${code}`).toSorted());
 });

@@ -26,7 +26,7 @@ test('what applies where nothing else is said', () => {
     pretty: false,
     output: 'text',
     showUrl: false,
-    until: { kind: 'answered' },
+    until: { kind: 'fetched' },
   });
 });
 

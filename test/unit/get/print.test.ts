@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
-import { MAX_HASHES } from '../../../src/atlas/answer.ts';
+import { MAX_HASHES } from '../../../src/atlas/response.ts';
 import { type PrintOptions, printJob, remarks } from '../../../src/get/print.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
 import {
@@ -20,15 +20,15 @@ import {
   urlV2Download,
   youngJob,
 } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { answerOf } from '../support/resources.ts';
+import { responseOf } from '../support/resources.ts';
 
 const NOW = Date.parse('2026-11-25T05:00:00Z');
 const EXPIRES = '2026-11-26T09:12:44Z';
 
 const print = (body: JsonObject, options: Partial<PrintOptions> = {}): string =>
-  printJob(answerOf(body), { output: 'text', envelope: false, pretty: false, showUrl: false, now: NOW, ...options });
+  printJob(responseOf(body), { output: 'text', envelope: false, pretty: false, showUrl: false, now: NOW, ...options });
 const notes = (body: JsonObject, options: Partial<PrintOptions> = {}): readonly string[] =>
-  remarks(answerOf(body), { output: 'json', envelope: false, pretty: false, showUrl: false, now: NOW, ...options });
+  remarks(responseOf(body), { output: 'json', envelope: false, pretty: false, showUrl: false, now: NOW, ...options });
 /** The value of a line such as `  status:   FINISHED`. */
 const values = (text: string, name: string): readonly string[] =>
   text
@@ -134,7 +134,7 @@ Next
     ['used up', endedDownload(REF, 'MAX_DOWNLOADS_EXCEEDED', EXPIRES), 'downloaded as often as allowed'],
     ['failed', endedDownload(REF, 'FAILED', EXPIRES), 'Atlas could not provide the restore file.'],
     ['automated', automatedRestore(REF), 'There is nothing to download'],
-    ['without a delivery', { id: REF.jobId, statusName: 'FINISHED' }, 'Atlas tells nothing of a delivery.'],
+    ['without a delivery', { id: REF.jobId, statusName: 'FINISHED' }, 'Atlas names no delivery yet.'],
   ])('what to do next: %s', (_name, body, expected) => {
     expect(print(body)).toContain(`\nNext\n  `);
     expect(print(body).split('\nNext\n')[1]).toContain(expected);

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { RestoreJobAnswer } from '../../../src/atlas/answer.ts';
-import { errorFromAnswer } from '../../../src/atlas/errors.ts';
-import { watchJob } from '../../../src/get/watch.ts';
-import { createWatchDisplay } from '../../../src/get/watch-display.ts';
+import type { RestoreJobResponse } from '../../../src/api/restore-job.ts';
+import { errorFromResponse } from '../../../src/atlas/errors.ts';
+import { createWatchDisplay, watchJob } from '../../../src/get/watch.ts';
+import { reasonOfAtlasFailure } from '../../../src/restore-job/reasons.ts';
 import {
   brokenJob,
   killedJob,
@@ -11,15 +11,15 @@ import {
   PUBLISHED_EXAMPLE_JOB as REF,
   youngJob,
 } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { answerOf } from '../support/resources.ts';
+import { responseOf } from '../support/resources.ts';
 
-const RUNNING = answerOf(youngJob(REF));
-const FINISHED = answerOf(pendingDownload(REF));
+const RUNNING = responseOf(youngJob(REF));
+const FINISHED = responseOf(pendingDownload(REF));
 const failure = (httpStatus: number, retryAfterMs?: number) =>
-  errorFromAnswer({ httpStatus, errorCode: undefined, detail: undefined, retryAfterMs });
+  errorFromResponse(httpStatus, undefined, retryAfterMs);
 
-/** Watches with these answers; tells what was seen as `IN_PROGRESS` or `AtlasUnavailable 1`. */
-async function watch(steps: ReadonlyArray<RestoreJobAnswer | Error>, stop = new AbortController()) {
+/** Watches with these responses; tells what was seen as `IN_PROGRESS` or `AtlasUnavailable 1`. */
+async function watch(steps: ReadonlyArray<RestoreJobResponse | Error>, stop = new AbortController()) {
   const seen: string[] = [];
   const rest = [...steps];
   const result = watchJob({
@@ -28,9 +28,9 @@ async function watch(steps: ReadonlyArray<RestoreJobAnswer | Error>, stop = new 
       return step instanceof Error ? Promise.reject(step) : Promise.resolve(step ?? FINISHED);
     },
     intervalMs: 1,
-    onAnswer: ({ job }) => seen.push(job.statusName ?? ''),
-    onFailure: ({ reason }, againInMs) => {
-      seen.push(`${reason} ${againInMs}`);
+    onResponse: ({ job }) => seen.push(job.statusName ?? ''),
+    onFailure: (error, againInMs) => {
+      seen.push(`${reasonOfAtlasFailure(error)} ${againInMs}`);
       if (againInMs > 1) stop.abort();
     },
     signal: stop.signal,
@@ -44,12 +44,12 @@ async function watch(steps: ReadonlyArray<RestoreJobAnswer | Error>, stop = new 
 
 describe('watching a job', () => {
   test('it goes on until the job has ended', async () => {
-    expect(await watch([RUNNING, RUNNING, answerOf(openJob(REF)), FINISHED, RUNNING])).toEqual({
+    expect(await watch([RUNNING, RUNNING, responseOf(openJob(REF)), FINISHED, RUNNING])).toEqual({
       seen: ['IN_PROGRESS', 'IN_PROGRESS', 'OPEN', 'FINISHED'],
       ended: 'FINISHED',
     });
-    expect(await watch([answerOf(brokenJob(REF))])).toMatchObject({ ended: 'BROKEN' });
-    expect(await watch([answerOf(killedJob(REF))])).toMatchObject({ ended: 'KILLED' });
+    expect(await watch([responseOf(brokenJob(REF))])).toMatchObject({ ended: 'BROKEN' });
+    expect(await watch([responseOf(killedJob(REF))])).toMatchObject({ ended: 'KILLED' });
   });
 
   test('what may pass is told and tried again', async () => {
@@ -68,7 +68,7 @@ describe('watching a job', () => {
     expect((await watch([failure(503, 86_400_000 * 30)])).seen).toEqual(['AtlasUnavailable 3600000']);
   });
 
-  test('an answer that comes too late is not shown', async () => {
+  test('a response that comes too late is not shown', async () => {
     const stop = new AbortController();
     stop.abort();
     expect(await watch([RUNNING], stop)).toMatchObject({ seen: [], ended: { name: 'AbortError' } });
@@ -105,8 +105,8 @@ describe('the display', () => {
 
   test('one line per change where there is no terminal', () => {
     const { display, take } = screen(false);
-    display.onAnswer(RUNNING);
-    display.onAnswer(RUNNING);
+    display.onResponse(RUNNING);
+    display.onResponse(RUNNING);
     expect(take()).toBe('2026-11-25T05:00:00.000Z IN_PROGRESS, delivery NOT_STARTED\n');
     jest.advanceTimersByTime(60_000);
     display.onFailure(failure(503), 10_000);
@@ -114,8 +114,8 @@ describe('the display', () => {
     expect(take()).toBe(
       '2026-11-25T05:01:00.000Z Atlas answered 503. If it lasts, check the egress network and the Atlas status page. Asking again in 10s.\n',
     );
-    display.onAnswer(RUNNING);
-    display.onAnswer(FINISHED);
+    display.onResponse(RUNNING);
+    display.onResponse(FINISHED);
     display.close();
     expect(take().match(/Z .*/g)).toEqual(['Z IN_PROGRESS, delivery NOT_STARTED', 'Z FINISHED, delivery PENDING']);
   });
@@ -123,7 +123,7 @@ describe('the display', () => {
   test('one moving line on a terminal', () => {
     const { display, take } = screen(true);
     expect(take()).toBe('\r\u001b[Kasking Atlas | watched for 0s');
-    display.onAnswer(RUNNING);
+    display.onResponse(RUNNING);
     jest.advanceTimersByTime(61_000);
     const lines = take().split('\r\u001b[K');
     expect(lines.at(-1)).toBe('IN_PROGRESS, delivery NOT_STARTED | watched for 1m 1s');
@@ -146,7 +146,7 @@ describe('the display', () => {
   test('the moving line never wraps, and its text is harmless', () => {
     const { display, take } = screen(true, 20);
     take();
-    display.onAnswer({ ...RUNNING, job: { statusName: `IN\u001b[2JPROGRESS${'x'.repeat(50)}` } });
+    display.onResponse({ ...RUNNING, job: { statusName: `IN\u001b[2JPROGRESS${'x'.repeat(50)}` } });
     expect(take()).toBe('\r\u001b[KIN [2JPROGRESSxxxxx');
     display.close();
   });

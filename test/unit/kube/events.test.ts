@@ -1,14 +1,27 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import { createEventRecorder, type EventContent, type EventRecorder } from '../../../src/kube/events.ts';
-import type { KubeRequest } from '../../../src/kube/session.ts';
-import { fakeSession } from '../support/fake-session.ts';
-import { resource } from '../support/resources.ts';
+import {
+  createEventRecorder,
+  type EventContent,
+  type EventRecorder,
+  type ObjectReference,
+} from '../../../src/kube/events.ts';
+import { fakeClient } from '../support/fake-client.ts';
 
 const MINUTE = 60_000;
 const COLLECTION = '/apis/events.k8s.io/v1/namespaces/payments/events';
 const WARNING: EventContent = { type: 'Warning', reason: 'Unauthorized', note: 'Atlas answered 401.' };
+
+const reference = (more: Partial<ObjectReference> = {}): ObjectReference => ({
+  apiVersion: 'example.org/v1',
+  kind: 'Thing',
+  name: 'cluster0-friday',
+  namespace: 'payments',
+  uid: 'uid-1',
+  ...more,
+});
 
 interface Setup {
   readonly recorder: EventRecorder;
@@ -17,7 +30,7 @@ interface Setup {
   /** How many writes went well. */
   written: number;
   /** Records an event and waits until it is written. */
-  readonly record: (event?: EventContent, about?: ReturnType<typeof resource>) => Promise<void>;
+  readonly record: (event?: EventContent, about?: ObjectReference) => Promise<void>;
   now: number;
 }
 
@@ -26,10 +39,10 @@ function setup(
   instance = 'replica-1',
   signal = new AbortController().signal,
 ): Setup {
-  const session = fakeSession({ request: answer });
+  const client = fakeClient({ request: answer });
   const failures: unknown[] = [];
   const recorder = createEventRecorder({
-    session,
+    client,
     signal,
     instance,
     onWritten: () => {
@@ -40,10 +53,10 @@ function setup(
   });
   const world: Setup = {
     recorder,
-    requests: session.requests,
+    requests: client.requests,
     failures,
     written: 0,
-    record: async (event = WARNING, about = resource()) => {
+    record: async (event = WARNING, about = reference()) => {
       recorder.record(about, event);
       await recorder.drain();
     },
@@ -77,8 +90,8 @@ describe('an event', () => {
           reason: 'Unauthorized',
           note: 'Atlas answered 401.',
           regarding: {
-            apiVersion: 'atlasrestore.dev/v1',
-            kind: 'LegacyRestoreJob',
+            apiVersion: 'example.org/v1',
+            kind: 'Thing',
             name: 'cluster0-friday',
             namespace: 'payments',
             uid: 'uid-1',
@@ -95,7 +108,7 @@ describe('an event', () => {
       `${'a'.repeat(199)}-${'b'.repeat(53)}`,
       `${'a'.repeat(198)}.-${'b'.repeat(50)}`,
     ])
-      await world.record(WARNING, resource({ name, uid: name }));
+      await world.record(WARNING, reference({ name, uid: name }));
     expect(methods(world)).toBe('POST POST POST');
     for (const request of world.requests) {
       const name = String(Object(bodyOf(request)['metadata'])['name']);
@@ -158,12 +171,12 @@ describe('the same event again', () => {
     ]);
   });
 
-  test.each<[string, EventContent, ReturnType<typeof resource>]>([
-    ['with another note', { ...WARNING, note: 'x' }, resource()],
-    ['with another reason', { ...WARNING, reason: 'Forbidden' }, resource()],
-    ['of another type', { ...WARNING, type: 'Normal' }, resource()],
-    ['about another resource', WARNING, resource({ name: 'other', uid: 'uid-2' })],
-    ['about a resource of the same name', WARNING, resource({ uid: 'uid-2' })],
+  test.each<[string, EventContent, ObjectReference]>([
+    ['with another note', { ...WARNING, note: 'x' }, reference()],
+    ['with another reason', { ...WARNING, reason: 'Forbidden' }, reference()],
+    ['of another type', { ...WARNING, type: 'Normal' }, reference()],
+    ['about another resource', WARNING, reference({ name: 'other', uid: 'uid-2' })],
+    ['about a resource of the same name', WARNING, reference({ uid: 'uid-2' })],
   ])('%s is another event', async (_name, event, about) => {
     const world = setup();
     await world.record();
@@ -194,13 +207,13 @@ describe('the same event again', () => {
     expect(methods(world)).toBe('POST PATCH POST PATCH');
     expect(bodyOf(world.requests[3])).toMatchObject({ series: { count: 2 } });
     expect(world.failures).toEqual([]);
-    // The record that had to be made anew is one.
+    // The event that had to be created again is one.
     expect(world.written).toBe(3);
   });
 
   test('is remembered for the last 2,000 events', async () => {
     const world = setup();
-    for (let note = 0; note <= 2_000; note++) world.recorder.record(resource(), { ...WARNING, note: `${note}` });
+    for (let note = 0; note <= 2_000; note++) world.recorder.record(reference(), { ...WARNING, note: `${note}` });
     await world.recorder.drain();
     await world.record({ ...WARNING, note: '1' });
     await world.record({ ...WARNING, note: '0' });
@@ -208,9 +221,9 @@ describe('the same event again', () => {
   });
 });
 
-test('an event that came anew is not the first to be forgotten', async () => {
+test('an event that came again is not the first to be forgotten', async () => {
   const world = setup();
-  for (let note = 0; note < 2_000; note++) world.recorder.record(resource(), { ...WARNING, note: `${note}` });
+  for (let note = 0; note < 2_000; note++) world.recorder.record(reference(), { ...WARNING, note: `${note}` });
   await world.recorder.drain();
   world.now += 6 * MINUTE;
   for (const note of ['0', 'one more', '0']) await world.record({ ...WARNING, note });
@@ -238,8 +251,8 @@ describe('an event that cannot be written', () => {
       answers.push(answer);
       return answer.promise;
     });
-    world.recorder.record(resource(), WARNING);
-    world.recorder.record(resource(), { ...WARNING, note: 'other' });
+    world.recorder.record(reference(), WARNING);
+    world.recorder.record(reference(), { ...WARNING, note: 'other' });
     let drained = false;
     const draining = world.recorder.drain().then(() => {
       drained = true;
@@ -268,7 +281,7 @@ describe('events that come faster than they can be written', () => {
       signal,
     );
     const record = (count: number): void => {
-      for (let note = 0; note < count; note++) world.recorder.record(resource(), { ...WARNING, note: `${note}` });
+      for (let note = 0; note < count; note++) world.recorder.record(reference(), { ...WARNING, note: `${note}` });
     };
     const notes = () => world.requests.map((request) => bodyOf(request)['note']);
     const settle = async (): Promise<void> => {

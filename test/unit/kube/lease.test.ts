@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import * as z from 'zod';
+import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import type { LeaseEvent } from '../../../src/kube/lease.ts';
-import type { KubeRequest } from '../../../src/kube/session.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 import { fakeTimersPromises } from '../support/fake-sleep.ts';
 
 jest.unstable_mockModule('node:timers/promises', fakeTimersPromises);
@@ -84,19 +84,19 @@ class Replica {
 
   constructor(server: LeaseServer, identity = 'me') {
     this.#election = createLeaderElection({
-      session: fakeSession({ request: (request) => server.answer(request) }),
+      client: fakeClient({ request: (request) => server.answer(request) }),
       namespace: 'operators',
       name: 'legacy-restore-operator',
       identity,
       onEvent: (event: LeaseEvent) => {
-        this.events.push(event.kind === 'following' ? `following ${event.holder}` : event.kind);
+        this.events.push(event.kind === 'standby' ? `standby ${event.holder}` : event.kind);
         if (event.kind === 'failed') this.errors.push(event.error);
       },
     });
   }
 
-  get mayWrite(): boolean {
-    return this.#election.mayWrite();
+  get leads(): boolean {
+    return this.#election.writableForMs() > 0;
   }
 
   get writableForMs(): number {
@@ -126,19 +126,19 @@ class Replica {
 const pass = (ms = 0): Promise<void> => jest.advanceTimersByTimeAsync(ms);
 const unavailable = () => new KubeError('the API server cannot be reached', { status: 0 });
 
-/** A replica that leads. */
+/** A replica that is the leader. */
 async function leading(): Promise<{ server: LeaseServer; me: Replica }> {
   const server = new LeaseServer();
   const me = new Replica(server).run();
   await pass();
-  expect([me.mayWrite, me.begun]).toEqual([true, 1]);
+  expect([me.leads, me.begun]).toEqual([true, 1]);
   return { server, me };
 }
 
-describe('beginning to lead', () => {
+describe('the acquisition', () => {
   test('where there is no lease: it is created', async () => {
     const { server, me } = await leading();
-    expect(me.events).toEqual(['leading']);
+    expect(me.events).toEqual(['acquired']);
     expect(server.requests.at(-1)).toMatchObject({
       method: 'POST',
       body: {
@@ -161,7 +161,7 @@ describe('beginning to lead', () => {
     server.hold(holder, { leaseTransitions: 3, strategy: 'x' });
     const me = new Replica(server).run();
     await pass();
-    expect([me.events, server.holder, server.lease?.spec['leaseTransitions']]).toEqual([['leading'], 'me', 4]);
+    expect([me.events, server.holder, server.lease?.spec['leaseTransitions']]).toEqual([['acquired'], 'me', 4]);
   });
 
   test('where it is still ours from before: without waiting, and it is no transition', async () => {
@@ -169,7 +169,7 @@ describe('beginning to lead', () => {
     server.hold('me', { leaseTransitions: 3, acquireTime: '2029-12-31T23:00:00.000000Z' });
     const me = new Replica(server).run();
     await pass();
-    expect(me.events).toEqual(['leading']);
+    expect(me.events).toEqual(['acquired']);
     expect(server.lease?.spec).toMatchObject({ leaseTransitions: 3, acquireTime: '2029-12-31T23:00:00.000000Z' });
   });
 
@@ -185,38 +185,53 @@ describe('beginning to lead', () => {
   test.each([
     ['creates', undefined],
     ['takes', ''],
-  ])('another one %s it at the same time: no error, one leads', async (_name, holder) => {
+  ])('another one %s it at the same time: no error, one is the leader', async (_name, holder) => {
     const server = new LeaseServer();
     if (holder !== undefined) server.hold(holder);
     const replicas = ['me', 'other'].map((identity) => new Replica(server, identity).run());
     await pass(20 * SECOND);
-    expect(replicas.filter(({ mayWrite }) => mayWrite)).toHaveLength(1);
+    expect(replicas.filter(({ leads }) => leads)).toHaveLength(1);
     expect(replicas.flatMap(({ events }) => events)).not.toContain('failed');
     expect(replicas.reduce((sum, { begun }) => sum + begun, 0)).toBe(1);
   });
 
-  test('while the API server cannot be reached it is tried for ever', async () => {
+  test('while the API server cannot be reached it is tried without end', async () => {
     const server = new LeaseServer();
     server.trouble = unavailable;
     const me = new Replica(server).run();
     await pass(60 * SECOND);
-    expect([me.ended, me.mayWrite, new Set(me.events)]).toEqual([false, false, new Set(['failed'])]);
+    expect([me.ended, me.leads, new Set(me.events)]).toEqual([false, false, new Set(['failed'])]);
     expect(me.errors[0]).toBeInstanceOf(KubeError);
     server.trouble = () => undefined;
     await pass(2 * SECOND);
-    expect(me.mayWrite).toBe(true);
+    expect(me.leads).toBe(true);
   });
 });
 
-describe('following', () => {
+test('an acquisition that outlasts the renew deadline is made again, and told once', async () => {
+  const server = new LeaseServer();
+  server.hold('');
+  server.trouble = async ({ method }) => {
+    if (method === 'PUT') await new Promise((resolve) => setTimeout(resolve, 11 * SECOND));
+    return undefined;
+  };
+  const me = new Replica(server).run();
+  await pass(11 * SECOND);
+  expect([server.holder, me.leads, me.events, me.begun]).toEqual(['me', false, [], 0]);
+  server.trouble = () => undefined;
+  await pass(3 * SECOND);
+  expect([me.leads, me.events, me.begun]).toEqual([true, ['acquired'], 1]);
+});
+
+describe('standby', () => {
   test('while the holder renews nothing is written, and the holder is told once', async () => {
     const server = new LeaseServer();
     const other = new Replica(server, 'other').run();
     await pass();
     const me = new Replica(server).run();
     await pass(10 * 60 * SECOND);
-    expect(me.events).toEqual(['following other']);
-    expect([other.mayWrite, me.mayWrite, me.writableForMs, me.begun]).toEqual([true, false, 0, 0]);
+    expect(me.events).toEqual(['standby other']);
+    expect([other.leads, me.leads, me.writableForMs, me.begun]).toEqual([true, false, 0, 0]);
     expect(server.requests.filter(({ body }) => JSON.stringify(body)?.includes('"me"'))).toEqual([]);
   });
 
@@ -232,14 +247,14 @@ describe('following', () => {
       server.hold('gone', { leaseDurationSeconds: 15, leaseTransitions: 1, renewTime, acquireTime });
       const me = new Replica(server).run();
       await pass(15 * SECOND);
-      expect([me.mayWrite, server.writes]).toEqual([false, []]);
+      expect([me.leads, server.writes]).toEqual([false, []]);
       await pass(SECOND);
-      expect([me.events, server.holder]).toEqual([['following gone', 'leading'], 'me']);
+      expect([me.events, server.holder]).toEqual([['standby gone', 'acquired'], 'me']);
       expect(server.lease?.spec).toMatchObject({ leaseTransitions: 2, acquireTime: '2030-01-01T00:00:16.000000Z' });
     },
   );
 
-  test('every change of the lease begins the 15 s anew', async () => {
+  test('every change of the lease begins the 15 s again', async () => {
     const server = new LeaseServer();
     server.hold('other');
     const me = new Replica(server).run();
@@ -247,9 +262,9 @@ describe('following', () => {
       await pass(13 * SECOND);
       server.hold('other');
     }
-    expect([me.mayWrite, server.writes]).toEqual([false, []]);
+    expect([me.leads, server.writes]).toEqual([false, []]);
     await pass(18 * SECOND);
-    expect(me.mayWrite).toBe(true);
+    expect(me.leads).toBe(true);
   });
 
   test('a lease that is released is taken in the next round', async () => {
@@ -260,10 +275,10 @@ describe('following', () => {
     await pass(10 * SECOND);
     other.stop.abort();
     await pass(2 * SECOND);
-    expect([other.ended, other.mayWrite, me.mayWrite]).toEqual([true, false, true]);
+    expect([other.ended, other.leads, me.leads]).toEqual([true, false, true]);
   });
 
-  test('a replica that is stopped while it follows writes nothing', async () => {
+  test('a replica that is stopped on standby writes nothing', async () => {
     const server = new LeaseServer();
     server.hold('other');
     const me = new Replica(server).run();
@@ -274,11 +289,11 @@ describe('following', () => {
   });
 });
 
-describe('leading', () => {
+describe('the leader', () => {
   test('is renewed every two seconds, and is told once', async () => {
     const { server, me } = await leading();
     await pass(60 * SECOND);
-    expect([me.events, me.begun, me.mayWrite]).toEqual([['leading'], 1, true]);
+    expect([me.events, me.begun, me.leads]).toEqual([['acquired'], 1, true]);
     expect(server.writes).toHaveLength(31);
     expect(server.lease?.spec).toMatchObject({
       leaseTransitions: 0,
@@ -291,12 +306,12 @@ describe('leading', () => {
     const { server, me } = await leading();
     server.trouble = ({ method }) => (method === 'PUT' ? new KubeError('conflict', { status: 409 }) : undefined);
     await pass(4 * SECOND);
-    expect(me.events).toEqual(['leading']);
+    expect(me.events).toEqual(['acquired']);
     server.trouble = unavailable;
     await pass(4 * SECOND);
     server.trouble = () => undefined;
     await pass(60 * SECOND);
-    expect([me.mayWrite, me.events.includes('lost')]).toEqual([true, false]);
+    expect([me.leads, me.events.includes('lost')]).toEqual([true, false]);
   });
 
   test('nothing may be written from the renew deadline on, to the millisecond; then it is lost for good', async () => {
@@ -304,18 +319,18 @@ describe('leading', () => {
     await pass(4 * SECOND);
     server.trouble = unavailable;
     await pass(10 * SECOND - 1);
-    expect([me.mayWrite, me.writableForMs]).toEqual([true, 1]);
+    expect([me.leads, me.writableForMs]).toEqual([true, 1]);
     await pass(1);
-    expect([me.mayWrite, me.writableForMs]).toEqual([false, 0]);
+    expect([me.leads, me.writableForMs]).toEqual([false, 0]);
     await pass(2 * SECOND);
     expect([me.ended, me.events.at(-1)]).toEqual([true, 'lost']);
     const sent = server.requests.length;
     server.trouble = () => undefined;
     await pass(60 * SECOND);
-    expect([server.requests.length, me.mayWrite, jest.getTimerCount()]).toEqual([sent, false, 0]);
+    expect([server.requests.length, me.leads, jest.getTimerCount()]).toEqual([sent, false, 0]);
   });
 
-  test('the deadline counts from the start of the renewal, not from its answer', async () => {
+  test('the deadline counts from the start of the renewal, not from its response', async () => {
     const { server, me } = await leading();
     server.trouble = async ({ method }) => {
       if (method === 'PUT') await new Promise((resolve) => setTimeout(resolve, 4 * SECOND));
@@ -332,7 +347,7 @@ describe('leading', () => {
         setTimeout(() => resolve(unavailable()), timeoutMs);
       });
     await pass(10 * SECOND);
-    expect(me.mayWrite).toBe(false);
+    expect(me.leads).toBe(false);
     await pass(6 * SECOND);
     expect([me.ended, me.events.at(-1)]).toEqual([true, 'lost']);
   });
@@ -343,8 +358,8 @@ describe('leading', () => {
     server.hold('usurper');
     const before = server.writes.length;
     await pass(2 * SECOND);
-    expect([me.mayWrite, me.ended]).toEqual([false, true]);
-    expect(me.events).toEqual(['leading', 'following usurper', 'lost']);
+    expect([me.leads, me.ended]).toEqual([false, true]);
+    expect(me.events).toEqual(['acquired', 'standby usurper', 'lost']);
     await pass(60 * SECOND);
     me.stop.abort();
     await pass();
@@ -358,9 +373,9 @@ describe('the stop', () => {
     await pass(5 * SECOND);
     me.stop.abort();
     await pass();
-    expect([me.ended, me.mayWrite]).toEqual([true, false]);
+    expect([me.ended, me.leads]).toEqual([true, false]);
     expect(server.lease?.spec).toMatchObject({ holderIdentity: '', leaseDurationSeconds: 1, leaseTransitions: 0 });
-    expect([me.events, jest.getTimerCount()]).toEqual([['leading'], 0]);
+    expect([me.events, jest.getTimerCount()]).toEqual([['acquired'], 0]);
   });
 
   test('in the middle of a renewal releases it, too', async () => {
@@ -374,7 +389,7 @@ describe('the stop', () => {
     await pass(2 * SECOND);
     me.stop.abort(new Error('the end'));
     await pass();
-    expect([me.ended, server.holder, me.events]).toEqual([true, '', ['leading']]);
+    expect([me.ended, server.holder, me.events]).toEqual([true, '', ['acquired']]);
   });
 
   test('after the deadline is a stop, not a loss', async () => {
@@ -384,10 +399,10 @@ describe('the stop', () => {
         signal?.addEventListener('abort', () => resolve(signal.reason));
       });
     await pass(12 * SECOND);
-    expect(me.mayWrite).toBe(false);
+    expect(me.leads).toBe(false);
     me.stop.abort(new Error('the end'));
     await pass();
-    expect([me.ended, me.events, server.writes]).toEqual([true, ['leading'], ['POST']]);
+    expect([me.ended, me.events, server.writes]).toEqual([true, ['acquired'], ['POST']]);
   });
 
   test('leaves a lease alone that has passed on', async () => {
@@ -403,7 +418,7 @@ describe('the stop', () => {
     server.trouble = unavailable;
     me.stop.abort();
     await pass();
-    expect([me.ended, me.mayWrite, me.events]).toEqual([true, false, ['leading', 'failed']]);
+    expect([me.ended, me.leads, me.events]).toEqual([true, false, ['acquired', 'failed']]);
   });
 
   test('before the start: nothing is asked', async () => {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import * as z from 'zod';
+import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import type { Kept, ListKind } from '../../../src/kube/reflector.ts';
-import type { KubeRequest } from '../../../src/kube/session.ts';
-import { type FakeSession, fakeSession } from '../support/fake-session.ts';
+import type { CachedObject, Change, ListKind } from '../../../src/kube/reflector.ts';
+import { type FakeClient, fakeClient } from '../support/fake-client.ts';
 import { fakeTimersPromises } from '../support/fake-sleep.ts';
 
 jest.unstable_mockModule('node:timers/promises', fakeTimersPromises);
@@ -20,7 +20,7 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-interface Thing extends Kept {
+interface Thing extends CachedObject {
   readonly value: string;
 }
 
@@ -34,7 +34,7 @@ const thing = (name: string, resourceVersion: number, uid = `uid-${name}`, value
   metadata: { name, uid, resourceVersion: String(resourceVersion) },
   value,
 });
-const kept = (name: string, resourceVersion: number, uid = `uid-${name}`): Thing => ({
+const cached = (name: string, resourceVersion: number, uid = `uid-${name}`): Thing => ({
   key: `a/${name}`,
   uid,
   resourceVersion: String(resourceVersion),
@@ -120,7 +120,7 @@ class Pipe {
 
 interface World {
   readonly reflector: ReturnType<typeof createReflector<Thing>>;
-  readonly session: FakeSession;
+  readonly client: FakeClient;
   /** All streams so far. */
   readonly pipes: Pipe[];
   /** The last one. */
@@ -134,8 +134,8 @@ interface World {
   endedEarly: number;
   readonly stop: AbortController;
   ended: boolean;
-  /** What the picture holds: `name@resourceVersion`. */
-  readonly picture: readonly string[];
+  /** What the cache holds: `name@resourceVersion`. */
+  readonly cache: readonly string[];
 }
 
 interface WorldOptions {
@@ -148,7 +148,7 @@ interface WorldOptions {
 
 function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {}): World {
   const pipes: Pipe[] = [];
-  const session = fakeSession({
+  const client = fakeClient({
     ...(onRequest === undefined ? {} : { request: onRequest }),
     stream: (path, signal) => {
       const pipe = new Pipe(path, signal);
@@ -159,7 +159,7 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
     },
   });
   const it: World = {
-    session,
+    client,
     pipes,
     get pipe() {
       const last = pipes.at(-1);
@@ -175,7 +175,7 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
     endedEarly: 0,
     stop: new AbortController(),
     ended: false,
-    get picture() {
+    get cache() {
       return [...reflector.all()].map(({ key, resourceVersion }) => `${key.slice(2)}@${resourceVersion}`);
     },
     get reflector() {
@@ -183,20 +183,13 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
     },
   };
   const reflector = createReflector<Thing>({
-    session,
+    client,
     path: PATH,
-    keep: (object) => {
+    transform: (object) => {
       const { data } = Sent.safeParse(object);
       if (data === undefined) return undefined;
       const { name, uid, resourceVersion } = data.metadata;
       return { key: `a/${name}`, uid, resourceVersion, value: data.value };
-    },
-    onChange: (change) => {
-      const shown = ({ key, resourceVersion }: Kept) => `${key.slice(2)}@${resourceVersion}`;
-      if (change.type === 'added') it.told.push(`added ${shown(change.object)}`);
-      if (change.type === 'updated') it.told.push(`updated ${shown(change.previous)} to ${shown(change.object)}`);
-      if (change.type === 'deleted') it.told.push(`deleted ${shown(change.previous)}`);
-      onChange?.();
     },
     onListed: (count, kind) => {
       it.listed.push(count);
@@ -214,7 +207,14 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
     },
     random: () => random,
   });
-  void reflector.run(it.stop.signal).then(() => {
+  const tell = (change: Change<Thing>): void => {
+    const shown = ({ key, resourceVersion }: CachedObject) => `${key.slice(2)}@${resourceVersion}`;
+    if (change.type === 'added') it.told.push(`added ${shown(change.object)}`);
+    if (change.type === 'updated') it.told.push(`updated ${shown(change.previous)} to ${shown(change.object)}`);
+    if (change.type === 'deleted') it.told.push(`deleted ${shown(change.previous)}`);
+    onChange?.();
+  };
+  void reflector.run(it.stop.signal, tell).then(() => {
     it.ended = true;
   });
   return it;
@@ -260,7 +260,7 @@ describe('the first list', () => {
     it.pipe.complete(100);
     await pass();
     expect([it.listed, it.reflector.hasListed(), it.reflector.size()]).toEqual([[2], true, 2]);
-    expect(it.reflector.get('a/one')).toEqual(kept('one', 1));
+    expect(it.reflector.get('a/one')).toEqual(cached('one', 1));
     expect(it.reflector.get('a/three')).toBeUndefined();
     expect(it.pipes[0]?.closed).toBe(true);
   });
@@ -283,10 +283,10 @@ describe('the first list', () => {
     it.pipe.send(['ADDED', thing('one', 1)]).end();
     await pass(SECOND);
     expect(it.interruptions.at(-1)).toBe('list: the stream of the list ended before the list was complete');
-    expect([it.picture, it.listed, it.listKinds]).toEqual([['one@1', 'two@2'], [2], ['watch_list']]);
+    expect([it.cache, it.listed, it.listKinds]).toEqual([['one@1', 'two@2'], [2], ['watch_list']]);
     it.pipe.send(['ADDED', thing('two', 2)]).complete(200);
     await pass();
-    expect([it.picture, it.told.at(-1)]).toEqual([['two@2'], 'deleted one@1']);
+    expect([it.cache, it.told.at(-1)]).toEqual([['two@2'], 'deleted one@1']);
   });
 
   test('an object that goes while the list is being sent is gone', async () => {
@@ -294,7 +294,7 @@ describe('the first list', () => {
     await pass();
     it.pipe.send(['ADDED', thing('one', 1)], ['DELETED', thing('one', 3)]).complete(100);
     await pass();
-    expect(it.picture).toEqual([]);
+    expect(it.cache).toEqual([]);
   });
 });
 
@@ -316,15 +316,15 @@ describe('lists by page', () => {
           : { metadata: { resourceVersion: '100', continue: 'to ken' }, items: [thing('one', 1)] },
     });
     await pass();
-    expect(it.session.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    expect(it.client.requests.map(({ method, path }) => `${method} ${path}`)).toEqual([
       `GET ${PATH}?limit=500`,
       `GET ${PATH}?limit=500&continue=to%20ken`,
     ]);
-    expect([it.picture, it.listed, it.listKinds, it.interruptions]).toEqual([['one@1', 'two@2'], [2], ['paged'], []]);
+    expect([it.cache, it.listed, it.listKinds, it.interruptions]).toEqual([['one@1', 'two@2'], [2], ['paged'], []]);
     expect(versionOf(it.pipe)).toBe('100');
     it.pipe.error(410);
     await pass();
-    expect(it.session.requests).toHaveLength(4);
+    expect(it.client.requests).toHaveLength(4);
     expect(it.pipes.filter(isList)).toHaveLength(1);
   });
 
@@ -339,8 +339,8 @@ describe('lists by page', () => {
       },
     });
     await pass();
-    expect(it.session.requests.at(-1)?.path).toBe(`${PATH}?`);
-    expect([it.picture, versionOf(it.pipe), it.interruptions]).toEqual([['one@1'], '100', []]);
+    expect(it.client.requests.at(-1)?.path).toBe(`${PATH}?`);
+    expect([it.cache, versionOf(it.pipe), it.interruptions]).toEqual([['one@1'], '100', []]);
   });
 
   test('that fail are done anew, and a page alone deletes nothing', async () => {
@@ -359,7 +359,7 @@ describe('lists by page', () => {
     fails = true;
     it.pipe.error(410);
     await pass();
-    expect([it.interruptions.at(-1), it.picture]).toEqual(['list: status 500', ['one@1', 'two@2']]);
+    expect([it.interruptions.at(-1), it.cache]).toEqual(['list: status 500', ['one@1', 'two@2']]);
     fails = false;
     await pass(SECOND);
     expect(it.listed).toEqual([2, 2]);
@@ -373,13 +373,13 @@ describe('lists by page', () => {
 });
 
 describe('watching', () => {
-  test('events change the picture, in their order', async () => {
+  test('events change the cache, in their order', async () => {
     const it = await watching([thing('one', 1)]);
     it.told.length = 0;
     it.pipe.send(['ADDED', thing('two', 101)], ['MODIFIED', thing('one', 102)], ['DELETED', thing('two', 103)]);
     await pass();
     expect(it.told).toEqual(['added two@101', 'updated one@1 to one@102', 'deleted two@101']);
-    expect(it.picture).toEqual(['one@102']);
+    expect(it.cache).toEqual(['one@102']);
   });
 
   test('what did not change, what is not kept, and what was not there is not told', async () => {
@@ -460,7 +460,7 @@ describe('watching', () => {
       it.pipe.end();
       await pass();
     }
-    expect([it.pipes.filter(isList).length, it.picture, it.interruptions]).toEqual([2, ['two@9'], []]);
+    expect([it.pipes.filter(isList).length, it.cache, it.interruptions]).toEqual([2, ['two@9'], []]);
   });
 });
 
@@ -476,7 +476,7 @@ describe('a version that expired', () => {
     it.pipe.send(['ADDED', thing('one', 7)]).complete(300);
     await pass();
     expect(it.pipes.map(isList)).toEqual([true, false, false, true, false]);
-    expect([it.interruptions, it.picture, versionOf(it.pipe)]).toEqual([['expired: status 410'], ['one@7'], '300']);
+    expect([it.interruptions, it.cache, versionOf(it.pipe)]).toEqual([['expired: status 410'], ['one@7'], '300']);
   });
 
   test('in the stream: all are listed anew at once', async () => {
@@ -541,7 +541,7 @@ describe('interruptions', () => {
     const it = await watching();
     it.pipe.text('{"type":"ADDED","object":{"meta').fail(new Error('ECONNRESET'));
     await pass(SECOND);
-    expect([it.interruptions, it.picture]).toEqual([['watch: ECONNRESET'], []]);
+    expect([it.interruptions, it.cache]).toEqual([['watch: ECONNRESET'], []]);
   });
 
   test('wait longer and longer, up to half a minute and for ever', async () => {
@@ -629,7 +629,7 @@ describe('interruptions', () => {
     expect([it.pipes.length, it.recovered]).toEqual([7, 1]);
   });
 
-  test('while the first list fails the picture is not complete', async () => {
+  test('while the first list fails the cache is not complete', async () => {
     let down = true;
     const it = world({
       onStream: (pipe) => {
@@ -662,9 +662,9 @@ describe('silence', () => {
     await pass(SECOND);
     it.pipe.end();
     await pass(SECOND);
-    expect(it.session.abandoned()).toBe(0);
+    expect(it.client.abandoned()).toBe(0);
     await pass(34 * SECOND);
-    expect(it.session.abandoned()).toBe(1);
+    expect(it.client.abandoned()).toBe(1);
   });
 
   test('ten seconds after the last byte, where that came later', async () => {
@@ -696,11 +696,11 @@ describe('a handler that throws', () => {
         if (throws) throw new Error('a bug');
       },
     });
-    expect([it.interruptions, it.waits, it.picture]).toEqual([['watch: a bug'], [0], ['one@1']]);
+    expect([it.interruptions, it.waits, it.cache]).toEqual([['watch: a bug'], [0], ['one@1']]);
     it.pipe.send(['MODIFIED', thing('one', 101)], ['DELETED', thing('one', 102)]);
     throws = false;
     await pass();
-    expect([it.told.slice(1), it.picture, it.pipes.length]).toEqual([
+    expect([it.told.slice(1), it.cache, it.pipes.length]).toEqual([
       ['updated one@1 to one@101', 'deleted one@101'],
       [],
       2,
@@ -712,53 +712,57 @@ describe('what a write answered', () => {
   test('is taken over ahead of its event, which then is no news', async () => {
     const it = await watching([thing('one', 1)]);
     it.told.length = 0;
-    it.reflector.learn(kept('one', 105));
-    expect([it.told, it.picture]).toEqual([['updated one@1 to one@105'], ['one@105']]);
+    expect(it.reflector.update(cached('one', 105))).toEqual({
+      type: 'updated',
+      object: cached('one', 105),
+      previous: cached('one', 1),
+    });
+    expect([it.told, it.cache]).toEqual([[], ['one@105']]);
     it.pipe.send(['MODIFIED', thing('one', 105)]);
     await pass();
-    expect(it.told).toHaveLength(1);
+    expect(it.told).toEqual([]);
   });
 
   test.each([
-    ['older', kept('one', 99)],
-    ['the same', kept('one', 100)],
-    ['older, though longer ago its text would sort later', kept('one', 99)],
-    ['of another object of that name', kept('one', 105, 'new')],
-    ['of an object that nobody knows', kept('two', 105)],
-    ['of a version that is no number', { ...kept('one', 105), resourceVersion: 'x' }],
+    ['older', cached('one', 99)],
+    ['the same', cached('one', 100)],
+    ['older, though longer ago its text would sort later', cached('one', 99)],
+    ['of another object of that name', cached('one', 105, 'new')],
+    ['of an object that nobody knows', cached('two', 105)],
+    ['of a version that is no number', { ...cached('one', 105), resourceVersion: 'x' }],
   ])('is left alone when it is %s', async (_name, object) => {
     const it = await watching([thing('one', 100)]);
     it.told.length = 0;
-    it.reflector.learn(object);
-    expect([it.told, it.picture]).toEqual([[], ['one@100']]);
+    expect(it.reflector.update(object)).toBeUndefined();
+    expect([it.told, it.cache]).toEqual([[], ['one@100']]);
   });
 
   test('is compared as a whole number, however long', async () => {
     const it = await watching([
       { ...thing('one', 1), metadata: { name: 'one', uid: 'u', resourceVersion: '9007199254740993' } },
     ]);
-    it.reflector.learn({ ...kept('one', 0, 'u'), resourceVersion: '9007199254740992' });
-    expect(it.picture).toEqual(['one@9007199254740993']);
-    it.reflector.learn({ ...kept('one', 0, 'u'), resourceVersion: '10000000000000000' });
-    expect(it.picture).toEqual(['one@10000000000000000']);
+    it.reflector.update({ ...cached('one', 0, 'u'), resourceVersion: '9007199254740992' });
+    expect(it.cache).toEqual(['one@9007199254740993']);
+    it.reflector.update({ ...cached('one', 0, 'u'), resourceVersion: '10000000000000000' });
+    expect(it.cache).toEqual(['one@10000000000000000']);
   });
 
   test('is not turned back by an event that lags behind it', async () => {
     const it = await watching([thing('one', 1)]);
-    it.reflector.learn(kept('one', 105));
+    it.reflector.update(cached('one', 105));
     it.told.length = 0;
     it.pipe.send(['MODIFIED', thing('one', 104)], ['MODIFIED', thing('one', 105)]);
     await pass();
-    expect([it.told, it.picture]).toEqual([[], ['one@105']]);
+    expect([it.told, it.cache]).toEqual([[], ['one@105']]);
     it.pipe.send(['MODIFIED', thing('one', 106)]).end();
     await pass();
     expect([it.told, versionOf(it.pipe)]).toEqual([['updated one@105 to one@106'], '106']);
   });
 
-  test('does not hide that the object was deleted or made anew', async () => {
+  test('does not hide that the object was deleted or created again', async () => {
     const it = await watching([thing('one', 1), thing('two', 2)]);
-    it.reflector.learn(kept('one', 105));
-    it.reflector.learn(kept('two', 106));
+    it.reflector.update(cached('one', 105));
+    it.reflector.update(cached('two', 106));
     it.told.length = 0;
     it.pipe.send(['DELETED', thing('one', 107)], ['ADDED', thing('two', 50, 'new')]);
     await pass();
@@ -771,7 +775,7 @@ describe('what a write answered', () => {
     await pass();
     it.pipe.send(['ADDED', thing('one', 20)]).complete(30);
     await pass();
-    expect(it.picture).toEqual(['one@20']);
+    expect(it.cache).toEqual(['one@20']);
   });
 });
 
@@ -805,7 +809,7 @@ describe('the stop', () => {
         }),
     });
     await pass();
-    expect(it.session.requests).toHaveLength(1);
+    expect(it.client.requests).toHaveLength(1);
     await ended(it);
   });
 
@@ -830,7 +834,7 @@ describe('the stop', () => {
     expect(it.ended).toBe(true);
     const stopped = new AbortController();
     stopped.abort();
-    await it.reflector.run(stopped.signal);
+    await it.reflector.run(stopped.signal, () => undefined);
     expect(it.pipes).toHaveLength(1);
   });
 });

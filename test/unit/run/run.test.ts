@@ -4,16 +4,16 @@ import { request } from 'undici';
 import { readSettings } from '../../../src/config/settings.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/operator-process.ts';
-import { fakeSession } from '../support/fake-session.ts';
+import { fakeClient } from '../support/fake-client.ts';
 
 /** Settles every request that hangs. */
 let letGo: (error: Error) => void = () => {};
-jest.unstable_mockModule('../../../src/kube/session.ts', () => ({
-  createSession: () => {
+jest.unstable_mockModule('../../../src/kube/client.ts', () => ({
+  createKubeClient: () => {
     const { promise, reject } = Promise.withResolvers<never>();
     promise.catch(() => {});
     letGo = reject;
-    return { ...fakeSession({ request: () => promise }), stream: () => promise };
+    return { ...fakeClient({ request: () => promise }), stream: () => promise };
   },
 }));
 const { run } = await import('../../../src/run/run.ts');

@@ -1,13 +1,13 @@
-import { type Condition, type Spec, Status } from '../../../src/api/legacy-restore-job.ts';
-import { type RestoreJobAnswer, readAnswer } from '../../../src/atlas/answer.ts';
+import { type Condition, type LegacyRestoreJob, type Spec, Status } from '../../../src/api/legacy-restore-job.ts';
+import type { RestoreJobResponse } from '../../../src/api/restore-job.ts';
 import { AtlasError } from '../../../src/atlas/errors.ts';
-import type { LegacyRestoreJob } from '../../../src/kube/legacy-restore-jobs.ts';
+import { readRestoreJobResponse } from '../../../src/atlas/response.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
 import { PUBLISHED_EXAMPLE_JOB } from '../../support/atlas-simulator/recorded-bodies.ts';
 
 export const SPEC: Spec = { ...PUBLISHED_EXAMPLE_JOB, credentialsSecretRef: { name: 'atlas-key' } };
 
-/** A resource as the reflector keeps it: fresh from `kubectl apply`, unless told otherwise. */
+/** A resource as it is cached: fresh from `kubectl apply`, unless told otherwise. */
 export function resource(overrides: Partial<LegacyRestoreJob> = {}): LegacyRestoreJob {
   const namespace = overrides.namespace ?? 'payments';
   const name = overrides.name ?? 'cluster0-friday';
@@ -26,10 +26,10 @@ export function resource(overrides: Partial<LegacyRestoreJob> = {}): LegacyResto
 }
 
 /** What the client makes of a 200 with this body. */
-export function answerOf(body: JsonObject): RestoreJobAnswer {
-  const answer = readAnswer(200, JSON.stringify(body), undefined);
-  if (answer instanceof AtlasError) throw answer;
-  return answer;
+export function responseOf(body: JsonObject): RestoreJobResponse {
+  const response = readRestoreJobResponse(200, JSON.stringify(body), undefined);
+  if (response instanceof AtlasError) throw response;
+  return response;
 }
 
 /** The status as it comes back from the API server. */
@@ -45,7 +45,7 @@ export const conditionOf = (status: Status | undefined, type: Condition['type'])
   status?.conditions?.find((condition) => condition.type === type);
 
 /**
- * What kstatus makes of a resource, written anew from its documentation: the checks in its order, for a kind that it
+ * What kstatus makes of a resource, written from its documentation: the checks in its order, for a kind that it
  * has no rules of its own for.
  */
 export function kstatus({ generation, status }: LegacyRestoreJob): 'Current' | 'InProgress' | 'Failed' {

@@ -1,0 +1,88 @@
+/** LegacyRestoreJobs at the API server: the cache transform, and the reads and writes of one. */
+import * as z from 'zod';
+import {
+  GROUP,
+  type LegacyRestoreJob,
+  PLURAL,
+  REQUESTED_AT,
+  Spec,
+  Status,
+  VERSION,
+} from '../api/legacy-restore-job.ts';
+import type { KubeClient } from '../kube/client.ts';
+import { shareStrings } from '../kube/shared-strings.ts';
+
+/** Path of the collection: of one namespace, or of all. */
+export const collectionPath = (namespace?: string): string =>
+  namespace === undefined
+    ? `/apis/${GROUP}/${VERSION}/${PLURAL}`
+    : `/apis/${GROUP}/${VERSION}/namespaces/${encodeURIComponent(namespace)}/${PLURAL}`;
+
+/**
+ * The cached form of an object as the API server sent it. Undefined when it cannot be read, which the installed
+ * CustomResourceDefinition should have prevented: `onUnreadable` is told of its name and of what is wrong.
+ */
+export function toLegacyRestoreJob(
+  object: unknown,
+  onUnreadable?: (name: string, problem: string) => void,
+): LegacyRestoreJob | undefined {
+  const { data, error } = Sent.safeParse(object);
+  if (data === undefined) {
+    const { namespace = '', name = '' } = Named.safeParse(object).data?.metadata ?? {};
+    onUnreadable?.(`${namespace}/${name}`, error.issues.map(({ path }) => path.join('.')).join(', '));
+    return undefined;
+  }
+  const { metadata, spec, status } = shareStrings(data);
+  const { namespace, name, uid, resourceVersion, generation } = metadata;
+  const requestedAt = metadata.annotations?.[REQUESTED_AT];
+  return { key: `${namespace}/${name}`, namespace, name, uid, resourceVersion, generation, spec, status, requestedAt };
+}
+
+/** The object as the API server has it now. Throws KubeError. */
+export async function getLegacyRestoreJob(
+  client: KubeClient,
+  job: LegacyRestoreJob,
+): Promise<LegacyRestoreJob | undefined> {
+  return toLegacyRestoreJob(await client.request({ method: 'GET', path: objectPath(job) }));
+}
+
+/**
+ * Writes the whole status. The patch carries the resourceVersion that it was computed from, so that it can never
+ * overwrite anything newer: a KubeError with status 409 says that there is something newer.
+ */
+export async function patchStatus(
+  client: KubeClient,
+  job: LegacyRestoreJob,
+  status: Status,
+): Promise<LegacyRestoreJob | undefined> {
+  const response = await client.request({
+    method: 'PATCH',
+    path: `${objectPath(job)}/status`,
+    contentType: 'application/json-patch+json',
+    body: [
+      { op: 'replace', path: '/metadata/resourceVersion', value: job.resourceVersion },
+      // add replaces what is there, and works where a status was never written.
+      { op: 'add', path: '/status', value: status },
+    ],
+  });
+  return toLegacyRestoreJob(response);
+}
+
+const objectPath = (job: LegacyRestoreJob): string =>
+  `${collectionPath(job.namespace)}/${encodeURIComponent(job.name)}`;
+
+const Named = z.object({ metadata: z.object({ namespace: z.string().optional(), name: z.string().optional() }) });
+
+const Sent = z.object({
+  metadata: z.object({
+    namespace: z.string(),
+    name: z.string(),
+    uid: z.string(),
+    resourceVersion: z.string(),
+    generation: z.number(),
+    annotations: z.record(z.string(), z.string()).optional(),
+  }),
+  spec: Spec,
+  // A status that another version of the CRD let in and this one cannot read counts as empty: it is mirrored again.
+  status: Status.catch({}).default({}),
+});

@@ -1,0 +1,88 @@
+/** The events and the log line that go with a status that changed. */
+import { conditionOf, type Status } from '../api/legacy-restore-job.ts';
+import { printable } from '../api/printable.ts';
+import { entryOf, isReason, type Reason, REASONS } from './reasons.ts';
+
+/** An event of the API group events.k8s.io, without what it is about. */
+export interface EventContent {
+  readonly type: 'Normal' | 'Warning';
+  readonly reason: string;
+  readonly note: string;
+}
+
+export interface LogLine {
+  readonly level: 'info' | 'warn' | 'debug';
+  readonly message: string;
+  readonly fields: Readonly<Record<string, string>>;
+}
+
+/** The conditions whose reasons are emitted, in the order of the events. */
+const EMITTED = ['Synced', 'Ready', 'DownloadAvailable'] as const;
+
+/**
+ * One event for each of Synced, Ready and DownloadAvailable whose reason changed: the history of the job, never a poll.
+ * The reasons of before stand in the previous status, so that neither a restart nor another replica repeats an event.
+ */
+export function eventsFor(status: Status, previous: Status): readonly EventContent[] {
+  return EMITTED.flatMap((type) => {
+    const now = conditionOf(status, type);
+    const before = conditionOf(previous, type);
+    if (now === undefined || now.reason === before?.reason || !isReason(now.reason)) return [];
+    // A borrowed reason is emitted for the condition that owns it.
+    const { condition, event } = entryOf(now.reason);
+    if (condition !== type || event === 'none') return [];
+    if (event !== 'Recovery') return [{ type: event, reason: now.reason, note: now.message }];
+    if (before === undefined) return [];
+    const note = `The status equals Atlas's response again, after ${printable(before.reason, 64)}.`;
+    return [{ type: 'Normal', reason: now.reason, note }];
+  });
+}
+
+/** One kind of event as documentation lists it. */
+export interface EventDescription {
+  readonly reason: string;
+  readonly type: EventContent['type'];
+  readonly meaning: string;
+}
+
+/** Every kind of event, in the order of the table of reasons. */
+export const listEvents = (): readonly EventDescription[] =>
+  Object.keys(REASONS)
+    .filter(isReason)
+    .flatMap((reason): EventDescription[] => {
+      const { event, meaning } = entryOf(reason);
+      if (event === 'none') return [];
+      if (event !== 'Recovery') return [{ reason, type: event, meaning }];
+      return [{ reason, type: 'Normal', meaning: "The status equals Atlas's response again, after the reason named." }];
+    });
+
+/** Level and message of the log line: quiet while a failure only repeats itself and while nothing changes. */
+export function logFor(status: Status, previous: Status, failed: boolean, changed: boolean): LogLine {
+  const synced = conditionOf(status, 'Synced');
+  const reason = (failed ? synced?.reason : changedReason(status, previous)) ?? '';
+  const fields = {
+    reason,
+    statusName: printable(status.statusName ?? '', 64),
+    delivery: printable(status.delivery?.statusName ?? '', 64),
+  };
+  if (!failed) return changed ? { level: 'info', message: 'status changed', fields } : UNCHANGED(fields);
+  const repeated = !changed || reason === conditionOf(previous, 'Synced')?.reason;
+  return {
+    level: repeated || !isReason(reason) ? 'debug' : entryOf(reason).level,
+    message: synced?.message ?? 'reconcile failed',
+    fields,
+  };
+}
+
+const UNCHANGED = (fields: LogLine['fields']): LogLine => ({ level: 'debug', message: 'nothing changed', fields });
+
+/** The reason that a change is about: the first that is another one, else Ready's. */
+function changedReason(status: Status, previous: Status): string | undefined {
+  const changed = EMITTED.map((type) => conditionOf(status, type)).find(
+    (now) =>
+      now !== undefined &&
+      now.reason !== ('JobFetched' satisfies Reason) &&
+      now.reason !== previous.conditions?.find(({ type }) => type === now.type)?.reason,
+  );
+  return (changed ?? conditionOf(status, 'Ready'))?.reason;
+}

@@ -1,0 +1,97 @@
+/** What made a reconcile fail, as facts: what status.failure shows of them, and when two failures are the same. */
+import type { ApiError } from '../api/api-error.ts';
+import { conditionOf, type Status } from '../api/legacy-restore-job.ts';
+import { printableBytes } from '../api/printable.ts';
+import { type AtlasFailure, type FailureReason, reasonOfAtlasFailure } from './reasons.ts';
+
+export type Failure =
+  | {
+      readonly origin: 'atlas';
+      readonly reason: FailureReason;
+      /** The error as Atlas described it; undefined where it did not. */
+      readonly apiError: ApiError | undefined;
+      /** What happened, without anything that changes from one try to the next. */
+      readonly detail: string;
+    }
+  | {
+      /** A request to the API server that it refused. */
+      readonly origin: 'kubernetes';
+      readonly reason: FailureReason;
+      readonly verb: 'read' | 'write';
+      /** Kind and name, such as `Secret payments/atlas-key`. */
+      readonly object: string;
+      /** HTTP status code. */
+      readonly code: number;
+      /** Status.reason and Status.message of the response. */
+      readonly statusReason: string;
+      readonly statusMessage: string;
+    }
+  | {
+      /** Something that was read and cannot be used. */
+      readonly origin: 'content';
+      readonly reason: FailureReason;
+      readonly detail: string;
+    };
+
+/** The failure that a failed request to Atlas is. */
+export const failureOfAtlas = (error: AtlasFailure & { readonly message: string }): Failure => ({
+  origin: 'atlas',
+  reason: reasonOfAtlasFailure(error),
+  apiError: error.apiError,
+  detail: error.message,
+});
+
+/** What status.failure shows: bounded and printable, whatever came. */
+export function statusFailureOf(failure: Failure): ApiError {
+  switch (failure.origin) {
+    case 'atlas':
+      return failure.apiError === undefined ? { detail: bounded(failure.detail) } : boundedApiError(failure.apiError);
+    case 'kubernetes':
+      return {
+        error: failure.code,
+        ...(failure.statusReason === '' ? {} : { errorCode: bounded(failure.statusReason) }),
+        ...(failure.statusMessage === '' ? {} : { detail: bounded(failure.statusMessage) }),
+      };
+    case 'content':
+      return { detail: bounded(failure.detail) };
+  }
+}
+
+/**
+ * Whether a status already tells of this failure: with a response its `error` and `errorCode` identify it, without one
+ * its detail. A CustomResourceDefinition without `failure` leaves the reason alone to tell failures apart.
+ */
+export function isSameFailure(
+  status: Status,
+  reason: FailureReason,
+  failure: ApiError,
+  failureIsStored: boolean,
+): boolean {
+  const synced = conditionOf(status, 'Synced');
+  if (synced === undefined || synced.status === 'True' || synced.reason !== reason) return false;
+  if (!failureIsStored) return true;
+  const before = status.failure;
+  if (before === undefined || before.error !== failure.error || before.errorCode !== failure.errorCode) return false;
+  return failure.error !== undefined || before.detail === failure.detail;
+}
+
+const MAX_TEXT_BYTES = 1_024;
+const MAX_PARAMETERS = 16;
+const MAX_FIELDS = 32;
+
+const bounded = (text: string): string => printableBytes(text, MAX_TEXT_BYTES);
+
+function boundedApiError({ error, errorCode, reason, detail, parameters, badRequestDetail }: ApiError): ApiError {
+  const fields = badRequestDetail?.fields?.slice(0, MAX_FIELDS).map(({ field, description }) => ({
+    ...(field === undefined ? {} : { field: bounded(field) }),
+    ...(description === undefined ? {} : { description: bounded(description) }),
+  }));
+  return {
+    ...(error === undefined ? {} : { error }),
+    ...(errorCode === undefined ? {} : { errorCode: bounded(errorCode) }),
+    ...(reason === undefined ? {} : { reason: bounded(reason) }),
+    ...(detail === undefined ? {} : { detail: bounded(detail) }),
+    ...(parameters === undefined ? {} : { parameters: parameters.slice(0, MAX_PARAMETERS).map(bounded) }),
+    ...(fields === undefined ? {} : { badRequestDetail: { fields } }),
+  };
+}

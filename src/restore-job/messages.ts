@@ -1,0 +1,105 @@
+/** Sentences for people, rendered last from typed facts. Nothing reads them back. */
+import type { ApiError } from '../api/api-error.ts';
+import { printable } from '../api/printable.ts';
+import { kubeTime } from '../api/time.ts';
+import { failureOf, type Observation } from './conditions.ts';
+import type { Failure } from './failure.ts';
+import { type Audience, entryOf, type Reason, remedyOf } from './reasons.ts';
+import { expiresAt } from './state.ts';
+
+/** The message of a condition with that reason. */
+export function messageOf(reason: Reason, observation: Observation): string {
+  const failure = failureOf(observation);
+  if (failure?.reason === reason) return failureMessage(failure, 'resource');
+  switch (reason) {
+    case 'JobFetched':
+      return fetchedMessage(observation);
+    case 'JobStatusUnknown':
+      return unknownStatusMessage(observation);
+    case 'DownloadReady':
+      return untilExpires(observation, entryOf(reason).meaning);
+    case 'DownloadExpiring':
+      return `${untilExpires(observation, entryOf('DownloadReady').meaning)} ${explain(reason)}`;
+    default:
+      return explain(reason);
+  }
+}
+
+/** What failed and what to do about it. */
+export function failureMessage(failure: Failure, audience: Audience): string {
+  const errorCode = failure.origin === 'atlas' ? failure.apiError?.errorCode : undefined;
+  return `${causeOf(failure)} ${remedyOf(failure.reason, errorCode, audience)}`.trim();
+}
+
+/** What happened, in one sentence. */
+function causeOf(failure: Failure): string {
+  switch (failure.origin) {
+    case 'atlas':
+      return sentence(failure.apiError === undefined ? failure.detail : apiErrorInWords(failure.apiError));
+    case 'kubernetes':
+      return sentence(refusalInWords(failure));
+    case 'content':
+      return sentence(failure.detail);
+  }
+}
+
+function apiErrorInWords({ error, errorCode = '', reason = '', detail = '', badRequestDetail }: ApiError): string {
+  const said = printable(detail === '' ? reason : detail, MAX_DETAIL);
+  const fields = (badRequestDetail?.fields ?? []).map(({ field = '', description = '' }) =>
+    printable([field, description].filter((part) => part !== '').join(': '), MAX_FIELD),
+  );
+  const named = fields.length === 0 ? '' : `fields ${listed(fields)}`;
+  const explained = [said, named].filter((part) => part !== '').join('; ');
+  return [`Atlas answered ${error}`, printable(errorCode, MAX_NAME), explained === '' ? '' : `(${explained})`]
+    .filter((part) => part !== '')
+    .join(' ');
+}
+
+function refusalInWords({ verb, object, code, statusMessage }: Extract<Failure, { origin: 'kubernetes' }>): string {
+  if (code === 404) return `${object} does not exist`;
+  const said = statusMessage === '' ? '' : `: ${printable(statusMessage, MAX_DETAIL)}`;
+  return code === 403 ? `The operator may not ${verb} ${object}${said}` : `${object} cannot be ${PAST[verb]}${said}`;
+}
+
+const PAST = { read: 'read', write: 'written' } as const;
+
+function fetchedMessage({ content, sync }: Observation): string {
+  if (sync.kind !== 'fetched') return explain('JobFetched');
+  const { dropped, hashCount } = sync.response;
+  const kept = content.hashes?.length ?? 0;
+  return [
+    explain('JobFetched'),
+    dropped.length === 0
+      ? ''
+      : `Left out, because they are null or of another type than documented: ${listed(dropped)}.`,
+    kept < hashCount ? `hashes holds ${kept} of ${hashCount}.` : '',
+  ]
+    .filter((part) => part !== '')
+    .join(' ');
+}
+
+function unknownStatusMessage({ content }: Observation): string {
+  const { meaning, remedy } = entryOf('JobStatusUnknown');
+  return `${meaning} Atlas says: ${printable(content.statusName ?? 'nothing', MAX_NAME)}. ${String(remedy)}`;
+}
+
+/** The time itself, not what is left of it: a message that counted down would be written at every reconcile. */
+function untilExpires({ content: { delivery } }: Observation, meaning: string): string {
+  const expires = delivery === undefined ? undefined : expiresAt(delivery);
+  return expires === undefined ? meaning : `${meaning.replace(/\.$/, '')} until ${kubeTime(expires)}.`;
+}
+
+const explain = (reason: Reason): string =>
+  `${entryOf(reason).meaning} ${remedyOf(reason, undefined, 'resource')}`.trim();
+
+const MAX_NAME = 64;
+const MAX_DETAIL = 300;
+const MAX_FIELD = 100;
+const MAX_LISTED = 10;
+
+function listed(names: readonly string[]): string {
+  const more = names.length > MAX_LISTED ? ` and ${names.length - MAX_LISTED} more` : '';
+  return `${names.slice(0, MAX_LISTED).join(', ')}${more}`;
+}
+
+const sentence = (text: string): string => `${text.replace(/\.$/, '')}.`;

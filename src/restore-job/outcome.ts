@@ -1,0 +1,30 @@
+/** What a reconcile found: pure data. reconcile-result.ts alone turns it into conditions, events, log line and requeue. */
+import type { ApiError } from '../api/api-error.ts';
+import type { RestoreJobResponse } from '../api/restore-job.ts';
+import type { Failure } from './failure.ts';
+
+export type Outcome =
+  | { readonly kind: 'suspended' }
+  /** Waits in the queue of a budget, which adds the key to the work queue when a request is reserved for it. */
+  | { readonly kind: 'waiting'; readonly pause: Pause | undefined }
+  | Fetched
+  | { readonly kind: 'failed'; readonly failure: Failure }
+  /** The API server failed in the middle of the reconcile: that says nothing about the resource. */
+  | { readonly kind: 'interrupted'; readonly error: unknown };
+
+export interface Fetched {
+  readonly kind: 'fetched';
+  readonly response: RestoreJobResponse;
+  /** When Atlas was asked, in milliseconds since the epoch: what became later is not in the response. */
+  readonly asOf: number;
+  /** Why the delivery Secret could not be written; undefined where it could or there is nothing to write. */
+  readonly deliveryFailure: Failure | undefined;
+}
+
+/** Atlas asked a budget to wait. */
+export interface Pause {
+  /** Milliseconds since the first response that asked to wait, without a success since. */
+  readonly forMs: number;
+  /** The error of the newest such response, as Atlas described it. */
+  readonly apiError: ApiError | undefined;
+}

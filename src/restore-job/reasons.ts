@@ -1,0 +1,524 @@
+/**
+ * The one table of condition reasons: whatever hangs on a reason is a column of it. Reasons are stable API: scripts and
+ * alerts compare them. Lists in the documentation are generated from here.
+ */
+import type { ApiError, AtlasErrorKind } from '../api/api-error.ts';
+import type { Condition } from '../api/legacy-restore-job.ts';
+
+/** What a person does about a reason: in the words of the resource and, where those differ, of the command line. */
+type Remedy = string | { readonly resource: string; readonly command: string };
+
+/** Who reads a sentence: somebody with the resource before them, or with a command line. */
+export type Audience = keyof Exclude<Remedy, string>;
+
+/** An error code that Atlas documents for this endpoint or for its API at large. */
+interface AtlasErrorCode {
+  readonly errorCode: string;
+  /** The HTTP status code that it comes with. */
+  readonly httpStatus: number;
+  /** Where the remedy of the reason is not exact enough. */
+  readonly remedy?: Remedy;
+}
+
+interface ReasonEntry {
+  /** The condition whose own reason this is. Others borrow it, see conditions.ts. */
+  readonly condition: 'Ready' | 'Synced' | 'DownloadAvailable';
+  /** Status of that condition with this reason. */
+  readonly status: Condition['status'];
+  /**
+   * Back-off class of a failure. permanent: it stays until a person changes something; transient: it may pass by itself;
+   * none: it is no failure.
+   */
+  readonly retry: 'none' | 'transient' | 'permanent';
+  /** Type of the event when the reason appears. `Recovery` is a Normal one, emitted only after another reason. */
+  readonly event: 'Normal' | 'Warning' | 'Recovery' | 'none';
+  /** Level of the log line when the reason appears. */
+  readonly level: 'info' | 'warn';
+  /** Exit code of the commands that ask Atlas; absent where only the operator meets the reason. */
+  readonly exitCode?: number;
+  /** The HTTP status codes of Atlas that lead to it where the error code is not known. */
+  readonly httpStatuses?: readonly number[];
+  /** The error codes of Atlas that lead to it. */
+  readonly errorCodes?: readonly AtlasErrorCode[];
+  /** What it means, one sentence. */
+  readonly meaning: string;
+  /** Empty where there is nothing to do. */
+  readonly remedy: Remedy;
+}
+
+const code = (httpStatus: number, errorCode: string, remedy?: Remedy): AtlasErrorCode => ({
+  httpStatus,
+  errorCode,
+  ...(remedy === undefined ? {} : { remedy }),
+});
+
+const NEW_JOB = 'Create a new restore job in Atlas and a new LegacyRestoreJob for it.';
+const NEW_DOWNLOAD = 'Create a new restore job in Atlas.';
+const EGRESS: Readonly<Record<Audience, string>> = {
+  resource: "the cluster's egress address",
+  command: 'the address of this machine',
+};
+const ACCESS_LIST_REQUIRED: Remedy = {
+  resource: `The organization requires an access list: give the API key or service account one that holds ${EGRESS.resource}.`,
+  command: `The organization requires an access list: give the API key or service account one that holds ${EGRESS.command}.`,
+};
+const NOT_ON_ACCESS_LIST: Remedy = {
+  resource: `Add ${EGRESS.resource} to the access list of the API key or service account in Atlas, or use a credential without one.`,
+  command: `Add ${EGRESS.command} to the access list of the API key or service account in Atlas, or use a credential without one.`,
+};
+const NO_LEGACY_BACKUP: Remedy = {
+  resource: "The project's plan or the cluster's configuration has no legacy backups; check spec.clusterName.",
+  command: "The project's plan or the cluster's configuration has no legacy backups; check --cluster-name.",
+};
+const NOT_IN_PROJECT: Remedy = {
+  resource: 'Give the API key or service account the role Project Read Only on the project, or check spec.groupId.',
+  command: 'Give the API key or service account the role Project Read Only on the project, or check --group-id.',
+};
+
+export const REASONS = {
+  JobFinished: {
+    condition: 'Ready',
+    status: 'True',
+    retry: 'none',
+    event: 'Normal',
+    level: 'info',
+    exitCode: 0,
+    meaning: 'Atlas finished the restore job.',
+    remedy: '',
+  },
+  JobInProgress: {
+    condition: 'Ready',
+    status: 'False',
+    retry: 'none',
+    event: 'Normal',
+    level: 'info',
+    exitCode: 3,
+    meaning: 'The restore job is running at Atlas.',
+    remedy: '',
+  },
+  JobBroken: {
+    condition: 'Ready',
+    status: 'False',
+    retry: 'none',
+    event: 'Warning',
+    level: 'info',
+    exitCode: 4,
+    meaning: 'The restore job broke at Atlas and will not finish.',
+    remedy: NEW_JOB,
+  },
+  JobKilled: {
+    condition: 'Ready',
+    status: 'False',
+    retry: 'none',
+    event: 'Warning',
+    level: 'info',
+    exitCode: 4,
+    meaning: 'The restore job was canceled at Atlas and will not finish.',
+    remedy: NEW_JOB,
+  },
+  JobStatusUnknown: {
+    condition: 'Ready',
+    status: 'Unknown',
+    retry: 'none',
+    event: 'Warning',
+    level: 'info',
+    exitCode: 1,
+    meaning: 'Atlas reports a job status that this version of the operator does not know.',
+    remedy: 'Look at the job in Atlas; a newer version of the operator may know the status.',
+  },
+  JobFetched: {
+    condition: 'Synced',
+    status: 'True',
+    retry: 'none',
+    event: 'Recovery',
+    level: 'info',
+    meaning: "The status equals Atlas's last response.",
+    remedy: '',
+  },
+  SecretNotFound: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 2,
+    meaning: 'The Secret with the Atlas credentials does not exist or the operator may not read it.',
+    remedy: {
+      resource:
+        'Create the Secret named in spec.credentialsSecretRef in the namespace of the resource, or allow the operator to get it.',
+      command: 'Check --secret and the context of the kubeconfig.',
+    },
+  },
+  SecretInvalid: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 2,
+    meaning: 'The Secret with the Atlas credentials lacks a key, has an empty one, or holds two kinds of credentials.',
+    remedy: 'Give it either publicApiKey and privateApiKey, or clientId and clientSecret.',
+  },
+  Unauthorized: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 5,
+    httpStatuses: [401],
+    errorCodes: [
+      code(401, 'USER_UNAUTHORIZED'),
+      code(401, 'NOT_IN_GROUP', NOT_IN_PROJECT),
+      code(401, 'USER_CANNOT_ACCESS_GROUP', NOT_IN_PROJECT),
+      code(401, 'NO_CURRENT_USER'),
+    ],
+    meaning: 'Atlas does not accept the credentials for this project.',
+    remedy: {
+      resource:
+        'Check that the key or service account is enabled, belongs to the organization of the project and has the role Project Read Only, and correct the Secret.',
+      command:
+        'Check that the key or service account is enabled, belongs to the organization of the project and has the role Project Read Only, and correct the credentials.',
+    },
+  },
+  AccessListDenied: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 5,
+    errorCodes: [
+      code(403, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', NOT_ON_ACCESS_LIST),
+      code(403, 'IP_ADDRESS_NOT_ON_WHITELIST', NOT_ON_ACCESS_LIST),
+      code(403, 'ORG_REQUIRES_ACCESS_LIST', ACCESS_LIST_REQUIRED),
+      code(403, 'ORG_REQUIRES_WHITELIST', ACCESS_LIST_REQUIRED),
+      code(403, 'RESOURCE_REQUIRES_WHITELIST', ACCESS_LIST_REQUIRED),
+    ],
+    meaning: "Atlas knows the credentials but refuses the operator's network address.",
+    remedy: {
+      resource: `Add ${EGRESS.resource} to the access list of the API key or service account in Atlas.`,
+      command: `Add ${EGRESS.command} to the access list of the API key or service account in Atlas.`,
+    },
+  },
+  Forbidden: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 5,
+    httpStatuses: [403],
+    errorCodes: [
+      code(403, 'ACCESS_FORBIDDEN'),
+      code(403, 'FEATURE_UNSUPPORTED', NO_LEGACY_BACKUP),
+      code(403, 'UNSUPPORTED_FOR_CURRENT_PLAN', NO_LEGACY_BACKUP),
+      code(403, 'UNSUPPORTED_FOR_CURRENT_CONFIG', NO_LEGACY_BACKUP),
+      // Of the token endpoint; Atlas allows a service account 100 live tokens.
+      code(
+        403,
+        'access_denied',
+        'The service account may have too many live tokens: they expire within an hour, or when other users of it revoke theirs.',
+      ),
+    ],
+    meaning: 'Atlas knows the credentials but does not allow the request.',
+    remedy: 'Give the key or service account the role Project Read Only on the project.',
+  },
+  PaymentRequired: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 5,
+    httpStatuses: [402],
+    errorCodes: [code(402, 'ACCOUNT_SUSPENDED')],
+    meaning: 'Atlas has suspended the account.',
+    remedy: 'Settle the open invoices of the Atlas organization.',
+  },
+  BackupNotEnabled: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 6,
+    errorCodes: [code(400, 'BACKUP_JOB_NOT_FOUND'), code(404, 'BACKUP_CONFIG_NOT_FOUND')],
+    meaning: 'Legacy backups are not enabled for the cluster.',
+    remedy: {
+      resource: 'Check spec.clusterName; clusters with cloud backups have no legacy restore jobs.',
+      command: 'Check --cluster-name; clusters with cloud backups have no legacy restore jobs.',
+    },
+  },
+  JobNotFound: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 6,
+    httpStatuses: [404],
+    errorCodes: [
+      code(404, 'INVALID_JOB_ID'),
+      code(404, 'RESTORE_JOB_NOT_FOUND'),
+      code(404, 'RESTORE_JOB_NOT_FOUND_IN_GROUP'),
+      code(404, 'CONFIG_RESTORE_JOB_NOT_FOUND'),
+      code(404, 'RESOURCE_NOT_FOUND'),
+    ],
+    meaning: 'Atlas has no such restore job in this project and cluster.',
+    remedy: {
+      resource: 'Check spec.jobId; Atlas also forgets old restore jobs.',
+      command: 'Check --job-id; Atlas also forgets old restore jobs.',
+    },
+  },
+  ClusterNotFound: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 6,
+    errorCodes: [
+      code(404, 'INVALID_CLUSTER_ID'),
+      code(404, 'CLUSTER_NOT_FOUND'),
+      code(404, 'CLUSTER_NAME_NOT_FOUND'),
+    ],
+    meaning: 'Atlas has no such cluster in this project.',
+    remedy: {
+      resource: 'Check spec.clusterName and spec.groupId; the cluster may have been deleted.',
+      command: 'Check --cluster-name and --group-id; the cluster may have been deleted.',
+    },
+  },
+  GroupNotFound: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 6,
+    errorCodes: [
+      code(404, 'INVALID_GROUP_ID'),
+      code(404, 'GROUP_NOT_FOUND'),
+      code(404, 'NOT_ATLAS_GROUP'),
+      code(404, 'INVALID_ATLAS_GROUP'),
+    ],
+    meaning: 'Atlas has no such project.',
+    remedy: { resource: 'Check spec.groupId.', command: 'Check --group-id.' },
+  },
+  BadRequest: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 1,
+    errorCodes: [code(400, 'ATLAS_GENERAL_ERROR'), code(400, 'VALIDATION_ERROR')],
+    meaning: 'Atlas refuses the request as it stands.',
+    remedy: {
+      resource: 'Check spec.groupId, spec.clusterName and spec.jobId.',
+      command: 'Check --group-id, --cluster-name and --job-id.',
+    },
+  },
+  VersionGone: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 1,
+    httpStatuses: [410],
+    errorCodes: [code(410, 'VERSION_GONE')],
+    meaning: 'Atlas has withdrawn this version of its API.',
+    remedy: { resource: 'Upgrade the operator.', command: 'Upgrade legacy-restore-operator.' },
+  },
+  RateLimited: {
+    condition: 'Synced',
+    status: 'Unknown',
+    retry: 'transient',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 7,
+    errorCodes: [code(429, 'RATE_LIMITED'), code(429, 'RATE_LIMITED_TOKEN_BUCKET')],
+    meaning: 'The request limit of the project has been used up for more than a minute; the operator waits as told.',
+    remedy: {
+      resource: 'Raise spec.interval of resources of this project, or lower --atlas-requests-per-minute.',
+      command: 'Try again later.',
+    },
+  },
+  AtlasUnavailable: {
+    condition: 'Synced',
+    status: 'Unknown',
+    retry: 'transient',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 7,
+    meaning: 'Atlas cannot be reached or reports an error of its own; the operator tries again.',
+    remedy: 'If it lasts, check the egress network and the Atlas status page.',
+  },
+  InvalidResponse: {
+    condition: 'Synced',
+    status: 'Unknown',
+    retry: 'transient',
+    event: 'Warning',
+    level: 'warn',
+    exitCode: 7,
+    meaning: 'The response is not one that Atlas gives for a restore job; the operator tries again.',
+    remedy: 'Check whether a proxy stands in between and whether --atlas-base-url is right.',
+  },
+  DeliverySecretConflict: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'transient',
+    event: 'Warning',
+    level: 'warn',
+    meaning:
+      'A Secret with the name of spec.deliverySecretName exists and does not belong to the resource; it is left untouched.',
+    remedy: 'Choose another spec.deliverySecretName or delete that Secret.',
+  },
+  DeliverySecretForbidden: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'transient',
+    event: 'Warning',
+    level: 'warn',
+    meaning: 'The operator may not write the Secret named in spec.deliverySecretName.',
+    remedy: 'Allow the operator to get, create and patch Secrets in this namespace, or remove spec.deliverySecretName.',
+  },
+  Suspended: {
+    condition: 'Synced',
+    status: 'Unknown',
+    retry: 'none',
+    event: 'Normal',
+    level: 'info',
+    meaning: 'spec.suspend is true: the restore job is not fetched.',
+    remedy: 'Set spec.suspend to false to resume.',
+  },
+  DownloadReady: {
+    condition: 'DownloadAvailable',
+    status: 'True',
+    retry: 'none',
+    event: 'Normal',
+    level: 'info',
+    meaning: 'The restore file can be downloaded.',
+    remedy: '',
+  },
+  DownloadExpiring: {
+    condition: 'DownloadAvailable',
+    status: 'True',
+    retry: 'none',
+    event: 'Warning',
+    level: 'info',
+    meaning: 'The download expires in less than an hour and nobody has downloaded the restore file yet.',
+    remedy: 'Download the restore file now.',
+  },
+  DownloadPending: {
+    condition: 'DownloadAvailable',
+    status: 'False',
+    retry: 'none',
+    event: 'none',
+    level: 'info',
+    meaning: 'The restore file is not ready yet.',
+    remedy: '',
+  },
+  DownloadExpired: {
+    condition: 'DownloadAvailable',
+    status: 'False',
+    retry: 'none',
+    event: 'Normal',
+    level: 'info',
+    meaning: 'The time to download the restore file is over.',
+    remedy: NEW_DOWNLOAD,
+  },
+  MaxDownloadsExceeded: {
+    condition: 'DownloadAvailable',
+    status: 'False',
+    retry: 'none',
+    event: 'Normal',
+    level: 'info',
+    meaning: 'The restore file was downloaded as often as allowed.',
+    remedy: NEW_DOWNLOAD,
+  },
+  DownloadFailed: {
+    condition: 'DownloadAvailable',
+    status: 'False',
+    retry: 'none',
+    event: 'Warning',
+    level: 'info',
+    meaning: 'Atlas could not provide the restore file.',
+    remedy: NEW_DOWNLOAD,
+  },
+} as const satisfies Readonly<Record<string, ReasonEntry>>;
+
+export type Reason = keyof typeof REASONS;
+type ReasonWith<E> = { [R in Reason]: (typeof REASONS)[R] extends E ? R : never }[Reason];
+export type ReadyReason = ReasonWith<{ readonly condition: 'Ready' }>;
+export type SyncedReason = ReasonWith<{ readonly condition: 'Synced' }>;
+export type DownloadReason = ReasonWith<{ readonly condition: 'DownloadAvailable' }>;
+/** The reasons that say that something failed. */
+export type FailureReason = ReasonWith<{ readonly retry: 'transient' | 'permanent' }>;
+
+/** What the table says of a reason, without the narrow types of its row. */
+export const entryOf = (reason: Reason): ReasonEntry => REASONS[reason];
+
+/** Whether a text, such as the reason of a condition that another version wrote, is a reason of this table. */
+export const isReason = (text: string): text is Reason => Object.hasOwn(REASONS, text);
+
+/** The reasons that are a condition's own, in the order of the table. */
+export const reasonsOf = (condition: ReasonEntry['condition']): readonly Reason[] =>
+  Object.keys(REASONS)
+    .filter(isReason)
+    .filter((reason) => entryOf(reason).condition === condition);
+
+/** What a person does about a reason, more exactly where the error code tells more; empty where there is nothing to do. */
+export function remedyOf(reason: Reason, errorCode: string | undefined, audience: Audience): string {
+  const remedy =
+    entryOf(reason).errorCodes?.find((candidate) => candidate.errorCode === errorCode)?.remedy ?? entryOf(reason).remedy;
+  return typeof remedy === 'string' ? remedy : remedy[audience];
+}
+
+/** A failed request to Atlas, reduced to what tells its reason. */
+export interface AtlasFailure {
+  readonly kind: AtlasErrorKind;
+  /** HTTP status code of the response; undefined where there was none. */
+  readonly httpStatus?: number | undefined;
+  /** The error as Atlas described it; undefined where it did not. */
+  readonly apiError?: ApiError | undefined;
+}
+
+/** The reason that a failed request to Atlas leads to: by its error code, else by its HTTP status code. */
+export function reasonOfAtlasFailure({ kind, httpStatus = 0, apiError }: AtlasFailure): FailureReason {
+  switch (kind) {
+    case 'rateLimited':
+      return 'RateLimited';
+    case 'unavailable':
+      return 'AtlasUnavailable';
+    case 'invalidResponse':
+      return 'InvalidResponse';
+    case 'refused':
+      return BY_ERROR_CODE.get(apiError?.errorCode ?? '') ?? BY_HTTP_STATUS.get(httpStatus) ?? 'BadRequest';
+  }
+}
+
+/** Every error code of the table with the reason that it leads to, by HTTP status code. */
+export const atlasErrorCodes = (): ReadonlyArray<AtlasErrorCode & { readonly reason: FailureReason }> =>
+  FAILURE_REASONS.flatMap((reason) =>
+    (entryOf(reason).errorCodes ?? []).map((errorCode) => ({ ...errorCode, reason })),
+  ).sort((a, b) => a.httpStatus - b.httpStatus);
+
+const isFailureReason = (reason: Reason): reason is FailureReason => entryOf(reason).retry !== 'none';
+const FAILURE_REASONS = Object.keys(REASONS).filter(isReason).filter(isFailureReason);
+
+/**
+ * UNEXPECTED_ERROR is not in the table: Atlas sends it with 401 and with 500, so it says nothing and the HTTP status code
+ * decides, as for every code that nobody knows.
+ */
+const BY_ERROR_CODE: ReadonlyMap<string, FailureReason> = new Map(
+  FAILURE_REASONS.flatMap((reason) =>
+    (entryOf(reason).errorCodes ?? []).map(({ errorCode }) => [errorCode, reason] as const),
+  ),
+);
+const BY_HTTP_STATUS: ReadonlyMap<number, FailureReason> = new Map(
+  FAILURE_REASONS.flatMap((reason) =>
+    (entryOf(reason).httpStatuses ?? []).map((httpStatus) => [httpStatus, reason] as const),
+  ),
+);

@@ -1,0 +1,234 @@
+import { describe, expect, test } from '@jest/globals';
+import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
+import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
+import type { AtlasCredentials } from '../../../src/atlas/credentials.ts';
+import { errorFromAnswer, unavailable } from '../../../src/atlas/errors.ts';
+import type { CredentialsReader, CredentialsResult, CredentialsSource } from '../../../src/controller/credentials.ts';
+import type { Outcome } from '../../../src/controller/outcome.ts';
+import { reconcile } from '../../../src/controller/reconcile.ts';
+import { KubeError } from '../../../src/kube/errors.ts';
+import { pendingDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
+import { fakeClient } from '../support/fake-client.ts';
+import { answerOf, resource, SPEC } from '../support/resources.ts';
+
+const OLD: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'old' };
+const NEW: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'new' };
+const ANSWER = answerOf(pendingDownload(SPEC));
+const BEGUN = 1_893_456_000_000;
+const SOURCE: CredentialsSource = {
+  kind: 'secret',
+  id: 'payments/atlas-key',
+  namespace: 'payments',
+  name: 'atlas-key',
+};
+
+const good = (version: string, credentials: AtlasCredentials): CredentialsResult => ({
+  version,
+  ok: true,
+  credentials,
+});
+const bad = (version: string): CredentialsResult => ({
+  version,
+  ok: false,
+  reason: 'SecretInvalid',
+  message: 'Secret payments/atlas-key lacks the key clientId.',
+});
+const answered = (httpStatus: number, errorCode?: string) =>
+  errorFromAnswer({ httpStatus, errorCode, detail: 'words', retryAfterMs: undefined });
+
+interface Visit {
+  readonly outcome: Outcome;
+  /** Credentials of each fetch. */
+  readonly fetches: readonly AtlasCredentials[];
+  /** What was said to the watch of credentials, in order. */
+  readonly watched: readonly string[];
+  readonly reads: readonly string[];
+  readonly line: readonly string[];
+  /** Which fetches would do, of each fetch. */
+  readonly begun: readonly ('any' | 'now' | undefined)[];
+}
+
+interface Given {
+  readonly job?: LegacyRestoreJob;
+  /** What `read` finds, then what `readAgain` finds. */
+  readonly found?: readonly (CredentialsResult | Error)[];
+  readonly atlas: (credentials: AtlasCredentials) => Fetch | Error;
+}
+
+async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Given): Promise<Visit> {
+  const fetches: AtlasCredentials[] = [];
+  const watched: string[] = [];
+  const reads: string[] = [];
+  const line: string[] = [];
+  const begun: ('any' | 'now' | undefined)[] = [];
+  const results = [...found];
+  const take = (how: string): Promise<CredentialsResult> => {
+    reads.push(how);
+    const result = results.length > 1 ? results.shift() : results[0];
+    if (result === undefined) throw new Error('nothing is to be found');
+    return result instanceof Error ? Promise.reject(result) : Promise.resolve(result);
+  };
+  const credentials: CredentialsReader = {
+    sourceOf: () => SOURCE,
+    read: () => take('read'),
+    readAgain: () => take('readAgain'),
+  };
+  const atlasClient: Pick<AtlasClient, 'fetch' | 'wait' | 'forget'> = {
+    fetch: (_ref, given, _waiter, options) => {
+      fetches.push(given);
+      begun.push(options?.begun);
+      const fetch = atlas(given);
+      return fetch instanceof Error ? { kind: 'fetching', answer: Promise.reject(fetch), begunAt: BEGUN } : fetch;
+    },
+    wait: (_ref, _credentials, waiter) => {
+      line.push(`wait ${waiter}`);
+      return { kind: 'waiting', pausedSince: 17 };
+    },
+    forget: (waiter) => line.push(`forget ${waiter}`),
+  };
+  const client = fakeClient({
+    request: () => {
+      throw new KubeError('the API server answered 500', { status: 500 });
+    },
+  });
+  const outcome = await reconcile(
+    {
+      client,
+      atlas: {
+        ...atlasClient,
+        budgets: () => ({ paused: 0, waiting: 0, remaining: undefined }),
+        close: () => Promise.resolve(),
+      },
+      credentials,
+      credentialsWatch: {
+        await: (key, source, version) => watched.push(`await ${key} ${source.id} ${version}`),
+        forget: (key) => watched.push(`forget ${key}`),
+        stop: () => {},
+      },
+    },
+    job,
+  );
+  return { outcome, fetches, watched, reads, line, begun };
+}
+
+const fetching = (): Fetch => ({ kind: 'fetching', answer: Promise.resolve(ANSWER), begunAt: BEGUN });
+const KEY = 'payments/cluster0-friday';
+
+test('an answer is fetched with the credentials, and nobody looks at them any more', async () => {
+  const { outcome, fetches, watched } = await visit({ atlas: fetching });
+  expect(outcome).toEqual({ kind: 'fetched', answer: ANSWER, asOf: BEGUN, delivery: { kind: 'none' } });
+  expect(fetches).toEqual([OLD]);
+  expect(watched.at(-1)).toBe(`forget ${KEY}`);
+});
+
+test.each([
+  ['was asked for', 'second', 'first', 'now'],
+  ['was asked for for the first time', 'first', undefined, 'now'],
+  ['was asked for and has been made', 'first', 'first', 'any'],
+  ['was never asked for', undefined, undefined, 'any'],
+] as const)('a visit that %s: which fetches will do', async (_, requestedAt, lastHandledReconcileAt, wanted) => {
+  const status = lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt };
+  const { begun } = await visit({ job: resource({ requestedAt, status }), atlas: fetching });
+  expect(begun).toEqual([wanted]);
+});
+
+test('suspended: nobody is asked, and a place in the line is given up', async () => {
+  const job = resource({ spec: { ...SPEC, suspend: true } });
+  const { outcome, fetches, reads, watched, line } = await visit({ job, atlas: fetching });
+  expect([outcome, fetches, reads]).toEqual([{ kind: 'suspended' }, [], []]);
+  expect([watched, line]).toEqual([[`forget ${KEY}`], [`forget ${KEY}`]]);
+});
+
+test('credentials that cannot be used: Atlas is not asked, and they are looked at', async () => {
+  const { outcome, fetches, watched } = await visit({ found: [bad('3')], atlas: fetching });
+  const message = 'Secret payments/atlas-key lacks the key clientId.';
+  expect(outcome).toEqual({
+    kind: 'failed',
+    failure: { kind: 'permanent', reason: 'SecretInvalid', message, identity: message },
+  });
+  expect([fetches, watched.at(-1)]).toEqual([[], `await ${KEY} payments/atlas-key 3`]);
+});
+
+describe('Atlas says 401', () => {
+  const unauthorized = (credentials: AtlasCredentials): Fetch | Error =>
+    credentials === OLD ? answered(401, 'USER_UNAUTHORIZED') : fetching();
+
+  test('and the Secret is the same: that was it, and it is looked at', async () => {
+    const { outcome, fetches, watched, reads } = await visit({ atlas: unauthorized });
+    expect(outcome).toMatchObject({
+      kind: 'failed',
+      failure: { kind: 'permanent', reason: 'Unauthorized', identity: 'USER_UNAUTHORIZED' },
+    });
+    expect([fetches, reads, watched.at(-1)]).toEqual([
+      [OLD],
+      ['read', 'readAgain'],
+      `await ${KEY} payments/atlas-key 1`,
+    ]);
+  });
+
+  test('and the Secret was rotated: the new credentials are tried at once, and nobody looks at them any more', async () => {
+    const { outcome, fetches, watched } = await visit({ found: [good('1', OLD), good('2', NEW)], atlas: unauthorized });
+    expect(outcome).toMatchObject({ kind: 'fetched' });
+    expect([fetches, watched.at(-1)]).toEqual([[OLD, NEW], `forget ${KEY}`]);
+  });
+
+  test('to the new credentials as well: they are looked at', async () => {
+    const { outcome, fetches, watched } = await visit({
+      found: [good('1', OLD), good('2', NEW)],
+      atlas: () => answered(401),
+    });
+    expect(outcome).toMatchObject({ failure: { reason: 'Unauthorized', identity: '' } });
+    expect([fetches, watched.at(-1)]).toEqual([[OLD, NEW], `await ${KEY} payments/atlas-key 2`]);
+  });
+
+  test('and the Secret is gone: that is the problem', async () => {
+    const { outcome, watched } = await visit({ found: [good('1', OLD), bad('absent')], atlas: unauthorized });
+    expect(outcome).toMatchObject({ failure: { reason: 'SecretInvalid' } });
+    expect(watched.at(-1)).toBe(`await ${KEY} payments/atlas-key absent`);
+  });
+});
+
+describe('other failures', () => {
+  test.each([
+    ['permanent', answered(404, 'RESTORE_JOB_NOT_FOUND'), 'permanent', 'JobNotFound', 'RESTORE_JOB_NOT_FOUND'],
+    ['transient', answered(503), 'transient', 'AtlasUnavailable', ''],
+    ['no answer', unavailable('Atlas cannot be reached'), 'transient', 'AtlasUnavailable', ''],
+  ])('%s: nobody looks at the credentials', async (_name, error, kind, reason, identity) => {
+    const { outcome, fetches, watched, reads } = await visit({ atlas: () => error });
+    expect(outcome).toEqual({ kind: 'failed', failure: { kind, reason, message: error.message, identity } });
+    expect([fetches.length, reads, watched.at(-1)]).toEqual([1, ['read'], `forget ${KEY}`]);
+  });
+
+  test('a 429 takes a place in the line', async () => {
+    const { outcome, line } = await visit({ atlas: () => answered(429, 'RATE_LIMITED') });
+    expect([outcome, line]).toEqual([{ kind: 'waiting', pausedSince: 17 }, [`wait ${KEY}`]]);
+  });
+
+  test('no request is left in the budget: the place in the line is the outcome', async () => {
+    const { outcome } = await visit({ atlas: () => ({ kind: 'waiting', pausedSince: undefined }) });
+    expect(outcome).toEqual({ kind: 'waiting', pausedSince: undefined });
+  });
+
+  test.each([
+    ['the API server cannot tell the Secret', { found: [new KubeError('x', { status: 500 })], atlas: fetching }],
+    [
+      'the Secret cannot be read again',
+      { found: [good('1', OLD), new KubeError('x', { status: 0 })], atlas: () => answered(401) },
+    ],
+    ['the operator is stopping', { atlas: () => new Error('stopping') }],
+    [
+      'the delivery Secret cannot be read',
+      {
+        job: resource({ spec: { ...SPEC, deliverySecretName: 'download' } }),
+        atlas: (): Fetch => ({
+          kind: 'fetching',
+          answer: Promise.resolve(answerOf(urlV2Download(SPEC, '2030-01-01T00:00:00Z'))),
+          begunAt: BEGUN,
+        }),
+      },
+    ],
+  ] satisfies [string, Given][])('%s: the visit is interrupted', async (_name, given) => {
+    const { outcome } = await visit(given);
+    expect(outcome).toMatchObject({ kind: 'interrupted', error: expect.any(Error) });
+  });
+});
