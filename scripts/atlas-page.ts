@@ -1,10 +1,10 @@
 /** docs/atlas.md: where every parameter, field, response and error of Atlas's endpoint ends up. */
 import * as z from 'zod';
-import { REASONS } from '../src/api/reasons.ts';
 import { RestoreJob } from '../src/api/restore-job.ts';
-import { MAX_HASHES } from '../src/atlas/answer.ts';
-import { ERROR_CODES, errorFromAnswer } from '../src/atlas/errors.ts';
+import { errorFromResponse } from '../src/atlas/errors.ts';
 import { MAX_BODY_BYTES } from '../src/atlas/http.ts';
+import { MAX_HASHES } from '../src/atlas/response.ts';
+import { atlasErrorCodes, entryOf, type Reason, reasonOfAtlasFailure, remedyOf } from '../src/restore-job/reasons.ts';
 import { generatedPage, table } from './pages.ts';
 
 export function atlasPage(): string {
@@ -40,20 +40,20 @@ export function atlasPage(): string {
         ]),
         [
           `anything else: HTML, invalid JSON or UTF-8, a redirect (never followed), more than ${MAX_BODY_BYTES / 2 ** 20} MiB`,
-          describe('transient', 'InvalidResponse'),
+          describe('InvalidResponse'),
         ],
-        ['none: refused, reset, not within `--atlas-timeout`', describe('transient', 'AtlasUnavailable')],
+        ['none: refused, reset, not within `--atlas-timeout`', describe('AtlasUnavailable')],
       ],
     ),
     'The operator retries a permanent error with a back-off of up to one hour, and a transient one with a back-off of up to two minutes. It handles a change of the resource or of its Secret immediately.',
     '## Error codes',
     table(
       ['HTTP', 'errorCode', 'reason', 'what to do'],
-      ERROR_CODES.map(({ httpStatus, errorCode, reason, remedy }) => [
+      atlasErrorCodes().map(({ httpStatus, errorCode, reason }) => [
         String(httpStatus),
         `\`${errorCode}\``,
         `\`${reason}\``,
-        remedy ?? REASONS[reason].remedy,
+        remedyOf(reason, errorCode, 'resource'),
       ]),
     ),
     "The message of `Synced` contains Atlas's `errorCode` and `detail`, bounded and without control characters. `status.failure` contains the whole error response: `error`, `errorCode`, `reason`, `detail`, `parameters` and `badRequestDetail`. `UNEXPECTED_ERROR` carries no information: Atlas sends it with 401 as well as with 500.",
@@ -112,16 +112,11 @@ function typeName(type: z.core.$ZodType): string {
 }
 
 function outcomeOf(httpStatus: number): string {
-  const { kind, reason } = errorFromAnswer({
-    httpStatus,
-    errorCode: undefined,
-    detail: undefined,
-    retryAfterMs: undefined,
-  });
-  return describe(kind, reason);
+  return describe(reasonOfAtlasFailure(errorFromResponse(httpStatus, undefined, undefined)));
 }
 
-function describe(kind: string, reason: string): string {
-  if (kind === 'rateLimited') return 'a pause of the budget; `RateLimited` after 60 s';
-  return `${kind}: \`Synced=${kind === 'permanent' ? 'False' : 'Unknown'}\`, reason \`${reason}\``;
+function describe(reason: Reason): string {
+  if (reason === 'RateLimited') return 'a pause of the budget; `RateLimited` after 60 s';
+  const { retry, status } = entryOf(reason);
+  return `${retry}: \`Synced=${status}\`, reason \`${reason}\``;
 }

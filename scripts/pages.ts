@@ -1,11 +1,11 @@
 /** The pages of docs/ that are generated from the code. */
-import { REASONS } from '../src/api/reasons.ts';
 import type { FlagDescription } from '../src/config/flags.ts';
 import { listSettings } from '../src/config/settings.ts';
-import { listEvents } from '../src/controller/announcements.ts';
-import { FILE_FLAGS, VARIABLES } from '../src/get/credentials-source.ts';
+import { FILE_FLAGS, VARIABLES } from '../src/get/credentials.ts';
 import { listExitCodes } from '../src/get/exit-codes.ts';
 import { listGetFlags } from '../src/get/options.ts';
+import { listEvents } from '../src/restore-job/events.ts';
+import { entryOf, reasonsOf, remedyOf } from '../src/restore-job/reasons.ts';
 import type { MetricEntry } from '../src/telemetry/instruments.ts';
 import { LOG_FIELDS, type LogField } from '../src/telemetry/log-fields.ts';
 import { METRICS } from '../src/telemetry/metrics.ts';
@@ -172,10 +172,12 @@ export const table = (head: readonly string[], rows: readonly (readonly string[]
 const tableRow = (cells: readonly string[]): string =>
   `|${cells.map((cell) => (cell === '' ? ' ' : ` ${cell} `)).join('|')}|`;
 
-function reasonTable(condition: string): string {
-  const rows = Object.entries(REASONS)
-    .filter(([, entry]) => entry.condition === condition)
-    .map(([reason, { meaning, remedy }]) => [`\`${reason}\``, meaning, remedy]);
+function reasonTable(condition: Parameters<typeof reasonsOf>[0]): string {
+  const rows = reasonsOf(condition).map((reason) => [
+    `\`${reason}\``,
+    entryOf(reason).meaning,
+    remedyOf(reason, undefined, 'resource'),
+  ]);
   return table(['reason', 'meaning', 'what to do'], rows);
 }
 
