@@ -13,21 +13,21 @@ export function apiPage(): string {
   const columns = version.additionalPrinterColumns;
   return generatedPage(
     'API reference',
-    `\`${KIND}\` of \`${API_VERSION}\`: plural \`${names.plural}\`, short name \`${names.shortNames.join(', ')}\`, category \`${names.categories.join(', ')}\`, namespaced, with the subresource status. \`kubectl explain lrj.spec\` and \`kubectl explain lrj.status\` print the same.`,
+    `\`${KIND}\` of \`${API_VERSION}\`: plural \`${names.plural}\`, short name \`${names.shortNames.join(', ')}\`, category \`${names.categories.join(', ')}\`, namespaced, with the subresource status. \`kubectl explain lrj.spec\` and \`kubectl explain lrj.status\` print the same information.`,
     '## spec',
-    `${spec.description ?? ''} The API server refuses what breaks a constraint.`,
+    `${spec.description ?? ''} The API server rejects values that violate a constraint.`,
     fieldTable(spec),
     '## status',
-    `${status.description ?? ''} It is written by the operator alone. The fields of Atlas have no constraints: whatever Atlas says is mirrored, and what Atlas leaves out is absent.`,
+    `${status.description ?? ''} Only the operator writes it. The fields of Atlas have no constraints: the operator mirrors whatever Atlas sends, and fields that Atlas omits are absent.`,
     fieldTable(status),
-    'Which conditions there are, and every reason that they can have: [Conditions and their reasons](conditions.md).',
+    '[Conditions and their reasons](conditions.md) lists all conditions and reasons.',
     '## Annotations',
     table(
       ['annotation', 'meaning'],
       [
         [
           `\`${REQUESTED_AT}\``,
-          'Any new value asks for a visit now, also of a finished job. `status.lastHandledReconcileAt` answers with the value.',
+          'Any new value requests a reconcile now, even for a finished job. `status.lastHandledReconcileAt` shows the value once the operator has handled it.',
         ],
       ],
     ),
@@ -62,7 +62,7 @@ interface Schema {
   readonly 'x-kubernetes-list-type'?: string | undefined;
   readonly 'x-kubernetes-list-map-keys'?: readonly string[] | undefined;
 }
-/** Strict: a keyword that this page would leave out must not go unnoticed. */
+/** Strict: a keyword that this page would omit must not go unnoticed. */
 const Schema: z.ZodType<Schema> = z.lazy(() =>
   z.strictObject({
     type: z.string(),

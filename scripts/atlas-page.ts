@@ -1,18 +1,18 @@
 /** docs/atlas.md: where every parameter, field, response and error of Atlas's endpoint ends up. */
 import * as z from 'zod';
-import { REASONS } from '../src/api/reasons.ts';
 import { RestoreJob } from '../src/api/restore-job.ts';
-import { MAX_HASHES } from '../src/atlas/answer.ts';
-import { ERROR_CODES, errorFromAnswer } from '../src/atlas/errors.ts';
+import { errorFromResponse } from '../src/atlas/errors.ts';
 import { MAX_BODY_BYTES } from '../src/atlas/http.ts';
+import { MAX_HASHES } from '../src/atlas/response.ts';
+import { atlasErrorCodes, entryOf, type Reason, reasonOfAtlasFailure, remedyOf } from '../src/restore-job/reasons.ts';
 import { generatedPage, table } from './pages.ts';
 
 export function atlasPage(): string {
   return generatedPage(
     'The Atlas endpoint',
-    'The operator knows one endpoint of the Atlas Administration API, "Return One Legacy Backup Restore Job" (operation `getLegacyBackupRestoreJob`), and two of its OAuth server:',
-    '```\nGET  /api/atlas/v1.0/groups/{groupId}/clusters/{clusterName}/restoreJobs/{jobId}\nPOST /api/oauth/token\nPOST /api/oauth/revoke\n```',
-    'It needs the role Project Read Only and changes nothing at Atlas. They are called at `https://cloud.mongodb.com`, or where the setting `--atlas-base-url` says: `https://cloud.mongodbgov.com` for Atlas for Government. This page tells where each part of the endpoint ends up.',
+    'The operator uses one endpoint of the Atlas Administration API, "Return One Legacy Backup Restore Job" (operation `getLegacyBackupRestoreJob`), and two of its OAuth server:',
+    '```text\nGET  /api/atlas/v1.0/groups/{groupId}/clusters/{clusterName}/restoreJobs/{jobId}\nPOST /api/oauth/token\nPOST /api/oauth/revoke\n```',
+    'The endpoint needs the role Project Read Only and changes nothing at Atlas. The base URL is `https://cloud.mongodb.com` unless the setting `--atlas-base-url` names another one, such as `https://cloud.mongodbgov.com` for Atlas for Government. This page shows where each part of the endpoint ends up.',
     '## Parameters',
     table(
       ['parameter', 'in', 'comes from'],
@@ -20,14 +20,14 @@ export function atlasPage(): string {
         ['`groupId`', 'path', '`spec.groupId`, checked by the API server'],
         ['`clusterName`', 'path', '`spec.clusterName`, checked by the API server, percent-encoded'],
         ['`jobId`', 'path', '`spec.jobId`, checked by the API server'],
-        ['`envelope`', 'query', 'the setting `--atlas-envelope`; an envelope is opened wherever one arrives'],
+        ['`envelope`', 'query', 'the setting `--atlas-envelope`; an envelope is unwrapped wherever one arrives'],
         ['`pretty`', 'query', 'the setting `--atlas-pretty`'],
       ],
     ),
-    '## Fields of the answer',
-    `Every field is mirrored under its own name and with its own value, and vanishes from status when it vanishes from the answer. A member that is null or of another type is left out and named in the message of \`Synced\`. Fields that are not listed here are left out. At most ${MAX_HASHES} \`hashes\` are kept, and \`Synced\` says of how many.`,
+    '## Fields of the response',
+    `Every field is mirrored under its own name and with its own value, and disappears from status when it disappears from the response. A field that is null or of another type is omitted and named in the message of \`Synced\`. Fields that are not listed here are omitted. At most ${MAX_HASHES} \`hashes\` are kept; the message of \`Synced\` then contains the total number.`,
     table(['field', 'type', 'ends up in', 'meaning'], [...fieldRows(RestoreJob, ''), ...AUTH_VALUE_ROWS]),
-    'The request fields `checkpointId`, `oplogTs`, `oplogInc` and `pointInTimeUTCMillis` are write-only and never come back.',
+    'The request fields `checkpointId`, `oplogTs`, `oplogInc` and `pointInTimeUTCMillis` are write-only and never part of a response.',
     '## Responses',
     table(
       ['response', 'becomes'],
@@ -40,23 +40,23 @@ export function atlasPage(): string {
         ]),
         [
           `anything else: HTML, invalid JSON or UTF-8, a redirect (never followed), more than ${MAX_BODY_BYTES / 2 ** 20} MiB`,
-          describe('transient', 'InvalidResponse'),
+          describe('InvalidResponse'),
         ],
-        ['none: refused, reset, not within `--atlas-timeout`', describe('transient', 'AtlasUnavailable')],
+        ['none: refused, reset, not within `--atlas-timeout`', describe('AtlasUnavailable')],
       ],
     ),
-    'A permanent error is tried again with a back-off of up to one hour, a transient one with a back-off of up to two minutes; a change of the resource or of its Secret is acted on at once.',
+    'The operator retries a permanent error with a back-off of up to one hour, and a transient one with a back-off of up to two minutes. It handles a change of the resource or of its Secret immediately.',
     '## Error codes',
     table(
       ['HTTP', 'errorCode', 'reason', 'what to do'],
-      ERROR_CODES.map(({ httpStatus, errorCode, reason, remedy }) => [
+      atlasErrorCodes().map(({ httpStatus, errorCode, reason }) => [
         String(httpStatus),
         `\`${errorCode}\``,
         `\`${reason}\``,
-        remedy ?? REASONS[reason].remedy,
+        remedyOf(reason, errorCode, 'resource'),
       ]),
     ),
-    "Atlas's `errorCode` and `detail` stand in the message of `Synced`, the detail bounded and without control characters. `UNEXPECTED_ERROR` says nothing: Atlas sends it with 401 as well as with 500.",
+    "The message of `Synced` contains Atlas's `errorCode` and `detail`, bounded and without control characters. `status.failure` contains the whole error response: `error`, `errorCode`, `reason`, `detail`, `parameters` and `badRequestDetail`. `UNEXPECTED_ERROR` carries no information: Atlas sends it with 401 as well as with 500.",
     '## Authentication',
     table(
       ['credential', 'keys of the Secret', 'how'],
@@ -64,7 +64,7 @@ export function atlasPage(): string {
         [
           'API key',
           '`publicApiKey`, `privateApiKey`',
-          'HTTP Digest (RFC 7616; MD5, SHA-256 and SHA-512-256, also `-sess`; `qop=auth` or none). One request per visit while a nonce lives, two when it is cold.',
+          'HTTP Digest (RFC 7616; MD5, SHA-256 and SHA-512-256, also `-sess`; `qop=auth` or none). One request per reconcile while a nonce is valid, else two.',
         ],
         [
           'service account',
@@ -73,9 +73,9 @@ export function atlasPage(): string {
         ],
       ],
     ),
-    'Wrong credentials are not tried in a loop: after a 401 only the Secret is looked at every 30 s, until it has changed.',
+    'The operator does not retry wrong credentials in a loop: after a 401 it only reads the Secret every 30 s, until the Secret changes.',
     '## Rate limits',
-    'Each pair of project and credential has a budget of `--atlas-requests-per-minute`. A 429, and a 503 with `Retry-After` (seconds or a date), pauses that budget as told, a `RATE_LIMITED_TOKEN_BUCKET` answer for the seconds in its `parameters`, a 429 without any such word for up to a minute, doubling. `RateLimit-Remaining` is obeyed. Resources wait in line without holding a worker; a pause of more than 60 s shows in their condition `Synced` as `RateLimited`.',
+    'Each pair of project and credential has a budget of `--atlas-requests-per-minute`. A 429, or a 503 with `Retry-After` (seconds or a date), pauses that budget for the given time. `RATE_LIMITED_TOKEN_BUCKET` pauses it for the seconds in its `parameters`, and a 429 without a time for up to a minute, doubling. The operator honors `RateLimit-Remaining`. Resources wait in a queue without holding a worker. If a pause lasts longer than 60 s, the reason of their condition `Synced` is `RateLimited`.',
   );
 }
 
@@ -86,7 +86,7 @@ const AUTH_VALUE_ROWS = [
     'the key `authValue` of the Secret in `spec.deliverySecretName`, never status',
     'Value of the HTTP header that a download from urlV2 needs: a secret.',
   ],
-  ['`hashes[].links`', 'array', 'left out', 'References to related Atlas resources.'],
+  ['`hashes[].links`', 'array', 'omitted', 'References to related Atlas resources.'],
 ];
 
 /** URL members go into the delivery Secret instead where there is one. */
@@ -112,16 +112,11 @@ function typeName(type: z.core.$ZodType): string {
 }
 
 function outcomeOf(httpStatus: number): string {
-  const { kind, reason } = errorFromAnswer({
-    httpStatus,
-    errorCode: undefined,
-    detail: undefined,
-    retryAfterMs: undefined,
-  });
-  return describe(kind, reason);
+  return describe(reasonOfAtlasFailure(errorFromResponse(httpStatus, undefined, undefined)));
 }
 
-function describe(kind: string, reason: string): string {
-  if (kind === 'rateLimited') return 'a pause of the budget; `RateLimited` after 60 s';
-  return `${kind}: \`Synced=${kind === 'permanent' ? 'False' : 'Unknown'}\`, reason \`${reason}\``;
+function describe(reason: Reason): string {
+  if (reason === 'RateLimited') return 'a pause of the budget; `RateLimited` after 60 s';
+  const { retry, status } = entryOf(reason);
+  return `${retry}: \`Synced=${status}\`, reason \`${reason}\``;
 }

@@ -1,4 +1,4 @@
-/** `npm run build`: bundles the operator into dist/, or with `-- --outdir <folder>` into another folder. */
+/** `npm run build`: bundles the operator into dist/, or with `-- --outdir <directory>` into another directory. */
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { parseArgs } from 'node:util';

@@ -1,13 +1,13 @@
 /**
- * Bundles a program into one CommonJS file, with its source map and the licenses of what is in it beside it. The same
- * sources give the same bytes, wherever the checkout is and whatever folder the build is started in.
+ * Bundles a program into one CommonJS file, with a source map and the licenses of its packages. The same sources produce
+ * the same bytes, regardless of the path of the checkout and the working directory of the build.
  */
 import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
 import { clientNodeWithoutSideEffects, ownLinesInMap, packagesInParts } from './trimmed-packages.ts';
 
-/** A file of a bundle: its name without a folder. */
+/** A file of a bundle: its name without a directory. */
 export interface BundleFile {
   readonly name: string;
   readonly content: Uint8Array;
@@ -35,12 +35,12 @@ export async function bundle(
     target: 'node24',
     // ESM output dies with `Dynamic require of "node:assert" is not supported`.
     format: 'cjs',
-    // Names stay: a stack trace reads well even without the map, and shorter ones would not start faster (measured).
+    // Names are kept: stack traces are readable without the map, and shorter names would not start faster (measured).
     minifySyntax: true,
     minifyWhitespace: true,
     sourcemap: true,
     sourcesContent: false,
-    // They are in THIRD-PARTY-LICENSES, whole.
+    // THIRD-PARTY-LICENSES contains them in full.
     legalComments: 'none',
     banner: { js: '#!/usr/bin/env node' },
     plugins: [clientNodeWithoutSideEffects, ...plugins],
@@ -53,14 +53,14 @@ export async function bundle(
 
 const ROOT = path.join(import.meta.dirname, '..');
 
-/** What is really in the bundle: an input that only dropped code came from is not. */
+/** What is really in the bundle, without inputs whose code was dropped completely. */
 function inputsOf({ outputs }: Metafile): readonly string[] {
   return Object.values(outputs).flatMap(({ inputs }) =>
     Object.entries(inputs).flatMap(([input, { bytesInOutput }]) => (bytesInOutput > 0 ? [input] : [])),
   );
 }
 
-/** The license texts of the packages that the inputs are of: most licenses ask that they go with every copy. */
+/** The license texts of the packages of the inputs: most licenses require that every copy includes them. */
 async function thirdPartyLicenses(inputs: readonly string[]): Promise<string> {
   const folders = new Set(inputs.flatMap((input) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+/.exec(input) ?? []));
   const texts = await Promise.all([...folders].sort().map(licenseOf));

@@ -1,8 +1,8 @@
 /**
  * The Grafana dashboard of the chart, in the classic model (grafana.com/docs, "Dashboard JSON model"). It is generated,
- * because by hand nobody keeps ids unique and panels from overlapping.
+ * because unique ids and panels that do not overlap are hard to keep by hand.
  *
- * Gauges are reported by every replica: max over them, never sum. Counters are summed after rate.
+ * Every replica reports the gauges: use max over them, never sum. Sum counters after rate.
  */
 
 /** charts/legacy-restore-operator/files/dashboard.json */
@@ -10,11 +10,11 @@ export function dashboardFile(): string {
   return `${JSON.stringify(dashboard(), null, 2)}\n`;
 }
 
-/** What a query selects by beyond its own labels. Only the variables make it the operator's where a name is shared. */
+/** The selector of every query besides its own labels: it limits metric names that other programs share to the operator. */
 const TARGET = 'job=~"$job", namespace=~"$namespace"';
 const DATASOURCE = { type: 'prometheus', uid: '$datasource' } as const;
 const COLUMNS = 24;
-/** Grafana 13 writes this one; older releases read it. */
+/** Grafana 13 writes this version; older releases can read it. */
 const SCHEMA_VERSION = 42;
 
 interface Query {
@@ -25,7 +25,7 @@ interface Query {
 
 interface Step {
   readonly color: 'green' | 'yellow' | 'red';
-  /** The first value of the colour; null: from the lowest. */
+  /** The first value with this color; null: from the lowest. */
   readonly value: number | null;
 }
 
@@ -93,13 +93,13 @@ const OVERVIEW: Row = {
   panels: [
     names(
       'Version',
-      'Versions of the replicas; more than one while an update rolls out.',
+      'Versions of the replicas. More than one during a rollout.',
       { expr: `max by (version) (${metric('legacy_restore_build_info')})`, legend: '{{version}}' },
       'not scraped',
     ),
     names(
       'Leader',
-      'The replica that works.',
+      'The replica that holds the lease.',
       { expr: `max by (pod, instance) (${metric('leader_election_master_status')}) == 1`, legend: '{{pod}}' },
       'none, or no election',
     ),
@@ -111,24 +111,24 @@ const OVERVIEW: Row = {
     }),
     stat(
       'Resources',
-      'LegacyRestoreJobs that the operator knows.',
+      'LegacyRestoreJobs in the cache of the operator.',
       `sum(max by (status) (${metric('legacy_restore_resources')}))`,
     ),
     stat(
       'Not in sync',
-      'Resources whose status is not what Atlas last said, suspended ones left out.',
+      'Resources whose status does not equal the last response of Atlas, except suspended ones.',
       `sum(max by (status, reason) (${metric('legacy_restore_resources_by_synced', 'status!="True", reason!="Suspended"')}))`,
       { steps: ANY_IS_A_WARNING },
     ),
     stat(
       'Mirror age',
-      'Time since the last successful fetch, of the open resource for which it is longest.',
+      'Time since the oldest last successful fetch of an open resource.',
       `max(${metric('legacy_restore_mirror_age_seconds')})`,
       { unit: 's', steps: [GOOD, { color: 'yellow', value: 3_600 }, { color: 'red', value: 7_200 }] },
     ),
     stat(
       'Expiring, not fetched',
-      'Downloads that expire within 6 hours and that nobody has fetched.',
+      'Downloads that expire within 6 hours and that nobody has downloaded.',
       `max(${metric('legacy_restore_downloads_expiring_soon', 'fetched="false"')})`,
       { steps: ANY_IS_A_WARNING },
     ),
@@ -157,7 +157,7 @@ const OVERVIEW: Row = {
     ),
     graph(
       'Resources that are not in sync, by reason',
-      'docs/conditions.md tells what each reason means and what to do.',
+      'docs/conditions.md explains each reason and what to do.',
       [
         {
           expr: `max by (reason) (${metric('legacy_restore_resources_by_synced', 'status!="True"')}) > 0`,
@@ -169,13 +169,13 @@ const OVERVIEW: Row = {
     ),
     graph(
       'Mirror age',
-      'Grows while open resources cannot be fetched. Long intervals make it high without a fault.',
+      'Grows while open resources cannot be fetched. With long intervals it is high without a fault.',
       [{ expr: `max(${metric('legacy_restore_mirror_age_seconds')})`, legend: 'oldest' }],
       's',
     ),
     graph(
       'Downloads that expire within 6 hours',
-      'fetched: Atlas has shown hashes, which it does after the download.',
+      'fetched: Atlas reports hashes, which it does after the download.',
       [
         {
           expr: `max by (fetched) (${metric('legacy_restore_downloads_expiring_soon')})`,
@@ -187,7 +187,7 @@ const OVERVIEW: Row = {
     ),
     graph(
       'Leader',
-      'One replica is at 1, all others at 0.',
+      '1 for the leader, 0 for all others.',
       [{ expr: metric('leader_election_master_status'), legend: '{{pod}} {{instance}}' }],
       'short',
     ),
@@ -199,7 +199,7 @@ const ATLAS: Row = {
   panels: [
     graph(
       'Requests by code',
-      'none: no answer. 4xx includes the challenges of HTTP Digest.',
+      'none: no response. 4xx includes the challenges of HTTP Digest.',
       [{ expr: `sum by (code) (${rate('legacy_restore_atlas_requests_total')})`, legend: '{{code}}' }],
       'reqps',
       { stacked: true },
@@ -219,13 +219,13 @@ const ATLAS: Row = {
     graph('Latency', 'Duration of requests to Atlas.', latencies('legacy_restore_atlas_request_duration_seconds'), 's'),
     graph(
       'Resources waiting for a budget',
-      'Resources in line for a request. A line that never empties means that intervals cannot be kept.',
+      'Resources in the queue of their budget. A queue that is never empty means that intervals cannot be kept.',
       [{ expr: `max(${metric('legacy_restore_atlas_budget_waiting')})`, legend: 'waiting' }],
       'short',
     ),
     graph(
       'Budgets',
-      'Pauses are what Atlas asks for (429, Retry-After). Remaining: of the budget with the fewest requests left.',
+      'paused: Atlas asked to wait (429, Retry-After). remaining: of the budget with the fewest requests left.',
       [
         { expr: `max(${metric('legacy_restore_atlas_budgets_paused')})`, legend: 'paused' },
         { expr: `max(${metric('legacy_restore_atlas_budget_remaining_requests')})`, legend: 'remaining requests' },
@@ -238,7 +238,7 @@ const ATLAS: Row = {
     ),
     graph(
       'Access tokens',
-      'Tokens asked of Atlas for service accounts, by result.',
+      'Tokens requested from Atlas for service accounts, by result.',
       [{ expr: `sum by (result) (${rate('legacy_restore_atlas_tokens_total')})`, legend: '{{result}}' }],
       'reqps',
     ),
@@ -249,8 +249,8 @@ const CONTROLLER: Row = {
   title: 'Controller',
   panels: [
     graph(
-      'Visits by result',
-      'requeue: put off, for example until a budget has its turn.',
+      'Reconciles by result',
+      'requeue: postponed, for example because a budget is used up.',
       [
         {
           expr: `sum by (result) (${rate('controller_runtime_reconcile_total', 'controller="legacyrestorejob"')})`,
@@ -261,14 +261,14 @@ const CONTROLLER: Row = {
       { stacked: true },
     ),
     graph(
-      'Duration of visits',
+      'Duration of reconciles',
       'From the queue to the written status.',
       latencies('controller_runtime_reconcile_time_seconds'),
       's',
     ),
     graph(
       'Workers',
-      'Visits under way, and how many there can be.',
+      'Reconciles in progress, and the maximum.',
       [
         {
           expr: `max(${metric('controller_runtime_active_workers', 'controller="legacyrestorejob"')})`,
@@ -276,7 +276,7 @@ const CONTROLLER: Row = {
         },
         {
           expr: `max(${metric('controller_runtime_max_concurrent_reconciles', 'controller="legacyrestorejob"')})`,
-          legend: 'most',
+          legend: 'maximum',
         },
       ],
       'short',
@@ -287,10 +287,10 @@ const CONTROLLER: Row = {
       [{ expr: `max(${metric('workqueue_depth', 'name="legacyrestorejob"')})`, legend: 'depth' }],
       'short',
     ),
-    graph('Wait in the queue', 'From due to a worker.', latencies('workqueue_queue_duration_seconds'), 's'),
+    graph('Wait in the queue', 'From due until a worker takes it.', latencies('workqueue_queue_duration_seconds'), 's'),
     graph(
-      'Longest visit under way',
-      'A visit that does not end holds a worker.',
+      'Longest reconcile in progress',
+      'A reconcile that does not end holds a worker.',
       [
         {
           expr: `max(${metric('workqueue_longest_running_processor_seconds', 'name="legacyrestorejob"')})`,
@@ -301,7 +301,7 @@ const CONTROLLER: Row = {
     ),
     graph(
       'Status writes',
-      'skipped: the status was equal already. Conflicts are made up for at once, errors later.',
+      'skipped: the status was already equal. Conflicts are retried immediately, errors later.',
       [
         { expr: `sum by (result) (${rate('legacy_restore_status_writes_total')})`, legend: '{{result}}' },
         { expr: `sum(${rate('legacy_restore_status_writes_skipped_total')})`, legend: 'skipped' },
@@ -310,7 +310,7 @@ const CONTROLLER: Row = {
     ),
     graph(
       'Additions and retries',
-      'Keys added to the queue, and visits planned again after a failure.',
+      'Keys added to the queue, and reconciles scheduled again after a failure.',
       [
         { expr: `sum(${rate('workqueue_adds_total', 'name="legacyrestorejob"')})`, legend: 'added' },
         { expr: `sum(${rate('workqueue_retries_total', 'name="legacyrestorejob"')})`, legend: 'retried' },
@@ -331,7 +331,7 @@ const KUBERNETES: Row = {
   panels: [
     graph(
       'Interruptions of the watch',
-      'By cause, of the busiest replica. expired: all resources are listed anew.',
+      'By cause, of the replica with the most. expired: all resources are listed again.',
       [
         {
           expr: `max by (cause) (increase(${metric('legacy_restore_watch_interruptions_total')}[$__rate_interval]))`,
@@ -342,7 +342,7 @@ const KUBERNETES: Row = {
     ),
     graph(
       'Requests by code',
-      '<error>: no answer.',
+      '<error>: no response.',
       [{ expr: `sum by (method, code) (${rate('rest_client_requests_total')})`, legend: '{{method}} {{code}}' }],
       'reqps',
       { stacked: true },
@@ -367,7 +367,7 @@ const KUBERNETES: Row = {
     ),
     graph(
       'Objects in the newest list',
-      'How many resources the newest complete list had.',
+      'Number of resources in the newest complete list.',
       [{ expr: `max(${metric('legacy_restore_watch_list_objects')})`, legend: 'objects' }],
       'short',
       { width: HALF },
@@ -393,7 +393,7 @@ const PROCESS: Row = {
     ),
     graph(
       'Heap',
-      'Of the JavaScript engine, and memory outside of it.',
+      'Heap of the JavaScript engine, and memory outside of it.',
       [
         { expr: metric('nodejs_heap_size_used_bytes'), legend: '{{pod}} used' },
         { expr: metric('nodejs_heap_size_total_bytes'), legend: '{{pod}} total' },
@@ -417,7 +417,7 @@ const PROCESS: Row = {
       'short',
     ),
     graph(
-      'Time since the start',
+      'Uptime',
       'Falls to zero with every restart.',
       [{ expr: `time() - ${metric('process_start_time_seconds')}`, legend: '{{pod}}' }],
       's',

@@ -18,7 +18,7 @@ const chart = (name: string): string => `charts/legacy-restore-operator/${name}`
 const valuesYaml = (): string => readFileSync(new URL(chart('values.yaml'), root), 'utf8');
 const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => string }> = [
   { file: 'crds/atlasrestore.dev_legacyrestorejobs.yaml', content: crd },
-  // Copies: neither Helm nor kustomize reads files outside its own folder.
+  // Copies: neither Helm nor kustomize reads files outside its own directory.
   { file: chart('files/crd.yaml'), content: crd },
   { file: 'deploy/base/crd.yaml', content: crd },
   { file: chart('README.md'), content: () => chartReadme(read(chart('README.md')) ?? '', valuesYaml()) },

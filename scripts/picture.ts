@@ -1,12 +1,12 @@
 /** docs/demo.svg: a run of the demo, drawn as a terminal. */
 
-/** What the lines have in common that tell the story of two of the jobs; the others are only in the table at the end. */
+/** Matches the lines about two of the jobs; the others are only in the table at the end. */
 const STORY =
   /cluster0-friday|restore-job\.yaml|it has been downloaded|billing-friday|wrong-credentials\.yaml|atlas-key-billing/;
 const COLUMNS = 120;
 const INDENT = 6;
 
-/** What of a transcript of `npm run demo`, as it is without a terminal, is drawn. Throws when it is no such transcript. */
+/** The lines to draw of a transcript of `npm run demo` without a terminal. Throws if it is not such a transcript. */
 export function linesOf(transcript: string): readonly string[] {
   const lines = transcript.split('\n').map((line) => line.trimEnd());
   const table = lines.indexOf('$ kubectl get lrj -o wide');
@@ -42,19 +42,19 @@ const TITLE = 22;
 
 /** What `kubectl get` prints without `-o wide`: the columns up to AGE. */
 function withoutWideColumns(rows: readonly string[]): readonly string[] {
-  const wide = rows[0]?.indexOf('JOB ID') ?? -1;
-  if (wide === -1) throw new Error('the table has no column JOB ID');
+  const wide = rows[0]?.search(/\bJOB\b/) ?? -1;
+  if (wide === -1) throw new Error('the table has no column JOB');
   return rows.map((row) => row.slice(0, wide).trimEnd());
 }
 
-/** Lines of at most COLUMNS characters, broken at spaces; the clock stands before the first one only. */
+/** Lines of at most COLUMNS characters, broken at spaces; only the first one has the clock. */
 function wrapped(line: string): string[] {
   if (line.length <= COLUMNS) return [line];
   const at = line.lastIndexOf(' ', COLUMNS);
   return [line.slice(0, at), ...wrapped(`${' '.repeat(INDENT)}${line.slice(at + 1)}`)];
 }
 
-/** The clock is in its own colour; columns stay aligned whatever font there is. */
+/** The clock has its own color; columns stay aligned with any font. */
 function drawn(line: string, y: number): string[] {
   const [clock = ''] = /^ *\+\d+s /.exec(line) ?? [];
   const rest = line.slice(clock.length);

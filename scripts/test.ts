@@ -1,5 +1,5 @@
 /**
- * `npm test`: every check, then every jest run; all of them run even when one fails, so that one look shows everything.
+ * `npm test`: every check, then every jest run; all of them run even if one fails, so that one run shows every failure.
  * The last line sums the tests of all jest runs. Arguments choose parts: `npm run test:unit` passes `unit`.
  */
 import { spawn } from 'node:child_process';
@@ -12,6 +12,8 @@ const CHECKS = [
   { name: 'format and style', command: ['biome', 'ci', '--error-on-warnings', '.'] },
   { name: 'lint', command: ['oxlint', '--type-aware', '--deny-warnings'] },
   { name: 'generated files', command: ['node', 'scripts/generate.ts', '--check'] },
+  { name: 'spelling', command: ['cspell', 'lint', '--no-progress', '--show-suggestions'] },
+  { name: 'Markdown', command: ['markdownlint-cli2'] },
 ] as const;
 const SUITES = ['unit', 'integration'] as const;
 
@@ -72,13 +74,13 @@ async function runJest(suite: string): Promise<Counts & { readonly exitCode: num
   }
 }
 
-/** Integration tests run what ships, which also starts in a quarter of the time. */
+/** Integration tests run the bundle that ships, which also starts in a quarter of the time. */
 async function buildInto(directory: string): Promise<string> {
   if ((await run('node', ['scripts/build.ts', '--outdir', directory])) !== 0) throw new Error('the build failed');
   return join(directory, 'legacy-restore-operator.cjs');
 }
 
-/** A file that jest could not run holds no test that failed: it counts as one. A run without a result, too. */
+/** A file that jest could not run has no failed test, so it counts as one. So does a run without a result. */
 function readCounts(file: string): Counts {
   try {
     const result: unknown = JSON.parse(readFileSync(file, 'utf8'));
@@ -98,7 +100,7 @@ function readCounts(file: string): Counts {
 
 interface RunOptions {
   readonly quietOutput?: boolean;
-  /** On top of the environment of this process. */
+  /** In addition to the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
 }
 

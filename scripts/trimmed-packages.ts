@@ -1,12 +1,12 @@
 /**
- * Keeps out of the bundle what packages load although nobody here uses it: each start would parse and run it, and it
- * would stay in memory for as long as the operator lives.
+ * Keeps code out of the bundle that packages load but the operator does not use: every start would parse and run it, and
+ * it would stay in memory for the lifetime of the process.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Plugin } from 'esbuild';
 
-/** client-node re-exports its whole generated API, from files that do nothing but define it. */
+/** client-node re-exports its whole generated API, from files that only define it. */
 export const clientNodeWithoutSideEffects: Plugin = {
   name: 'client-node-without-side-effects',
   setup(bundling) {
@@ -20,7 +20,7 @@ export const clientNodeWithoutSideEffects: Plugin = {
   },
 };
 
-/** Of some packages only parts are bundled, those in `bundled/`: an import of anything else fails the build. */
+/** Only the parts in `bundled/` of some packages are bundled: an import of anything else fails the build. */
 export const packagesInParts: Plugin = {
   name: 'packages-in-parts',
   setup(bundling) {

@@ -8,13 +8,13 @@ import * as z from 'zod';
 /** What a table says of a flag besides what its text can be. */
 export interface FlagDetails {
   readonly description: string;
-  /** How documentation names the default; empty where there is none. */
+  /** How the documentation names the default; empty if there is none. */
   readonly fallback?: string;
   /** One letter. */
   readonly short?: string;
   /** `switch`: the flag alone means true. */
   readonly takes: 'value' | 'switch';
-  /** Whether the environment is looked at where the flag is not given. */
+  /** Whether the environment is read if the flag is not given. */
   readonly variable: boolean;
 }
 
@@ -121,7 +121,7 @@ function parse(
     const noFlag = `argument ${token.index + 1} is not a flag; flags are --name=value`;
     if (token.kind === 'positional') return noFlag;
     const type = Object.hasOwn(options, token.name) ? options[token.name]?.type : undefined;
-    // Only what looks like a name is told: of `-psecret` and `--name:secret` the rest could be a secret.
+    // Only what looks like a name is repeated: the rest of `-psecret` and `--name:secret` could be a secret.
     if (type === undefined)
       return /^--[a-z][a-z-]*$/i.test(token.rawName) ? `${token.rawName} is not a flag of this command` : noFlag;
     const swallowed = token.inlineValue === false && token.value.startsWith('--');

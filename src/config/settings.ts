@@ -1,10 +1,10 @@
-/** The settings: one flag and one environment variable each, validated once at start. */
+/** The settings: one flag and one environment variable each, validated once at startup. */
 import * as z from 'zod';
 import { INTERVAL_BOUNDS } from '../api/legacy-restore-job.ts';
 import { describeFlags, type FlagDescription, flag, readFlags } from './flags.ts';
 import { baseUrl, bindAddress, boolean, duration, integer, namespaceList, objectName } from './values.ts';
 
-/** A setting with the text that applies when it is not given; `shown` is how documentation names that default. */
+/** A setting with the text that applies if it is not given; `shown` is how the documentation names that default. */
 const setting = <T>(schema: z.ZodType<T, string>, fallback: string, description: string, shown = fallback) =>
   flag(schema.prefault(fallback), { description, fallback: shown, takes: 'value', variable: true });
 
@@ -18,7 +18,7 @@ export const Settings = z.object({
   atlasRequestsPerMinute: setting(
     integer(0, 1_000_000),
     '100',
-    'Most requests per minute for each project and credential; 0 means no client-side limit.',
+    'Maximum number of requests per minute for each project and credential; 0 means no client-side limit.',
   ),
   atlasTimeout: setting(
     duration(100, 600_000, '100ms to 10m'),
@@ -30,24 +30,24 @@ export const Settings = z.object({
   namespaces: setting(
     namespaceList,
     '',
-    'Comma-separated namespaces to work in. When given, Roles in them suffice and no ClusterRole is needed.',
+    'Comma-separated namespaces to watch. If set, Roles in them suffice and no ClusterRole is needed.',
     'all',
   ),
   defaultInterval: setting(
     duration(INTERVAL_BOUNDS.min, INTERVAL_BOUNDS.max, '10s to 24h'),
     '1m',
-    'How often Atlas is asked for a running job where spec.interval is absent.',
+    'How often a running job is fetched if spec.interval is absent.',
   ),
-  concurrency: setting(integer(1, 1_000), '16', 'Most resources visited at the same time.'),
+  concurrency: setting(integer(1, 1_000), '16', 'Maximum number of concurrent reconciles.'),
   deliveryUrlInStatus: setting(
     boolean,
     'true',
-    'Whether download URLs are mirrored into status where spec.deliverySecretName is absent.',
+    'Whether download URLs are mirrored into status if spec.deliverySecretName is absent.',
   ),
   defaultCredentialsDir: setting(
     z.string(),
     '',
-    'Folder with the default credentials: a mounted Secret, its files named as its keys.',
+    'Directory with the default credentials: a mounted Secret, with one file per key.',
     'off',
   ),
   defaultCredentialsNamespaces: setting(
@@ -59,20 +59,20 @@ export const Settings = z.object({
   leaderElect: setting(
     boolean,
     'false',
-    'Whether replicas elect a leader, which alone talks to Atlas and writes. The chart sets true.',
+    'Whether replicas elect a leader. Only the leader asks Atlas and writes. The chart sets true.',
   ),
-  leaseName: setting(objectName, 'legacy-restore-operator', 'Name of the Lease of the election.'),
+  leaseName: setting(objectName, 'legacy-restore-operator', 'Name of the Lease for leader election.'),
   leaseNamespace: setting(
     z.union([z.literal(''), objectName]),
     '',
     'Namespace of the Lease.',
     "the pod's namespace, else that of the kubeconfig's context",
   ),
-  httpBindAddress: setting(bindAddress, ':8080', 'Where /livez, /readyz and /metrics are served.'),
+  httpBindAddress: setting(bindAddress, ':8080', 'Address that serves /livez, /readyz and /metrics.'),
   logLevel: setting(
     z.enum(['trace', 'debug', 'info', 'warn', 'error'], { error: 'must be trace, debug, info, warn or error' }),
     'info',
-    'Least severe level that is logged; the signal SIGUSR2 switches to debug and back.',
+    'Minimum level of the log. The signal SIGUSR2 switches to debug and back.',
   ),
   logFormat: setting(
     z.enum(['json', 'pretty'], { error: 'must be json or pretty' }),
@@ -107,7 +107,7 @@ type SettingDescription = FlagDescription & { readonly variable: string };
 export const listSettings = (): readonly SettingDescription[] =>
   describeFlags(Settings).flatMap(({ variable, ...rest }) => (variable === undefined ? [] : [{ ...rest, variable }]));
 
-/** The problems of settings that are each right but not together. */
+/** The problems of settings that are valid alone but not together. */
 function contradictions(given: Readonly<Record<string, string | undefined>>): string[] {
   const directory = (given['defaultCredentialsDir'] ?? '') !== '';
   const list = namespaceList.safeParse(given['defaultCredentialsNamespaces'] ?? '');

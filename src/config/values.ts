@@ -1,4 +1,4 @@
-/** What the text of a flag or a variable can be: one schema for each kind of value. Problems never repeat the value. */
+/** One schema for each kind of value of a flag or a variable. Problems never repeat the value. */
 import * as z from 'zod';
 import { parseDuration } from '../api/duration.ts';
 
@@ -14,7 +14,7 @@ export const integer = (min: number, max: number) =>
     .transform(Number)
     .refine((value) => value >= min && value <= max, `must be between ${min} and ${max}`);
 
-/** A Go-style duration, as milliseconds; `range` is how the problem tells the bounds. */
+/** A Go-style duration, as milliseconds; `range` is how the problem describes the bounds. */
 export const duration = (min: number, max: number, range: string) =>
   z.string().transform((text, context) => {
     const milliseconds = parseDuration(text);

@@ -1,9 +1,9 @@
-/** What the fields of the log mean: the one table, for documentation and tests. Names are stable. */
+/** The one table of the fields of the log, for documentation and tests. Names are stable. */
 
 export interface LogField {
   readonly name: string;
   readonly meaning: string;
-  /** `all`: in every line; `resource`: in every line about a visit of a resource; `some`: where it says something. */
+  /** `all`: in every line; `resource`: in every line about a reconcile; `some`: if there is something to say. */
   readonly lines: 'all' | 'resource' | 'some';
 }
 
@@ -15,27 +15,27 @@ export const LOG_FIELDS: readonly LogField[] = [
   { name: 'msg', lines: 'all', meaning: 'What happened, in words.' },
   { name: 'namespace', lines: 'resource', meaning: 'Namespace of the LegacyRestoreJob.' },
   { name: 'name', lines: 'resource', meaning: 'Name of the LegacyRestoreJob.' },
-  { name: 'uid', lines: 'resource', meaning: 'Its uid: tells it from an earlier one of the same name.' },
+  { name: 'uid', lines: 'resource', meaning: 'Its uid, which distinguishes it from an earlier one of the same name.' },
   { name: 'jobId', lines: 'resource', meaning: 'Id of the restore job at Atlas.' },
   {
     name: 'requestId',
     lines: 'resource',
     meaning:
-      "Id of the visit, the operator's own: all lines about one visit have the same one, also those of later tries to write what it found. Atlas documents no id for its answers.",
+      'Id of the reconcile, assigned by the operator. All lines about one reconcile have the same id, including those of later attempts to write its result. Atlas documents no id for its responses.',
   },
   {
     name: 'reason',
     lines: 'resource',
     meaning:
-      'Why, in one word: the reason of the condition that changed or failed (see [conditions.md](conditions.md)), or that of the API server where a status could not be written.',
+      'The reason of the condition that changed or failed (see [conditions.md](conditions.md)), or that of the API server if a status could not be written.',
   },
-  { name: 'statusName', lines: 'some', meaning: 'State of the job at Atlas.' },
-  { name: 'delivery', lines: 'some', meaning: 'State of its delivery.' },
+  { name: 'statusName', lines: 'some', meaning: 'Status of the job at Atlas.' },
+  { name: 'delivery', lines: 'some', meaning: 'Status of its delivery.' },
   {
     name: 'durationMs',
     lines: 'some',
-    meaning: 'Milliseconds that the visit took until its outcome was known, or that a request to Atlas took.',
+    meaning: 'Milliseconds that the reconcile took until its outcome was known, or that a request to Atlas took.',
   },
   { name: 'error', lines: 'some', meaning: 'Message of an error that has no condition of its own.' },
-  { name: 'stack', lines: 'some', meaning: 'Where an error comes from that is a bug of the operator.' },
+  { name: 'stack', lines: 'some', meaning: 'Stack trace of an error that is a bug of the operator.' },
 ];

@@ -10,7 +10,7 @@ import { createInstruments, type Instruments, type MetricTable } from './instrum
 /** The value of the labels `controller` and `name`. */
 export const CONTROLLER = 'legacyrestorejob';
 
-/** The values of Synced's reason that stand for no reason at all and for one of another version. */
+/** The values of Synced's reason for no reason at all and for a reason of another version. */
 export const NO_REASON = 'none';
 export const OTHER_REASON = 'other';
 
@@ -31,7 +31,7 @@ export const METRICS = {
     name: 'legacy_restore_build_info',
     type: 'gauge',
     labels: [{ name: 'version' }, { name: 'node_version' }],
-    help: 'Always 1; the labels tell the versions of the operator and of Node.js.',
+    help: 'Always 1; the labels hold the versions of the operator and of Node.js.',
   },
   resources: {
     name: 'legacy_restore_resources',
@@ -43,7 +43,7 @@ export const METRICS = {
     name: 'legacy_restore_resources_by_delivery',
     type: 'gauge',
     labels: [{ name: 'delivery', values: [...DELIVERY_STATUS_NAMES, 'other', 'none'] }],
-    help: 'LegacyRestoreJobs by the status of their delivery. none: Atlas has told of no delivery yet.',
+    help: 'LegacyRestoreJobs by the status of their delivery. none: Atlas has reported no delivery yet.',
   },
   resourcesBySynced: {
     name: 'legacy_restore_resources_by_synced',
@@ -52,49 +52,49 @@ export const METRICS = {
       { name: 'status', values: ['True', 'False', 'Unknown'] },
       { name: 'reason', values: [...reasonsOf('Synced'), NO_REASON, OTHER_REASON] },
     ],
-    help: 'LegacyRestoreJobs by their condition Synced. Every reason is reported, also with 0. none: not visited yet.',
+    help: 'LegacyRestoreJobs by their condition Synced. Every reason is reported, even with 0. none: not reconciled yet.',
   },
   mirrorAge: {
     name: 'legacy_restore_mirror_age_seconds',
     type: 'gauge',
     labels: [],
-    help: 'Seconds since the last successful fetch, of the resource for which that is longest ago among those that can still change, are not suspended and have not been refused (Synced is not False). Counted from when this replica began to work or to know the resource where it has fetched nothing since. 0 where there is none, and on a standby.',
+    help: 'Seconds since the oldest last successful fetch among the resources that can still change, are not suspended and are not rejected (Synced is not False). For a resource that this replica has not fetched yet, seconds since the replica became the leader or first saw the resource. 0 if there is no such resource, and on a standby.',
   },
   downloadsExpiringSoon: {
     name: 'legacy_restore_downloads_expiring_soon',
     type: 'gauge',
     labels: [{ name: 'fetched', values: ['true', 'false'] }],
-    help: 'Downloads that are READY and expire within 6 hours, by whether somebody has fetched the file: then Atlas tells its hashes.',
+    help: 'Downloads that are READY and expire within 6 hours, by whether someone has downloaded the file: Atlas then reports hashes.',
   },
   reconciles: {
     name: 'controller_runtime_reconcile_total',
     type: 'counter',
     labels: [controller, reconcileResult],
-    help: 'Visits of resources by result. requeue: it waits for the budget of its project, or it changed meanwhile.',
+    help: 'Reconciles by result. requeue: the resource waits for the budget of its project, or it changed in the meantime.',
   },
   reconcileErrors: {
     name: 'controller_runtime_reconcile_errors_total',
     type: 'counter',
     labels: [controller],
-    help: 'Visits that ended with an error.',
+    help: 'Reconciles that ended with an error.',
   },
   reconcileSeconds: {
     name: 'controller_runtime_reconcile_time_seconds',
     type: 'histogram',
     labels: [controller, reconcileResult],
-    help: 'Duration of visits in seconds, by result.',
+    help: 'Duration of reconciles in seconds, by result.',
   },
   activeWorkers: {
     name: 'controller_runtime_active_workers',
     type: 'gauge',
     labels: [controller],
-    help: 'Visits that are under way.',
+    help: 'Reconciles in progress.',
   },
   maxConcurrentReconciles: {
     name: 'controller_runtime_max_concurrent_reconciles',
     type: 'gauge',
     labels: [controller],
-    help: 'Most visits at the same time: the setting concurrency.',
+    help: 'Maximum number of concurrent reconciles: the setting concurrency.',
   },
   queueDepth: {
     name: 'workqueue_depth',
@@ -106,7 +106,7 @@ export const METRICS = {
     name: 'workqueue_adds_total',
     type: 'counter',
     labels: [queueName],
-    help: 'How often a resource became due.',
+    help: 'Number of times that a resource became due.',
   },
   queueSeconds: {
     name: 'workqueue_queue_duration_seconds',
@@ -124,19 +124,19 @@ export const METRICS = {
     name: 'workqueue_longest_running_processor_seconds',
     type: 'gauge',
     labels: [queueName],
-    help: 'Seconds since the oldest visit that is still under way began; 0 where there is none.',
+    help: 'Seconds since the oldest reconcile in progress began; 0 if there is none.',
   },
   retries: {
     name: 'workqueue_retries_total',
     type: 'counter',
     labels: [queueName],
-    help: 'Visits that were planned again because one had failed.',
+    help: 'Reconciles that were scheduled again after a failure.',
   },
   atlasRequests: {
     name: 'legacy_restore_atlas_requests_total',
     type: 'counter',
     labels: [endpoint, auth, { name: 'code', values: ['2xx', '3xx', '4xx', '429', '5xx', 'none'] }],
-    help: 'Requests to Atlas by endpoint, kind of credentials and class of the HTTP status. 4xx is without 429, and has the 401 with which Atlas hands out a Digest nonce. none: no answer came.',
+    help: 'Requests to Atlas by endpoint, kind of credentials and class of the HTTP status. 4xx excludes 429 and includes the 401 with which Atlas sends a Digest nonce. none: no response.',
     impossible: NO_DIGEST_TOKENS,
   },
   atlasSeconds: {
@@ -149,37 +149,37 @@ export const METRICS = {
     name: 'legacy_restore_atlas_budgets_paused',
     type: 'gauge',
     labels: [],
-    help: 'Pairs of project and credential that Atlas has asked to wait.',
+    help: 'Pairs of project and credential that are paused because Atlas asked to wait.',
   },
   budgetPauses: {
     name: 'legacy_restore_atlas_budget_pauses_total',
     type: 'counter',
     labels: [],
-    help: 'How often Atlas asked a pair of project and credential to wait.',
+    help: 'Number of times that Atlas asked a pair of project and credential to wait.',
   },
   budgetRemaining: {
     name: 'legacy_restore_atlas_budget_remaining_requests',
     type: 'gauge',
     labels: [],
-    help: 'Requests that may be sent right now, of the pair of project and credential that has least left. Without a sample where there is no client-side limit.',
+    help: 'Requests that may be sent right now by the pair of project and credential with the fewest left. No sample without a client-side limit.',
   },
   budgetWaiting: {
     name: 'legacy_restore_atlas_budget_waiting',
     type: 'gauge',
     labels: [],
-    help: 'Resources that wait for a request of the budget of their project and credential.',
+    help: 'Resources that wait in the queue of the budget of their project and credential.',
   },
   tokens: {
     name: 'legacy_restore_atlas_tokens_total',
     type: 'counter',
     labels: [{ name: 'result', values: ['granted', 'refused', 'failed'] }],
-    help: 'Access tokens asked of Atlas. refused: Atlas said no, or to wait. failed: no usable answer.',
+    help: 'Access tokens requested from Atlas. refused: Atlas refused, or asked to wait. failed: no usable response.',
   },
   apiDeprecated: {
     name: 'legacy_restore_atlas_api_deprecated',
     type: 'gauge',
     labels: [],
-    help: '1 once Atlas has marked the version of its API that is in use as deprecated.',
+    help: '1 once Atlas has marked the API version in use as deprecated.',
   },
   statusWrites: {
     name: 'legacy_restore_status_writes_total',
@@ -191,13 +191,13 @@ export const METRICS = {
     name: 'legacy_restore_status_writes_skipped_total',
     type: 'counter',
     labels: [],
-    help: 'Visits that found the status already equal and wrote nothing.',
+    help: 'Reconciles that found the status already equal and wrote nothing.',
   },
   events: {
     name: 'legacy_restore_events_total',
     type: 'counter',
     labels: [{ name: 'result', values: ['written', 'failed'] }],
-    help: 'Kubernetes events, new ones and those counted in a series, by result.',
+    help: 'Kubernetes events by result, both new ones and those counted in a series.',
   },
   crdOutdated: {
     name: 'legacy_restore_crd_outdated',
@@ -227,19 +227,19 @@ export const METRICS = {
     name: 'leader_election_master_status',
     type: 'gauge',
     labels: [{ name: 'name' }],
-    help: '1 while this replica leads, else 0; the label is the name of the Lease. Without a sample where no leader is elected.',
+    help: '1 while this replica is the leader, else 0. The label is the name of the Lease. No sample without leader election.',
   },
   kubeRequests: {
     name: 'rest_client_requests_total',
     type: 'counter',
     labels: [{ name: 'method', values: ['GET', 'POST', 'PUT', 'PATCH', 'WATCH'] }, { name: 'code' }],
-    help: 'Requests to the API server by method and HTTP status. <error>: no answer came.',
+    help: 'Requests to the API server by method and HTTP status. <error>: no response.',
   },
   kubeSeconds: {
     name: 'rest_client_request_duration_seconds',
     type: 'histogram',
     labels: [{ name: 'verb', values: ['GET', 'POST', 'PUT', 'PATCH', 'WATCH'] }],
-    help: 'Duration of requests to the API server in seconds; of a WATCH until its answer begins.',
+    help: 'Duration of requests to the API server in seconds; for a WATCH until its response begins.',
   },
 } as const satisfies MetricTable;
 
@@ -254,7 +254,7 @@ export function createMetrics(version: string): Metrics {
   return { ...instruments, registry };
 }
 
-/** The label `code` of a request to Atlas: the class of the HTTP status; 0 means that no answer came. */
+/** The label `code` of a request to Atlas: the class of the HTTP status; 0 means that there was no response. */
 export function codeClass(status: number): '2xx' | '3xx' | '4xx' | '429' | '5xx' | 'none' {
   if (status === 0) return 'none';
   if (status === 429) return '429';

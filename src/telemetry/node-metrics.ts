@@ -67,7 +67,7 @@ export const NODE_METRICS = {
     name: 'nodejs_version_info',
     type: 'gauge',
     labels: [{ name: 'version' }, { name: 'major' }, { name: 'minor' }, { name: 'patch' }],
-    help: 'Always 1; the labels tell the version of Node.js.',
+    help: 'Always 1; the labels hold the version of Node.js.',
   },
   garbage: {
     name: 'nodejs_gc_duration_seconds',

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { dump, load } from 'js-yaml';
 import * as z from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
-import { REASONS } from '../../src/api/reasons.ts';
+import { reasonsOf } from '../../src/restore-job/reasons.ts';
 import { ensureTools } from '../support/control-plane/tools.ts';
 import { ALERTS_FILE, queriesOf, ROOT, readAlerts, readDashboard } from '../support/monitoring.ts';
 
@@ -92,9 +92,7 @@ test('there is no rule test, no runbook and no line of the index without an aler
 test('every reason of Synced that tells of a failure is in exactly one rule', () => {
   // Told by the codes of the requests: LegacyRestoreAtlasDown.
   const elsewhere = ['JobFetched', 'Suspended', 'AtlasUnavailable'];
-  const failures = Object.entries(REASONS)
-    .filter(([reason, { condition }]) => condition === 'Synced' && !elsewhere.includes(reason))
-    .map(([reason]) => reason);
+  const failures = reasonsOf('Synced').filter((reason) => !elsewhere.includes(reason));
   const rulesWith = (reason: string): string[] =>
     alerts.filter(({ expr }) => new RegExp(`\\b${reason}\\b`).test(expr)).map(({ alert }) => alert);
   for (const reason of failures) expect({ reason, rules: rulesWith(reason).length }).toEqual({ reason, rules: 1 });

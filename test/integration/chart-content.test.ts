@@ -464,7 +464,7 @@ describe('the notes', () => {
     for (const words of ['--take-ownership', 'crds.install=false', 'deliverySecrets.enabled=true', 'stay when'])
       expect(text).toContain(words);
     expect(await notes({ deliverySecrets: { enabled: true } })).not.toContain('deliverySecrets.enabled=true');
-    expect(await notes({ crds: { install: false } })).toContain('apply it anew with each upgrade');
+    expect(await notes({ crds: { install: false } })).toContain('apply it again before each upgrade');
   });
 });
 

@@ -96,7 +96,7 @@ describe('the recipe that waits', () => {
   test('it ends with the reason as soon as the job has broken', async () => {
     const broken = { ...FRIDAY, jobId: '6b77893b80eef5354c77ee99' };
     bed.atlas.putJob(broken, { kind: 'fixed', body: brokenJob(broken) });
-    const block = blockOf(RECIPES, 'until kubectl wait');
+    const block = blockOf(RECIPES, 'lrj/cluster0-friday --timeout=0');
     const environment = await pageEnvironment('broken', 'payments');
     const { code, output } = await runBlock(block.text.replaceAll(FRIDAY.jobId, broken.jobId), environment);
     expect(output).toContain('The restore job broke at Atlas');

@@ -3,7 +3,7 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
-{{/* Name of the objects. Shorter than the 63 characters of a label, to leave room for suffixes. */}}
+{{/* Name of the objects. Shorter than the 63 characters of a label, to leave space for suffixes. */}}
 {{- define "legacy-restore-operator.fullname" -}}
 {{- $name := include "legacy-restore-operator.name" . }}
 {{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
@@ -14,13 +14,13 @@
 {{- .Values.serviceAccount.name | default (ternary (include "legacy-restore-operator.fullname" .) "default" .Values.serviceAccount.create) }}
 {{- end }}
 
-{{/* What selects objects of the release; never changes, because a Deployment's selector cannot. */}}
+{{/* Selects objects of the release. Never change it: the selector of a Deployment is immutable. */}}
 {{- define "legacy-restore-operator.instanceLabels" -}}
 app.kubernetes.io/name: {{ include "legacy-restore-operator.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
-{{/* What selects the operator's pods; without the component the Service would find the pod of `helm test`, too. */}}
+{{/* Selects the operator's pods. Without the component, the Service would also select the pod of `helm test`. */}}
 {{- define "legacy-restore-operator.selectorLabels" -}}
 {{ include "legacy-restore-operator.instanceLabels" . }}
 app.kubernetes.io/component: operator
@@ -56,7 +56,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   value: {{ ternary (int64 .value | toString) (.value | toString) (kindIs "float64" .value) | quote }}
 {{- end }}
 
-{{/* What the operator may do in each namespace that it works in. */}}
+{{/* What the operator may do in each namespace that it watches. */}}
 {{- define "legacy-restore-operator.rules" -}}
 - apiGroups: [atlasrestore.dev]
   resources: [legacyrestorejobs]
@@ -77,7 +77,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
   verbs: [create, patch]
 {{- end }}
 
-{{/* What spec.deliverySecretName needs on top. Kubernetes cannot restrict `create` to names. */}}
+{{/* Additional rules for spec.deliverySecretName. Kubernetes cannot restrict `create` to names. */}}
 {{- define "legacy-restore-operator.deliverySecretsRules" -}}
 {{- if .Values.deliverySecrets.secretNames -}}
 - apiGroups: [""]
@@ -140,10 +140,10 @@ subjects:
 {{- end }}
 {{- end }}
 
-{{/* Values that are each right but not together. */}}
+{{/* Values that are valid alone but not together. */}}
 {{- define "legacy-restore-operator.contradictions" -}}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
-{{- fail "replicaCount is more than 1, which needs leaderElection.enabled: without it all replicas would work at the same time" }}
+{{- fail "replicaCount is more than 1, which needs leaderElection.enabled: without it all replicas would ask Atlas and write status" }}
 {{- end }}
 {{- with .Values.defaultCredentials }}
 {{- if and .secretName (not .namespaces) }}
@@ -154,12 +154,12 @@ subjects:
 {{- end }}
 {{- end }}
 {{- if and .Values.rbac.secretNames .Values.deliverySecrets.enabled (not .Values.deliverySecrets.secretNames) }}
-{{- fail "rbac.secretNames needs deliverySecrets.secretNames: the operator reads the Secrets that it renews" }}
+{{- fail "rbac.secretNames needs deliverySecrets.secretNames: the operator reads the Secrets that it updates" }}
 {{- end }}
 {{- if .Values.namespaces }}
 {{- range .Values.deliverySecrets.namespaces }}
 {{- if not (has . $.Values.namespaces) }}
-{{- fail (printf "deliverySecrets.namespaces names %s, which is not among namespaces: the operator does not work there" .) }}
+{{- fail (printf "deliverySecrets.namespaces names %s, which is not among namespaces: the operator does not watch it" .) }}
 {{- end }}
 {{- end }}
 {{- end }}

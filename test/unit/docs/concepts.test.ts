@@ -1,14 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import type { Status } from '../../../src/api/legacy-restore-job.ts';
 import type { RestoreDelivery } from '../../../src/api/restore-job.ts';
-import {
-  conditionsAfterAnswer,
-  conditionsAfterFailure,
-  conditionsAfterSuspend,
-  type Verdict,
-} from '../../../src/controller/conditions.ts';
-import type { Failure } from '../../../src/controller/outcome.ts';
+import { type Finding, findConditions, type Sync } from '../../../src/restore-job/conditions.ts';
+import type { Content } from '../../../src/restore-job/content.ts';
+import type { Failure } from '../../../src/restore-job/failure.ts';
 
 const NOW = Date.parse('2026-11-24T09:00:00Z');
 const URL = 'https://example.invalid/file.tar.gz';
@@ -34,31 +29,33 @@ const ROWS: readonly Row[] = body
   }));
 
 /** What is mirrored where a row has these columns. */
-function contentOf({ STATUS, DELIVERY, situation }: Row): Status {
+function contentOf({ STATUS, DELIVERY, situation }: Row): Content {
   if (STATUS === '') return {};
   const download = DELIVERY !== 'NOT_STARTED' && DELIVERY !== 'PENDING' && !situation.includes('another cluster');
-  const delivery: RestoreDelivery = { methodName: 'HTTP', statusName: DELIVERY, ...(download ? { url: URL } : {}) };
+  const soon = situation.includes('less than an hour') ? { expires: '2026-11-24T09:30:00Z' } : {};
+  const url = download ? { url: URL, ...soon } : {};
+  const delivery: RestoreDelivery = { methodName: 'HTTP', statusName: DELIVERY, ...url };
   return { statusName: STATUS, delivery };
 }
 
-const failure = (kind: Failure['kind'], reason: Failure['reason']): Failure => ({
-  kind,
-  reason,
-  message: 'The message.',
-  identity: '',
+const failed = (reason: Failure['reason']): Sync => ({
+  kind: 'failed',
+  failure: { origin: 'atlas', reason, apiError: undefined, detail: 'The detail.' },
 });
 
+function syncOf({ situation }: Row, job: Content): Sync {
+  if (situation.startsWith('wrong credentials')) return failed('Unauthorized');
+  if (situation.startsWith('Atlas is down')) return failed('AtlasUnavailable');
+  if (situation.startsWith('suspended')) return { kind: 'suspended' };
+  const response = { job, authValue: undefined, dropped: [], hashCount: 0 };
+  return { kind: 'fetched', response, deliveryFailure: undefined };
+}
+
 /** The conditions that the operator would set. */
-function conditionsFor(row: Row): readonly Verdict[] {
+function conditionsFor(row: Row): readonly Finding[] {
+  if (row.situation === 'not reconciled yet') return [];
   const content = contentOf(row);
-  if (row.situation === 'not visited yet') return [];
-  if (row.situation.startsWith('wrong credentials'))
-    return conditionsAfterFailure(content, failure('permanent', 'Unauthorized'), NOW);
-  if (row.situation.startsWith('Atlas is down'))
-    return conditionsAfterFailure(content, failure('transient', 'AtlasUnavailable'), NOW);
-  if (row.situation.startsWith('suspended')) return conditionsAfterSuspend(content, NOW);
-  const answer = { job: content, authValue: undefined, dropped: [], hashCount: 0 };
-  return conditionsAfterAnswer(content, answer, { kind: 'none' }, NOW);
+  return findConditions({ content, sync: syncOf(row, content), at: NOW });
 }
 
 test('the table of situations is there', () => {
@@ -71,7 +68,9 @@ test.each(ROWS)('$situation: the conditions are those of the operator', (row) =>
     const found = conditions.find((condition) => condition.type === type);
     return found === undefined ? '' : `${found.status} ${found.reason}`;
   };
-  const progress = conditions.map(({ type }) => type).filter((type) => type === 'Reconciling' || type === 'Stalled');
+  const progress = conditions
+    .filter(({ type, status }) => (type === 'Reconciling' || type === 'Stalled') && status === 'True')
+    .map(({ type }) => type);
   expect({ ...row, and: progress.join(', ') }).toEqual({
     ...row,
     Ready: told('Ready'),

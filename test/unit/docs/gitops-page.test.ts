@@ -24,7 +24,7 @@ test.each([...shown])('%s is shown as it is', async (file, text) => {
 });
 
 test('the tree is that of the repository', () => {
-  const tree = /^```\n(deploy\/gitops\/restores\n[^`]*)```$/m.exec(page)?.[1] ?? '';
+  const tree = /^```text\n(deploy\/gitops\/restores\n[^`]*)```$/m.exec(page)?.[1] ?? '';
   const names = [...tree.matchAll(/^[│├└─\s]*([\w.-]+)$/gm)].map(([, name = '']) => name);
   const files = FILES.filter((file) => file.startsWith('deploy/gitops/restores/'));
   const parts = new Set(

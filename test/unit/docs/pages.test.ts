@@ -46,10 +46,10 @@ test('every runtime dependency has its reason in the architecture page', () => {
 
 test('the folders that the architecture page lists are there, and no other ones', () => {
   const page = readFileSync('docs/architecture.md', 'utf8');
-  const named = [...page.matchAll(/^\| `([a-z/]+)\/` \|/gm)].map(([, folder = '']) => folder);
+  const named = [...page.matchAll(/^\| `([a-z/-]+)\/` \|/gm)].map(([, folder = '']) => folder);
   expect(named.filter((folder) => !existsSync(folder))).toEqual([]);
-  const rooms = readdirSync('src', { withFileTypes: true })
+  const packages = readdirSync('src', { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => `src/${name}`);
-  expect(rooms.filter((room) => !named.includes(room))).toEqual([]);
+  expect(packages.filter((name) => !named.includes(name))).toEqual([]);
 });
