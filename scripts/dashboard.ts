@@ -25,7 +25,7 @@ interface Query {
 
 interface Step {
   readonly color: 'green' | 'yellow' | 'red';
-  /** The first value of the colour; null: from the lowest. */
+  /** The first value of the color; null: from the lowest. */
   readonly value: number | null;
 }
 

@@ -54,7 +54,7 @@ function wrapped(line: string): string[] {
   return [line.slice(0, at), ...wrapped(`${' '.repeat(INDENT)}${line.slice(at + 1)}`)];
 }
 
-/** The clock is in its own colour; columns stay aligned whatever font there is. */
+/** The clock is in its own color; columns stay aligned whatever font there is. */
 function drawn(line: string, y: number): string[] {
   const [clock = ''] = /^ *\+\d+s /.exec(line) ?? [];
   const rest = line.slice(clock.length);

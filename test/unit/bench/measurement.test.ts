@@ -26,7 +26,7 @@ describe('the table', () => {
       [
         '### First sync of 10',
         '',
-        '| contestant (runs) | CPU s | × controller-runtime | × floor |',
+        '| subject (runs) | CPU s | × controller-runtime | × floor |',
         '| --- | ---: | ---: | ---: |',
         '| operator (3) | 2.00 (1.00–3.00) | 0.50 | 2.00 |',
         '| controller-runtime (1) | 4.00 | 1.00 | 4.00 |',
@@ -38,7 +38,7 @@ describe('the table', () => {
 });
 
 describe('the plot', () => {
-  test('puts the largest value of a round axis to its end, and each curve in one colour', () => {
+  test('puts the largest value of a round axis to its end, and each curve in one color', () => {
     const points = [
       { x: 20_000, y: 100 },
       { x: 0, y: 0 },

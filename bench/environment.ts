@@ -7,27 +7,27 @@ import { startControlPlane } from '../test/support/control-plane/control-plane.t
 import { eventually } from '../test/support/eventually.ts';
 import { type Atlas, startAtlas } from './atlas.ts';
 import { type AuditLog, readAuditLog } from './audit-log.ts';
-import type { Target } from './contestants.ts';
 import { createEtcd, type Etcd, EVENTS, RESOURCES } from './etcd.ts';
+import { type ExpectedState, keyOf, verify } from './expected-state.ts';
 import { API_KEY, benchJob, NAMESPACES, namespaceOf, SECRET_NAME } from './jobs.ts';
-import { keyOf, type Truth, verify } from './truth.ts';
+import type { Target } from './subjects.ts';
 
-export interface Stage {
+export interface Environment {
   readonly target: Target;
   readonly atlas: Atlas;
   readonly audit: AuditLog;
-  /** Removes all resources and events, and puts there the resources of a truth without a status, and the truth at Atlas. */
-  readonly load: (truth: Truth, interval: string) => Promise<void>;
+  /** Removes all resources and events, and puts there the resources of a state without a status, and its jobs at Atlas. */
+  readonly load: (expected: ExpectedState, interval: string) => Promise<void>;
   /**
    * Changes the spec of these resources at once, as a person does who sets another interval. Resolves with when that
    * began, in milliseconds since the epoch.
    */
   readonly touch: (keys: Iterable<string>, interval: string) => Promise<number>;
   /** Throws NotDone when a status is not what Atlas says. */
-  readonly verify: (truth: Truth) => Promise<void>;
+  readonly verify: (expected: ExpectedState) => Promise<void>;
   /** Process ids of those whose CPU is told apart: the API server, etcd and the simulator. */
   readonly servers: Readonly<Record<'apiServer' | 'etcd' | 'atlas', number>>;
-  /** Contestants write their output there. */
+  /** Subjects write their output there. */
   readonly logFile: (name: string) => string;
 }
 
@@ -38,7 +38,7 @@ const ROOT = path.join(import.meta.dirname, '..');
 const ETCD_QUOTA = String(8 * 1_024 ** 3);
 
 /** Sets everything up; `cleanup` takes it down in reverse order. */
-export async function setStage(cleanup: AsyncDisposableStack, signal: AbortSignal): Promise<Stage> {
+export async function startEnvironment(cleanup: AsyncDisposableStack, signal: AbortSignal): Promise<Environment> {
   const controlPlane = await startControlPlane({ signal, etcdFlags: { 'quota-backend-bytes': ETCD_QUOTA } });
   cleanup.defer(() => controlPlane.stop());
   const atlas = await startAtlas();
@@ -81,13 +81,13 @@ export async function setStage(cleanup: AsyncDisposableStack, signal: AbortSigna
     target: { kubeconfig, atlasUrl: atlas.url },
     atlas,
     audit: readAuditLog(auditLog, USER),
-    load: async (truth, interval) => {
+    load: async (expected, interval) => {
       // Before anything is deleted: nothing has happened for a while, the API server is up to date.
       await etcd.compact();
       await etcd.deleteAll(RESOURCES);
       await etcd.deleteAll(EVENTS);
-      await atlas.put(truth.values());
-      const fresh = Array.from(truth.values(), ({ job }) => {
+      await atlas.put(expected.values());
+      const fresh = Array.from(expected.values(), ({ job }) => {
         const { namespace, name, uid, identity } = job;
         const metadata = { ...template.metadata, namespace, name, uid };
         const spec = { ...template.spec, ...identity, interval };
@@ -111,9 +111,9 @@ export async function setStage(cleanup: AsyncDisposableStack, signal: AbortSigna
       await Promise.all(changed.map(([key, value]) => etcd.put(key, value)));
       return startedAt;
     },
-    verify: async (truth) => {
+    verify: async (expected) => {
       const stored = await etcd.list(RESOURCES);
-      verify(truth, new Map(stored.entries().map(([key, value]) => [key, JSON.parse(value)])));
+      verify(expected, new Map(stored.entries().map(([key, value]) => [key, JSON.parse(value)])));
     },
     servers: { apiServer: pids().apiServer, etcd: pids().etcd, atlas: atlas.pid },
     logFile: (name) => path.join(logs, `${name}.log`),
