@@ -7,12 +7,12 @@ import { parseArgs } from 'node:util';
 import { unlessAborted } from '../test/support/control-plane/abort.ts';
 import { catchInterruption } from '../test/support/interruption.ts';
 import { showOwnCluster, showResult, showWhatToTry } from './closing.ts';
+import { type Environment, keepOperatorLog, startEnvironment } from './environment.ts';
 import { findProblems } from './expectations.ts';
 import { watchResources } from './resources.ts';
 import { readSamples } from './samples.ts';
 import { createScreen, type Screen } from './screen.ts';
-import { keepOperatorLog, type Stage, setStage } from './stage.ts';
-import { play, type Story } from './story.ts';
+import { type Demo, runScript } from './script.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -44,58 +44,56 @@ async function perform(screen: Screen, keepUp: boolean, interrupted: AbortSignal
     screen.say('ending everything');
   });
   const samples = await readSamples();
-  const stage = await unlessAborted(setStage(screen, cleanup, interrupted), interrupted);
-  // Ends the story, however it goes on after this function.
+  const environment = await unlessAborted(startEnvironment(screen, cleanup, interrupted), interrupted);
+  // Ends the demo, however it goes on after this function.
   const ending = new AbortController();
   cleanup.defer(() => ending.abort());
   const signal = AbortSignal.any([interrupted, ending.signal]);
-  const resources = watchResources(stage.controlPlane, signal, screen.show);
-  const story: Story = { stage, samples, screen, resources, signal };
+  const resources = watchResources(environment.controlPlane, signal, screen.show);
+  const demo: Demo = { environment, samples, screen, resources, signal };
   try {
-    await unlessAborted(Promise.race([tell(story), resources.run(), operatorEnd(stage)]), interrupted);
+    await unlessAborted(Promise.race([runAndCheck(demo), resources.run(), operatorEnd(environment)]), interrupted);
     if (keepUp) {
-      showWhatToTry(story);
+      showWhatToTry(demo);
       screen.showTable(true);
       await untilAborted(interrupted);
     } else {
-      await stopOperator(story);
-      showOwnCluster(story);
+      await stopOperator(demo);
+      showOwnCluster(demo);
     }
   } catch (error) {
     if (interrupted.aborted) throw error;
-    throw await withOperatorLog(error, stage);
+    throw await withOperatorLog(error, environment);
   }
 }
 
-async function tell(story: Story): Promise<void> {
-  await play(story);
-  const problems = await findProblems(story);
-  story.screen.showTable(false);
-  await showResult(story);
+async function runAndCheck(demo: Demo): Promise<void> {
+  await runScript(demo);
+  const problems = await findProblems(demo);
+  demo.screen.showTable(false);
+  await showResult(demo);
   if (problems.length > 0) throw new Error(`not everything is as expected:\n  ${problems.join('\n  ')}`);
-  story.screen.print('\n');
-  story.screen.say(
-    'every resource, event and Secret is as expected, and the operator needed no right it does not have',
-  );
+  demo.screen.print('\n');
+  demo.screen.say('every resource, event and Secret is as expected, and the operator needed no right it does not have');
 }
 
-async function stopOperator({ stage, screen }: Story): Promise<void> {
-  const exit = await stage.operator.stop('SIGTERM');
+async function stopOperator({ environment, screen }: Demo): Promise<void> {
+  const exit = await environment.operator.stop('SIGTERM');
   if (exit !== 0) throw new Error(`the operator should end with exit code 0 on SIGTERM, and ended with ${exit}`);
   screen.say('SIGTERM to the operator: it has ended in order, with exit code 0');
 }
 
 /** Rejects when the operator ends. */
-async function operatorEnd({ operator }: Stage): Promise<never> {
+async function operatorEnd({ operator }: Environment): Promise<never> {
   const exit = await operator.exited;
   throw new Error(`the operator ended by itself (${exit})`);
 }
 
-async function withOperatorLog(error: unknown, stage: Stage): Promise<Error> {
-  const { log, otherOutput } = stage.operator;
+async function withOperatorLog(error: unknown, environment: Environment): Promise<Error> {
+  const { log, otherOutput } = environment.operator;
   const reason = Error.isError(error) ? error.message : String(error);
   const last = [...log.slice(-10).map((line) => JSON.stringify(line)), otherOutput()].join('\n').trim();
-  const file = await keepOperatorLog(stage);
+  const file = await keepOperatorLog(environment);
   return new Error(`${reason}\n\nThe operator's log is in ${file}; its last lines:\n${last}`, { cause: error });
 }
 

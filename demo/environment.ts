@@ -1,4 +1,4 @@
-/** What the demo plays on: a control plane, an Atlas simulator, and the operator under its own service account. */
+/** What the demo runs in: a control plane, an Atlas simulator, and the operator under its own service account. */
 import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import { freePort, type OperatorProcess, startOperator } from '../test/support/o
 import { ROOT } from './samples.ts';
 import type { Screen } from './screen.ts';
 
-export interface Stage {
+export interface Environment {
   readonly controlPlane: ControlPlane;
   readonly atlas: AtlasSimulator;
   readonly operator: OperatorProcess;
@@ -26,7 +26,11 @@ const ACCOUNT = 'legacy-restore-operator';
 const MANIFESTS = ['crds/', 'deploy/base/rbac.yaml', 'deploy/base/delivery-secrets-rbac.yaml'];
 
 /** Sets everything up; `cleanup` takes it down in reverse order. */
-export async function setStage(screen: Screen, cleanup: AsyncDisposableStack, signal: AbortSignal): Promise<Stage> {
+export async function startEnvironment(
+  screen: Screen,
+  cleanup: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<Environment> {
   screen.say('starting etcd and kube-apiserver: a real Kubernetes API, without a cluster and without Docker');
   const controlPlane = await startControlPlane({ signal });
   cleanup.defer(() => controlPlane.stop());
@@ -57,7 +61,7 @@ export async function setStage(screen: Screen, cleanup: AsyncDisposableStack, si
 }
 
 /** Copies the operator's log to where it survives the end of the demo, and returns that path. */
-export async function keepOperatorLog({ controlPlane }: Stage): Promise<string> {
+export async function keepOperatorLog({ controlPlane }: Environment): Promise<string> {
   const kept = path.join(tmpdir(), `legacy-restore-operator-demo-${process.pid}.log`);
   await copyFile(operatorLog(controlPlane), kept);
   return kept;

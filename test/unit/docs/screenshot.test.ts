@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
-import { linesOf, svgOf } from '../../../scripts/picture.ts';
+import { linesOf, svgOf } from '../../../scripts/screenshot.ts';
 import { customResourceDefinition } from '../../../src/api/crd.ts';
 
 const TRANSCRIPT = `
@@ -18,7 +18,7 @@ cluster0-friday   Cluster0   FINISHED   34s   6b77893b80eef5354c77ee15   A<B & "
 $ kubectl describe lrj cluster0-friday
 `;
 
-test('the story of one job and the table are drawn, as wide as `kubectl get lrj` prints it', () => {
+test('the steps of one job and the table are drawn, as wide as `kubectl get lrj` prints it', () => {
   const lines = linesOf(TRANSCRIPT);
   expect(lines[0]).toBe('$ npm run demo');
   expect(lines).toContain('  +0s starting etcd and kube-apiserver');
