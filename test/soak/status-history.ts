@@ -1,5 +1,5 @@
 /**
- * Every status that ever was. It is read from etcd, which nobody kills: an API server that was started anew has
+ * Every status that ever was. It is read from etcd, which nobody kills: an API server that has restarted has
  * forgotten what happened before, and a watch on it would miss changes.
  */
 import { createInterface } from 'node:readline';

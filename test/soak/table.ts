@@ -7,7 +7,7 @@ import type { SoakResult } from './soak.ts';
 export function toTable(result: SoakResult): string {
   return [
     ...section('faults', [...result.faults].sort(inOrderOfTable)),
-    ...section('what people did to resources', result.deeds),
+    ...section('what people did to resources', result.userActions),
     ...section('ends of the two replicas, each followed by a start', result.ends),
     'result',
     ...rows(summary(result)),

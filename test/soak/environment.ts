@@ -10,7 +10,7 @@ import { type CredentialsKeeper, createCredentials, NAMESPACES } from './credent
 import type { Random } from './random.ts';
 import { type Replicas, startReplicas } from './replicas.ts';
 
-export interface Stage {
+export interface Environment {
   readonly controlPlane: ControlPlane;
   readonly cluster: Cluster;
   readonly atlas: AtlasSimulator;
@@ -33,7 +33,7 @@ export const MANIFESTS: readonly string[] = ['rbac.yaml', 'delivery-secrets-rbac
 );
 const CRDS = path.join(import.meta.dirname, '../../crds');
 
-export interface StageOptions {
+export interface EnvironmentOptions {
   readonly random: Random;
   /** Of the operators. */
   readonly logLevel: string;
@@ -41,10 +41,10 @@ export interface StageOptions {
 }
 
 /** Sets everything up; `cleanup` takes it down in reverse order. */
-export async function setStage(
+export async function startEnvironment(
   cleanup: AsyncDisposableStack,
-  { random, logLevel, signal }: StageOptions,
-): Promise<Stage> {
+  { random, logLevel, signal }: EnvironmentOptions,
+): Promise<Environment> {
   const controlPlane = await startControlPlane({ signal });
   cleanup.defer(() => controlPlane.stop());
   const atlas = await startAtlasSimulator({ tokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS });
