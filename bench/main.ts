@@ -6,9 +6,8 @@
  * `--quick` takes about two minutes and measures less of everything. `--write` puts the result into docs/. Exit code 0:
  * all subjects did the work; 1: one did not, or something broke; 2: usage.
  */
-import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { catchInterruption } from '../test/support/interruption.ts';
+import { readFlags, runCommand } from '../test/support/command.ts';
 import { type Environment, startEnvironment } from './environment.ts';
 import { addMeasurement, type Measurement, type Results } from './measurement.ts';
 import { circumstances, writePage, writePlot } from './report.ts';
@@ -19,10 +18,6 @@ import { firstSync, life, polling, start, type Take } from './workloads.ts';
 
 const WORKLOADS = ['first-sync', 'life', 'growth', 'polling', 'start'] as const;
 type Workload = (typeof WORKLOADS)[number];
-
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-const USAGE = `usage: npm run bench [-- --quick --only ${WORKLOADS.join('|')} --subjects ${SUBJECT_NAMES.join(',')} --runs <n> --write]`;
 
 /** How much is measured. */
 interface Plan {
@@ -68,37 +63,40 @@ const Flags = z.object({
   runs: z.coerce.number().int().min(1).max(100).optional(),
 });
 
-const flags = readFlags();
-process.exit(flags === undefined ? EXIT_USAGE : await main(flags));
+const flags = readFlags(
+  `npm run bench [-- --quick --only ${WORKLOADS.join('|')} --subjects ${SUBJECT_NAMES.join(',')} --runs <n> --write]`,
+  {
+    quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    subjects: { type: 'string', default: SUBJECT_NAMES.join(',') },
+    runs: { type: 'string' },
+  },
+  Flags,
+);
+await runCommand('The benchmark', async (signal) => {
+  await bench(flags, signal);
+  return 0;
+});
 
-async function main(chosen: Flags): Promise<number> {
-  const { signal, exitCode } = catchInterruption();
+async function bench(chosen: Flags, signal: AbortSignal): Promise<void> {
   const startedAt = new Date();
   const plan = planOf(chosen);
   const subjects = SUBJECTS.filter(({ name }) => chosen.subjects.includes(name));
-  try {
-    for (const { name, build } of subjects) {
-      console.log(`building ${name}`);
-      await build();
-    }
-    const results = await measureAll(plan, subjects, signal);
-    const artifacts = await sizes(
-      ARTIFACTS.filter(({ subject }) => chosen.subjects.includes(subject)).map(({ artifact }) => artifact),
-    );
-    const command = `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`;
-    const measured = `${circumstances(command, startedAt)}\n\n${toMarkdown(results)}\n### Sizes\n\n${artifacts}\n`;
-    console.log(`\n${measured}`);
-    if (chosen.write) {
-      await writePage(measured);
-      await writePlot(results, [plan.firstSync, ...plan.growth, plan.life.resources]);
-    }
-    return 0;
-  } catch (error) {
-    // What was under way fails in many ways when it is interrupted: none of them is the reason.
-    if (signal.aborted) return exitCode();
-    console.error(`\nThe benchmark failed: ${Error.isError(error) ? error.message : String(error)}`);
-    return EXIT_FAILED;
+  for (const { name, build } of subjects) {
+    console.log(`building ${name}`);
+    await build();
   }
+  const results = await measureAll(plan, subjects, signal);
+  const artifacts = await sizes(
+    ARTIFACTS.filter(({ subject }) => chosen.subjects.includes(subject)).map(({ artifact }) => artifact),
+  );
+  const command = `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`;
+  const measured = `${circumstances(command, startedAt)}\n\n${toMarkdown(results)}\n### Sizes\n\n${artifacts}\n`;
+  console.log(`\n${measured}`);
+  if (!chosen.write) return;
+  await writePage(measured);
+  await writePlot(results, [plan.firstSync, ...plan.growth, plan.life.resources]);
 }
 
 function planOf({ quick, only, runs }: Flags): Plan {
@@ -161,24 +159,4 @@ function inShort(measurement: Measurement): string {
   return Object.entries(measurement)
     .map(([figure, value]) => `${figure} ${Math.round(value * 100) / 100}`)
     .join(', ');
-}
-
-/** Undefined after a complaint. */
-function readFlags(): Flags | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        quick: { type: 'boolean', default: false },
-        write: { type: 'boolean', default: false },
-        only: { type: 'string' },
-        subjects: { type: 'string', default: SUBJECT_NAMES.join(',') },
-        runs: { type: 'string' },
-      },
-    });
-    return Flags.parse(values);
-  } catch (error) {
-    console.error(error instanceof z.ZodError ? z.prettifyError(error) : String(error));
-    console.error(USAGE);
-    return undefined;
-  }
 }

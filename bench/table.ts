@@ -1,5 +1,6 @@
 /** The results as tables in Markdown, for the terminal and for docs/performance.md. */
 
+import { markdownTable } from '../scripts/markdown-table.ts';
 import { type Figure, type Measurement, type Results, type Summary, summarize } from './measurement.ts';
 import { SUBJECT_NAMES } from './subjects.ts';
 
@@ -42,9 +43,7 @@ function table(bySubject: BySubject): string {
       `${name} (${measurements.length})`,
       ...columns.flatMap((column) => cells(column, measurements, bySubject)),
     ]);
-  return [['subject (runs)', ...titles], ['---', ...titles.map(() => '---:')], ...lines]
-    .map((line) => `| ${line.join(' | ')} |`)
-    .join('\n');
+  return markdownTable(['subject (runs)', ...titles], lines, { numeric: true });
 }
 
 function cells({ figure, digits, relativeTo = [] }: Column, own: readonly Measurement[], all: BySubject): string[] {

@@ -3,9 +3,9 @@
  * or with 1 and a reason when anything did not come out as expected. `npm run demo -- --keep` leaves all up until Ctrl-C.
  */
 
-import { parseArgs } from 'node:util';
+import * as z from 'zod';
+import { messageOf, readFlags, runCommand } from '../test/support/command.ts';
 import { unlessAborted } from '../test/support/control-plane/abort.ts';
-import { catchInterruption } from '../test/support/interruption.ts';
 import { showOwnCluster, showResult, showWhatToTry } from './closing.ts';
 import { type Environment, keepOperatorLog, startEnvironment } from './environment.ts';
 import { findProblems } from './expectations.ts';
@@ -14,30 +14,22 @@ import { readSamples } from './samples.ts';
 import { createScreen, type Screen } from './screen.ts';
 import { type Demo, runScript } from './script.ts';
 
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-
-const keep = readArguments();
-process.exit(keep === undefined ? EXIT_USAGE : await main(keep));
-
-async function main(keepUp: boolean): Promise<number> {
-  const { signal, exitCode } = catchInterruption();
+const { keep } = readFlags(
+  'npm run demo [-- --keep]',
+  { keep: { type: 'boolean', default: false } },
+  z.object({ keep: z.boolean() }),
+);
+await runCommand('The demo', async (signal) => {
+  await using cleanup = new AsyncDisposableStack();
   const screen = createScreen();
-  try {
-    await perform(screen, keepUp, signal);
-    return 0;
-  } catch (error) {
-    // What was under way fails in many ways when it is interrupted: none of them is the reason.
-    if (signal.aborted) return exitCode();
-    screen.showTable(false);
-    console.error(`\nThe demo failed: ${Error.isError(error) ? error.message : String(error)}`);
-    return EXIT_FAILED;
-  }
-}
+  // What follows on the terminal, such as the reason of a failure, stands below everything else.
+  cleanup.defer(() => screen.showTable(false));
+  await perform(screen, cleanup, signal);
+  return 0;
+});
 
 /** All of it, from the start of the first process to the end of the last one. */
-async function perform(screen: Screen, keepUp: boolean, interrupted: AbortSignal): Promise<void> {
-  await using cleanup = new AsyncDisposableStack();
+async function perform(screen: Screen, cleanup: AsyncDisposableStack, interrupted: AbortSignal): Promise<void> {
   screen.print('legacy-restore-operator: a demo of about a minute, on this machine only\n\n');
   interrupted.addEventListener('abort', () => {
     screen.showTable(false);
@@ -53,7 +45,7 @@ async function perform(screen: Screen, keepUp: boolean, interrupted: AbortSignal
   const demo: Demo = { environment, samples, screen, resources, signal };
   try {
     await unlessAborted(Promise.race([runAndCheck(demo), resources.run(), operatorEnd(environment)]), interrupted);
-    if (keepUp) {
+    if (keep) {
       showWhatToTry(demo);
       screen.showTable(true);
       await untilAborted(interrupted);
@@ -91,21 +83,11 @@ async function operatorEnd({ operator }: Environment): Promise<never> {
 
 async function withOperatorLog(error: unknown, environment: Environment): Promise<Error> {
   const { log, otherOutput } = environment.operator;
-  const reason = Error.isError(error) ? error.message : String(error);
   const last = [...log.slice(-10).map((line) => JSON.stringify(line)), otherOutput()].join('\n').trim();
   const file = await keepOperatorLog(environment);
-  return new Error(`${reason}\n\nThe operator's log is in ${file}; its last lines:\n${last}`, { cause: error });
-}
-
-/** Whether `--keep` was given; undefined after a complaint about anything else. */
-function readArguments(): boolean | undefined {
-  try {
-    return parseArgs({ options: { keep: { type: 'boolean' } } }).values.keep ?? false;
-  } catch (error) {
-    console.error(Error.isError(error) ? error.message : String(error));
-    console.error('usage: npm run demo [-- --keep]');
-    return undefined;
-  }
+  return new Error(`${messageOf(error)}\n\nThe operator's log is in ${file}; its last lines:\n${last}`, {
+    cause: error,
+  });
 }
 
 function untilAborted(signal: AbortSignal): Promise<void> {

@@ -5,7 +5,8 @@ import { RestoreJob } from '../src/api/restore-job.ts';
 import { MAX_HASHES } from '../src/atlas/answer.ts';
 import { ERROR_CODES, errorFromAnswer } from '../src/atlas/errors.ts';
 import { MAX_BODY_BYTES } from '../src/atlas/http.ts';
-import { generatedPage, table } from './pages.ts';
+import { markdownTable } from './markdown-table.ts';
+import { generatedPage } from './pages.ts';
 
 export function atlasPage(): string {
   return generatedPage(
@@ -14,7 +15,7 @@ export function atlasPage(): string {
     '```\nGET  /api/atlas/v1.0/groups/{groupId}/clusters/{clusterName}/restoreJobs/{jobId}\nPOST /api/oauth/token\nPOST /api/oauth/revoke\n```',
     'It needs the role Project Read Only and changes nothing at Atlas. They are called at `https://cloud.mongodb.com`, or where the setting `--atlas-base-url` says: `https://cloud.mongodbgov.com` for Atlas for Government. This page tells where each part of the endpoint ends up.',
     '## Parameters',
-    table(
+    markdownTable(
       ['parameter', 'in', 'comes from'],
       [
         ['`groupId`', 'path', '`spec.groupId`, checked by the API server'],
@@ -26,10 +27,10 @@ export function atlasPage(): string {
     ),
     '## Fields of the answer',
     `Every field is mirrored under its own name and with its own value, and vanishes from status when it vanishes from the answer. A member that is null or of another type is left out and named in the message of \`Synced\`. Fields that are not listed here are left out. At most ${MAX_HASHES} \`hashes\` are kept, and \`Synced\` says of how many.`,
-    table(['field', 'type', 'ends up in', 'meaning'], [...fieldRows(RestoreJob, ''), ...AUTH_VALUE_ROWS]),
+    markdownTable(['field', 'type', 'ends up in', 'meaning'], [...fieldRows(RestoreJob, ''), ...AUTH_VALUE_ROWS]),
     'The request fields `checkpointId`, `oplogTs`, `oplogInc` and `pointInTimeUTCMillis` are write-only and never come back.',
     '## Responses',
-    table(
+    markdownTable(
       ['response', 'becomes'],
       [
         ['200 with a restore job', '`Synced=True`, reason `JobFetched`'],
@@ -47,7 +48,7 @@ export function atlasPage(): string {
     ),
     'A permanent error is tried again with a back-off of up to one hour, a transient one with a back-off of up to two minutes; a change of the resource or of its Secret is acted on at once.',
     '## Error codes',
-    table(
+    markdownTable(
       ['HTTP', 'errorCode', 'reason', 'what to do'],
       ERROR_CODES.map(({ httpStatus, errorCode, reason, remedy }) => [
         String(httpStatus),
@@ -58,7 +59,7 @@ export function atlasPage(): string {
     ),
     "Atlas's `errorCode` and `detail` stand in the message of `Synced`, the detail bounded and without control characters. `UNEXPECTED_ERROR` says nothing: Atlas sends it with 401 as well as with 500.",
     '## Authentication',
-    table(
+    markdownTable(
       ['credential', 'keys of the Secret', 'how'],
       [
         [

@@ -29,7 +29,7 @@ async function attempt(look: () => Promise<string>): Promise<string> {
   }
 }
 
-/** Each once: a fault that stays is told at every visit. */
+/** Each once: a fault that stays is logged at every reconcile. */
 async function complaints(cluster: Cluster): Promise<string> {
   const lines = new Set<string>();
   for (const pod of await operatorPods(cluster)) {
