@@ -46,7 +46,7 @@ Everything stays up until Ctrl-C. In another terminal:
   kubectl annotate lrj ${name} ${REQUESTED_AT}="$(date)" --overwrite     # asks Atlas now
   kubectl patch lrj ${name} --type=merge -p '{"spec":{"suspend":true}}'
   kubectl get events --field-selector involvedObject.kind=LegacyRestoreJob
-  curl ${environment.operatorUrl}/metrics
+  curl ${environment.operator.url}/metrics
   tail -f ${operatorLog(environment.controlPlane)}
 `);
 }

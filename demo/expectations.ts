@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
+import { OPERATOR } from '../test/support/installation.ts';
 import { conditionOf, type Resource } from './resources.ts';
 import { only, type Samples } from './samples.ts';
 import { BATCH_ID } from './scenario.ts';
@@ -174,6 +175,6 @@ async function permissionProblems({ environment }: Demo): Promise<string[]> {
   // The last one is empty, or still being written.
   const events = lines.slice(0, -1).map((line) => AuditEvent.parse(JSON.parse(line)));
   return events
-    .filter(({ user, responseStatus }) => user.username === environment.operatorUser && responseStatus?.code === 403)
+    .filter(({ user, responseStatus }) => user.username === OPERATOR.user && responseStatus?.code === 403)
     .map(({ verb, requestURI }) => `the API server refused the operator to ${verb} ${requestURI}`);
 }

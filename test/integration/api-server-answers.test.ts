@@ -1,4 +1,5 @@
 /** What an API server and the way to it can do to list and watch, beyond broken connections (reflector.test.ts). */
+
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,8 +8,9 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { type ApiServerProxy, type RequestKind, startApiServerProxy } from '../support/api-server-proxy.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { base64 } from '../support/control-plane/credentials.ts';
-import { createEtcdClient } from '../support/etcd.ts';
+import { createEtcdClient, RESOURCE_PREFIX } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
+import { installCrds } from '../support/installation.ts';
 import { type Watched, type WatchOptions, watchResources, withoutWatchList } from '../support/watched-resources.ts';
 
 /** Of tests that say nothing else. */
@@ -23,8 +25,7 @@ let slow: Promise<readonly Watched[]>;
 let hungPlugin: Promise<Watched>;
 beforeAll(async () => {
   controlPlane = await startControlPlane();
-  await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
-  await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
+  await installCrds(controlPlane);
   await controlPlane.kubectlRun([
     'create',
     'clusterrole',
@@ -353,7 +354,7 @@ test('a real 410: the API server was away for longer than etcd remembers', async
   const template = await create();
   await sees(watched, template);
   const etcd = createEtcdClient(controlPlane.etcdUrl);
-  const key = (name: string): string => `/registry/atlasrestore.dev/legacyrestorejobs/${NAMESPACE}/${name}`;
+  const key = (name: string): string => `${RESOURCE_PREFIX}${NAMESPACE}/${name}`;
   const { promise: back, resolve: isBack } = Promise.withResolvers<void>();
   proxy.next('watch', () => back.then(() => ({ kind: 'forward' })));
   await controlPlane.killApiServer('SIGKILL');

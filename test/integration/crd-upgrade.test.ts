@@ -1,4 +1,5 @@
 /** The operator on a CustomResourceDefinition that is older than itself, and the upgrade of that. */
+
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -10,6 +11,8 @@ import type { JobIdentity } from '../support/atlas-simulator/jobs.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import { atlasDate, fetchedDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { installCrds } from '../support/installation.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
 import {
   CLUSTER_NAME,
   conditionOf,
@@ -19,7 +22,6 @@ import {
   type Resource,
   startTestBed,
   type TestBed,
-  type TestOperator,
 } from '../support/test-bed.ts';
 
 const CRD_FILE = 'crds/atlasrestore.dev_legacyrestorejobs.yaml';
@@ -27,7 +29,7 @@ const DOCUMENT = '/openapi/v3/apis/atlasrestore.dev/v1';
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 beforeAll(async () => {
   bed = await startTestBed();
   await bed.controlPlane.kubectlRun(['apply', '-f', '-'], { stdin: JSON.stringify(await olderCrd()) });
@@ -129,7 +131,7 @@ test('what it can hold is mirrored, and visits that bring nothing new write noth
 });
 
 test('after the upgrade open resources fill by themselves, finished ones with the command that the log names', async () => {
-  await bed.controlPlane.kubectlRun(['apply', '-f', 'crds/']);
+  await installCrds(bed.controlPlane);
   const { msg } = await operator.waitForLog((line) => line.msg.includes('kubectl annotate'));
   expect(await read('readyz')).toEqual({ status: 200, text: 'ok\n' });
   expect((await read('metrics')).text).toContain('legacy_restore_crd_outdated 0\n');

@@ -1,4 +1,5 @@
 /** What the documentation tells people to type is typed here: blocks marked as runnable, in order, page by page. */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
@@ -18,6 +19,7 @@ import {
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { type DownloadServer, startDownloadServer } from '../support/download-server.ts';
+import { LEADER_ELECTION } from '../support/installation.ts';
 import { type CodeBlock, readPages, yamlOf } from '../support/markdown.ts';
 import { GROUP_ID, startTestBed, type TestBed } from '../support/test-bed.ts';
 
@@ -60,8 +62,7 @@ beforeAll(async () => {
   putJobs();
   await bed.startOperator({
     DEFAULT_INTERVAL: '10s',
-    LEADER_ELECT: 'true',
-    LEASE_NAMESPACE: 'legacy-restore-operator-system',
+    ...LEADER_ELECTION,
   });
   // All pages at once: what takes time is the waiting.
   results = new Map((await Promise.all(PAGES.map(runPage))).flat());

@@ -10,6 +10,7 @@ import {
 } from '../support/atlas-simulator/fault-samples.ts';
 import type { Fault } from '../support/atlas-simulator/faults.ts';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
 import {
   CLUSTER_NAME,
   conditionOf,
@@ -18,11 +19,10 @@ import {
   type Resource,
   startTestBed,
   type TestBed,
-  type TestOperator,
 } from '../support/test-bed.ts';
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 beforeAll(async () => {
   bed = await startTestBed();
   operator = await bed.startOperator({ ATLAS_TIMEOUT: '500ms' });

@@ -19,16 +19,10 @@ import {
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { ensureTools } from '../support/control-plane/tools.ts';
 import { eventually } from '../support/eventually.ts';
+import { LEADER_ELECTION } from '../support/installation.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
 import { metricValue, type Sample, samplesOf, scrapeText } from '../support/scrape.ts';
-import {
-  CLUSTER_NAME,
-  GROUP_ID,
-  NAMESPACE,
-  newJobId,
-  startTestBed,
-  type TestBed,
-  type TestOperator,
-} from '../support/test-bed.ts';
+import { CLUSTER_NAME, GROUP_ID, NAMESPACE, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const TABLE: readonly MetricEntry[] = [...Object.values(METRICS), ...Object.values(NODE_METRICS)];
 const HOUR = 3_600_000;
@@ -38,7 +32,7 @@ const LIMITED_KEY = { publicKey: 'limited1', privateKey: 'e0f1a2b3-c4d5-4e6f-809
 const LIMITED_GROUP = newJobId();
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 let promtool: string;
 /** Names that no label may hold. */
 const names: string[] = [NAMESPACE, GROUP_ID, LIMITED_GROUP, CLUSTER_NAME, 'atlas-key', ACCOUNT.clientId];
@@ -48,8 +42,7 @@ beforeAll(async () => {
   bed = await startTestBed();
   await setTheStage();
   operator = await bed.startOperator({
-    LEADER_ELECT: 'true',
-    LEASE_NAMESPACE: 'legacy-restore-operator-system',
+    ...LEADER_ELECTION,
     ATLAS_REQUESTS_PER_MINUTE: '100',
   });
   for (const name of names.filter((candidate) => candidate.startsWith('canary-'))) {

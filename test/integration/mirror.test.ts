@@ -23,6 +23,7 @@ import {
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
 import {
   API_KEY,
   CLUSTER_NAME,
@@ -33,11 +34,10 @@ import {
   type Resource,
   startTestBed,
   type TestBed,
-  type TestOperator,
 } from '../support/test-bed.ts';
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 beforeAll(async () => {
   bed = await startTestBed();
   operator = await bed.startOperator();

@@ -3,6 +3,7 @@ import { METRICS } from '../../src/telemetry/metrics.ts';
 import { NODE_METRICS } from '../../src/telemetry/node-metrics.ts';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { LEADER_ELECTION } from '../support/installation.ts';
 import { queriesOf, readAlerts, readDashboard, TARGET_LABELS } from '../support/monitoring.ts';
 import { isSelected, selectorsOf } from '../support/promql.ts';
 import { type Sample, samplesOf, scrapeText } from '../support/scrape.ts';
@@ -23,8 +24,7 @@ beforeAll(async () => {
   await bed.create('watched', { jobId: job.jobId });
   // As the chart starts it: with an election, and with the limit that tests are spared otherwise.
   const operator = await bed.startOperator({
-    LEADER_ELECT: 'true',
-    LEASE_NAMESPACE: 'legacy-restore-operator-system',
+    ...LEADER_ELECTION,
     ATLAS_REQUESTS_PER_MINUTE: '100',
   });
   await bed.until('watched', 'it is mirrored', ({ status }) => status.statusName === 'IN_PROGRESS');

@@ -13,7 +13,7 @@ import {
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
 import { deploymentOf, helmTemplate, type Manifest, type Release, rolesOf } from '../support/manifests.ts';
-import { freePort, type OperatorProcess, startOperator } from '../support/operator-process.ts';
+import { type OperatorProcess, startOperator } from '../support/operator-process.ts';
 import { covers, describePermission, grantsOf, type Permission, usesOf } from '../support/permissions.ts';
 import {
   API_KEY,
@@ -143,7 +143,6 @@ async function start(kubeconfig: string, manifests: readonly Manifest[]): Promis
     env: {
       ...Object.fromEntries(given.map(({ name, value = '' }) => [name, value])),
       ATLAS_BASE_URL: bed.atlas.url,
-      HTTP_BIND_ADDRESS: `127.0.0.1:${await freePort()}`,
     },
   });
   operators.push(operator);

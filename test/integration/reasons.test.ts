@@ -18,7 +18,7 @@ import {
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
-import type { LogLine } from '../support/operator-process.ts';
+import type { LogLine, OperatorProcess } from '../support/operator-process.ts';
 import {
   API_KEY,
   CLUSTER_NAME,
@@ -28,7 +28,6 @@ import {
   newJobId,
   startTestBed,
   type TestBed,
-  type TestOperator,
 } from '../support/test-bed.ts';
 
 /** What brings a reason about: what is put on stage at Atlas and in the cluster before the resource. */
@@ -99,7 +98,7 @@ const ROWS = Object.entries(CAUSES).map(([reason, cause]) => ({ reason, ...cause
 const AT_ONCE = ROWS.filter(({ reason }) => reason !== 'RateLimited');
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 const jobIds = new Map<string, string>();
 
 beforeAll(async () => {

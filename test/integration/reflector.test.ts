@@ -4,6 +4,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { createEtcdClient } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
+import { installCrds } from '../support/installation.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { type Watched, type WatchOptions, watchResources, withoutWatchList } from '../support/watched-resources.ts';
 
@@ -16,8 +17,7 @@ beforeAll(async () => {
     // With the cache snapshots on, the API server continues a list of any age, and a real 410 cannot be had.
     apiServerFlags: { 'feature-gates': 'ListFromCacheSnapshot=false' },
   });
-  await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
-  await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
+  await installCrds(controlPlane);
   proxy = await startTcpProxy(Number(new URL(controlPlane.server).port));
 });
 afterAll(async () => {

@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { atlasDate, endedDownload, fetchedDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { LEADER_ELECTION } from '../support/installation.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
 import { metricValue, samplesOf, scrapeText } from '../support/scrape.ts';
 import {
   CLUSTER_NAME,
@@ -10,7 +12,6 @@ import {
   newJobId,
   startTestBed,
   type TestBed,
-  type TestOperator,
 } from '../support/test-bed.ts';
 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
@@ -26,7 +27,7 @@ afterAll(() => bed?.stop());
 const newJob = () => ({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() });
 
 /** An operator that has begun to visit resources. */
-async function startWorking(env?: Readonly<Record<string, string>>): Promise<TestOperator> {
+async function startWorking(env?: Readonly<Record<string, string>>): Promise<OperatorProcess> {
   const operator = await bed.startOperator(env);
   await operator.waitForLog(({ msg }) => msg === 'working');
   return operator;
@@ -128,7 +129,7 @@ test('SIGTERM: the visit under way is finished and written, then it exits with 0
 });
 
 describe('leader election', () => {
-  const env = { LEADER_ELECT: 'true', LEASE_NAMESPACE: 'legacy-restore-operator-system' };
+  const env = { ...LEADER_ELECTION };
 
   test('one replica works, the other stands by ready and takes over when the leader is told to stop', async () => {
     const leader = await bed.startOperator(env);

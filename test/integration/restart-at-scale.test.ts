@@ -17,7 +17,7 @@ import {
   urlV2Download,
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
-import { createEtcdClient, type EtcdClient } from '../support/etcd.ts';
+import { createEtcdClient, type EtcdClient, RESOURCE_PREFIX } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { CLUSTER_NAME, GROUP_ID, NAMESPACE, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
 
@@ -130,7 +130,7 @@ test(`${RESOURCES} resources: a restart fetches what is open, spread over the wi
   expect(operator.log.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
 });
 
-const PREFIX = `/registry/atlasrestore.dev/legacyrestorejobs/${NAMESPACE}/`;
+const PREFIX = `${RESOURCE_PREFIX}${NAMESPACE}/`;
 
 /** The API server hears of what was written behind its back a little later. */
 async function untilServed(revision: number): Promise<void> {

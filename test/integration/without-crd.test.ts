@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { installCrds } from '../support/installation.ts';
 import { CLUSTER_NAME, GROUP_ID, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 let bed: TestBed;
@@ -17,7 +18,7 @@ test('without the CRD it says exactly that, is not ready, and carries on when it
   expect(answer.status).toBe(503);
   expect(await answer.text()).toContain('is not installed');
   expect((await fetch(`${operator.url}/livez`)).status).toBe(200);
-  await bed.controlPlane.kubectlRun(['apply', '-f', 'crds/']);
+  await installCrds(bed.controlPlane);
   await eventually('it is ready', async () => expect((await fetch(`${operator.url}/readyz`)).status).toBe(200), {
     timeoutMs: 60_000,
   });

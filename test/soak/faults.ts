@@ -10,8 +10,9 @@ import {
 import type { Fault, FaultMatch } from '../support/atlas-simulator/faults.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import { eventually } from '../support/eventually.ts';
+import { grantRights, OPERATOR } from '../support/installation.ts';
 import { CREDENTIALS } from './credentials.ts';
-import { type Environment, MANIFESTS, OPERATOR } from './environment.ts';
+import type { Environment } from './environment.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replicas.ts';
 
@@ -77,10 +78,7 @@ export const FAULTS: readonly FaultKind[] = [
     const bindings = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings';
     await cluster.delete(bindings, OPERATOR.name);
     await cluster.delete(bindings, `${OPERATOR.name}-delivery-secrets`);
-    const files = MANIFESTS.map((file) => `--filename=${file}`);
-    return async () => {
-      await eventually('the rights are given back', () => controlPlane.kubectlRun(['apply', ...files]));
-    };
+    return () => eventually('the rights are given back', () => grantRights(controlPlane));
   }),
 
   // Atlas's answers. None of them is a permanent error: those are asked again after up to an hour, by design.

@@ -5,8 +5,9 @@
  *   setting up ──▶ filling: all resources created, all equal once ──▶ disturbing: faults and changes
  *     ──▶ settling: no faults and no changes, until all are equal or the time is up ──▶ counting
  */
+import { OPERATOR } from '../support/installation.ts';
 import { disturb } from './disturbance.ts';
-import { type Environment, OPERATOR, startEnvironment } from './environment.ts';
+import { type Environment, startEnvironment } from './environment.ts';
 import { createExpectedState } from './expected-state.ts';
 import { FAULTS, type FaultKind } from './faults.ts';
 import { collectGarbage } from './garbage-collector.ts';
@@ -117,7 +118,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
 
   await environment.replicas.stop();
   await history.caughtUp();
-  const writes = await countStatusWrites(environment.controlPlane.auditLog, OPERATOR_USER);
+  const writes = await countStatusWrites(environment.controlPlane.auditLog, OPERATOR.user);
   const result: SoakResult = {
     faults,
     userActions: workload.userActions(),
@@ -137,8 +138,6 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   if (isGood(result)) await environment.forgetLogs();
   return result;
 }
-
-const OPERATOR_USER = `system:serviceaccount:${OPERATOR.namespace}:${OPERATOR.name}`;
 
 async function fill(workload: Workload, inspection: Inspection, signal: AbortSignal): Promise<void> {
   await workload.populate();

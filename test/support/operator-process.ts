@@ -12,7 +12,7 @@ import { PROGRAM } from './program.ts';
 
 export interface OperatorOptions {
   readonly kubeconfig: string;
-  /** Settings, on top of PATH, HOME and KUBECONFIG; nothing else of the environment of this process. */
+  /** Settings, on top of PATH, HOME, KUBECONFIG and the address; nothing else of the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
   /** What follows `run` on the command line. */
   readonly args?: readonly string[];
@@ -24,6 +24,8 @@ export interface OperatorOptions {
 export type Exit = number | NodeJS.Signals;
 
 export interface OperatorProcess {
+  /** Of /livez, /readyz and /metrics. */
+  readonly url: string;
   readonly process: ChildProcess;
   /** The lines of its log so far, oldest first; the array grows. */
   readonly log: readonly LogLine[];
@@ -50,8 +52,9 @@ export async function startOperator({
   args = [],
   logFile,
 }: OperatorOptions): Promise<OperatorProcess> {
+  const address = `127.0.0.1:${await freePort()}`;
   const child = spawn(process.execPath, ['--import', END_WITH_PARENT, PROGRAM, 'run', ...args], {
-    env: { ...inherited('PATH', 'HOME'), KUBECONFIG: kubeconfig, ...env },
+    env: { ...inherited('PATH', 'HOME'), KUBECONFIG: kubeconfig, ...env, HTTP_BIND_ADDRESS: address },
     stdio: ['pipe', 'pipe', 'pipe'],
     // In a process group of its own: Ctrl-C is for its parent, which ends it in order.
     detached: true,
@@ -68,6 +71,7 @@ export async function startOperator({
     if (signal === 'SIGKILL') await exited;
   };
   return {
+    url: `http://${address}`,
     process: child,
     log: output.log,
     otherOutput: () => output.other.join('\n'),

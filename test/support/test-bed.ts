@@ -5,7 +5,8 @@ import { Status } from '../../src/api/legacy-restore-job.ts';
 import { type AtlasSimulator, startAtlasSimulator } from './atlas-simulator/simulator.ts';
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane/control-plane.ts';
 import { eventually } from './eventually.ts';
-import { freePort, type OperatorProcess, startOperator } from './operator-process.ts';
+import { installAccount, installCrds } from './installation.ts';
+import { type OperatorProcess, startOperator } from './operator-process.ts';
 
 /** The project and cluster of all jobs, and the API key that may read them. */
 export const GROUP_ID = '5a66666887d9d61443b41645';
@@ -13,7 +14,6 @@ export const CLUSTER_NAME = 'Cluster0';
 export const API_KEY = { publicKey: 'abcdefgh', privateKey: '0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0' } as const;
 /** Where the Secret `atlas-key` is, and resources are unless a test says otherwise. */
 export const NAMESPACE = 'payments';
-const OPERATOR = { namespace: 'legacy-restore-operator-system', name: 'legacy-restore-operator' } as const;
 
 /** A LegacyRestoreJob as the API server sends it. */
 export type Resource = z.infer<typeof Resource>;
@@ -32,7 +32,7 @@ export interface TestBed {
   readonly controlPlane: ControlPlane;
   readonly atlas: AtlasSimulator;
   /** Starts an operator under its own service account and RBAC; it is ended with the test bed. */
-  readonly startOperator: (env?: Readonly<Record<string, string>>) => Promise<TestOperator>;
+  readonly startOperator: (env?: Readonly<Record<string, string>>) => Promise<OperatorProcess>;
   /** Kills all operators that still run. */
   readonly endOperators: () => Promise<void>;
   /** Creates a Secret and throws when that is refused. */
@@ -56,11 +56,6 @@ export interface TestBed {
   readonly stop: () => Promise<void>;
 }
 
-export interface TestOperator extends OperatorProcess {
-  /** Of /livez, /readyz and /metrics. */
-  readonly url: string;
-}
-
 /** `crd`: whether the CRD is installed, which it is unless a test says otherwise. */
 export async function startTestBed(options?: ControlPlaneOptions, { crd = true } = {}): Promise<TestBed> {
   const controlPlane = await startControlPlane(options);
@@ -68,18 +63,8 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
   const operators: OperatorProcess[] = [];
   atlas.addApiKey({ ...API_KEY, groupIds: [GROUP_ID] });
   atlas.addCluster(GROUP_ID, CLUSTER_NAME);
-  if (crd) {
-    await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
-    await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
-  }
-  const kubeconfig = await controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
-  await controlPlane.kubectlRun([
-    'apply',
-    '-f',
-    'deploy/base/rbac.yaml',
-    '-f',
-    'deploy/base/delivery-secrets-rbac.yaml',
-  ]);
+  if (crd) await installCrds(controlPlane);
+  const kubeconfig = await installAccount(controlPlane);
   await mustBe(201, 'POST', '/api/v1/namespaces', { metadata: { name: NAMESPACE } });
 
   const collection = (namespace: string): string =>
@@ -131,18 +116,12 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
     controlPlane,
     atlas,
     startOperator: async (env = {}) => {
-      const port = await freePort();
       const operator = await startOperator({
         kubeconfig,
-        env: {
-          ATLAS_BASE_URL: atlas.url,
-          HTTP_BIND_ADDRESS: `127.0.0.1:${port}`,
-          ATLAS_REQUESTS_PER_MINUTE: '0',
-          ...env,
-        },
+        env: { ATLAS_BASE_URL: atlas.url, ATLAS_REQUESTS_PER_MINUTE: '0', ...env },
       });
       operators.push(operator);
-      return { ...operator, url: `http://127.0.0.1:${port}` };
+      return operator;
     },
     endOperators,
     createSecret,

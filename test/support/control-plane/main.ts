@@ -1,5 +1,4 @@
-import { glob } from 'node:fs/promises';
-import path from 'node:path';
+import { installCrds } from '../installation.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 
 /*
@@ -23,7 +22,8 @@ const interrupted = new Promise<void>((resolve) => {
 try {
   const controlPlane = await startControlPlane({ signal: interruption.signal });
   try {
-    console.log(await introduction(controlPlane, await installCrds(controlPlane)));
+    await installCrds(controlPlane);
+    console.log(await introduction(controlPlane));
     await interrupted;
   } finally {
     await controlPlane.stop();
@@ -36,20 +36,10 @@ try {
   process.exitCode = 1;
 }
 
-async function installCrds({ kubectlRun }: ControlPlane): Promise<readonly string[]> {
-  const folder = path.join(import.meta.dirname, '../../../crds');
-  const files = (await Array.fromAsync(glob('*.yaml', { cwd: folder }))).sort();
-  if (files.length === 0) return [];
-  await kubectlRun(['apply', ...files.map((file) => `--filename=${path.join(folder, file)}`)]);
-  await kubectlRun(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
-  return files;
-}
-
-async function introduction(controlPlane: ControlPlane, crds: readonly string[]): Promise<string> {
+async function introduction(controlPlane: ControlPlane): Promise<string> {
   const version = /^Server Version: (.*)$/m.exec(await controlPlane.kubectlRun(['version']))?.[1] ?? '';
   return [
     `Kubernetes ${version} is ready at ${controlPlane.server}`,
-    ...(crds.length === 0 ? [] : [`installed: ${crds.join(', ')}`]),
     '',
     `export KUBECONFIG=${controlPlane.kubeconfig}`,
     `kubectl: ${controlPlane.kubectl}`,
