@@ -119,7 +119,7 @@ async function measureAll(plan: Plan, subjects: readonly Subject[], signal: Abor
   };
   for (const workload of WORKLOADS) {
     for (let run = 0; run < plan.runs[workload]; run++) {
-      // Whoever comes first in one round comes last in the next: nobody always has the warm or the tired machine.
+      // Which comes first in one round comes last in the next: none always has the warm machine.
       const order = [...subjects.slice(run % subjects.length), ...subjects.slice(0, run % subjects.length)];
       for (const subject of order) {
         signal.throwIfAborted();

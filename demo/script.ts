@@ -73,7 +73,7 @@ async function finish(demo: Demo): Promise<void> {
   await delay(READING_MS, undefined, { signal: demo.signal });
 
   downloadFile(environment.atlas, samples.running);
-  screen.say(`it has been downloaded; kubectl annotate lrj ${name} ${REQUESTED_AT}=now asks for a visit at once`);
+  screen.say(`it has been downloaded; kubectl annotate lrj ${name} ${REQUESTED_AT}=now requests a reconcile at once`);
   await environment.kubectl('annotate', 'lrj', name, `${REQUESTED_AT}=now`);
   const { status } = await resources.until(name, 'the hash is there', (resource) => hashes(resource).length === 1);
   screen.say(`${name}: the file's hash has appeared, SHA1 ${status.hashes?.[0]?.hash}`);

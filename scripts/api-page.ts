@@ -28,7 +28,7 @@ export function apiPage(): string {
       [
         [
           `\`${REQUESTED_AT}\``,
-          'Any new value asks for a visit now, also of a finished job. `status.lastHandledReconcileAt` answers with the value.',
+          'Any new value requests a reconcile now, also of a finished job. `status.lastHandledReconcileAt` answers with the value.',
         ],
       ],
     ),

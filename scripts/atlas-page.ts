@@ -65,7 +65,7 @@ export function atlasPage(): string {
         [
           'API key',
           '`publicApiKey`, `privateApiKey`',
-          'HTTP Digest (RFC 7616; MD5, SHA-256 and SHA-512-256, also `-sess`; `qop=auth` or none). One request per visit while a nonce lives, two when it is cold.',
+          'HTTP Digest (RFC 7616; MD5, SHA-256 and SHA-512-256, also `-sess`; `qop=auth` or none). One request per reconcile while a nonce lives, two when it is cold.',
         ],
         [
           'service account',

@@ -249,7 +249,7 @@ const CONTROLLER: Row = {
   title: 'Controller',
   panels: [
     graph(
-      'Visits by result',
+      'Reconciles by result',
       'requeue: put off, for example until a budget has its turn.',
       [
         {
@@ -261,14 +261,14 @@ const CONTROLLER: Row = {
       { stacked: true },
     ),
     graph(
-      'Duration of visits',
+      'Duration of reconciles',
       'From the queue to the written status.',
       latencies('controller_runtime_reconcile_time_seconds'),
       's',
     ),
     graph(
       'Workers',
-      'Visits under way, and how many there can be.',
+      'Reconciles under way, and how many there can be.',
       [
         {
           expr: `max(${metric('controller_runtime_active_workers', 'controller="legacyrestorejob"')})`,
@@ -289,8 +289,8 @@ const CONTROLLER: Row = {
     ),
     graph('Wait in the queue', 'From due to a worker.', latencies('workqueue_queue_duration_seconds'), 's'),
     graph(
-      'Longest visit under way',
-      'A visit that does not end holds a worker.',
+      'Longest reconcile under way',
+      'A reconcile that does not end holds a worker.',
       [
         {
           expr: `max(${metric('workqueue_longest_running_processor_seconds', 'name="legacyrestorejob"')})`,
@@ -301,7 +301,7 @@ const CONTROLLER: Row = {
     ),
     graph(
       'Status writes',
-      'skipped: the status was equal already. Conflicts are made up for at once, errors later.',
+      'skipped: the status was equal already. After a conflict it is written again at once, after an error later.',
       [
         { expr: `sum by (result) (${rate('legacy_restore_status_writes_total')})`, legend: '{{result}}' },
         { expr: `sum(${rate('legacy_restore_status_writes_skipped_total')})`, legend: 'skipped' },
@@ -310,7 +310,7 @@ const CONTROLLER: Row = {
     ),
     graph(
       'Additions and retries',
-      'Keys added to the queue, and visits planned again after a failure.',
+      'Keys added to the queue, and reconciles planned again after a failure.',
       [
         { expr: `sum(${rate('workqueue_adds_total', 'name="legacyrestorejob"')})`, legend: 'added' },
         { expr: `sum(${rate('workqueue_retries_total', 'name="legacyrestorejob"')})`, legend: 'retried' },
@@ -331,7 +331,7 @@ const KUBERNETES: Row = {
   panels: [
     graph(
       'Interruptions of the watch',
-      'By cause, of the busiest replica. expired: all resources are listed anew.',
+      'By cause, of the busiest replica. expired: all resources are listed again.',
       [
         {
           expr: `max by (cause) (increase(${metric('legacy_restore_watch_interruptions_total')}[$__rate_interval]))`,

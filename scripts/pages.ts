@@ -44,7 +44,7 @@ export function conditionsPage(): string {
       reasonTable(condition),
     ]),
     '## Events',
-    'An event is written when a reason changes, so that `kubectl describe` tells the story of the job; polls write none, and the same event within six minutes is counted instead of written again.',
+    'An event is written when a reason changes, so that `kubectl describe` tells the history of the job; polls write none, and the same event within six minutes is counted instead of written again.',
     markdownTable(
       ['reason', 'type', 'meaning'],
       listEvents().map(({ reason, type, meaning }) => [`\`${reason}\``, type, meaning]),
@@ -109,7 +109,7 @@ export function getPage(): string {
 export function logsPage(): string {
   const where: Readonly<Record<LogField['lines'], string>> = {
     all: 'all',
-    resource: 'those about a visit of a resource',
+    resource: 'those about a reconcile of a resource',
     some: 'some',
   };
   return generatedPage(
@@ -128,11 +128,11 @@ export function logsPage(): string {
       ['level', 'what is written'],
       [
         ['`error`', 'The operator cannot start or must end, or it met a bug of its own.'],
-        ['`warn`', 'Something fails and was well before: a visit, a status write, the watch, the lease.'],
+        ['`warn`', 'Something fails and was well before: a reconcile, a status write, the watch, the lease.'],
         ['`info`', 'A status changed; the operator starts, leads, stands by, works again, stops.'],
         [
           '`debug`',
-          'Every visit but those that only wait for a budget, every repeated failure, every request to Atlas without its address, every list.',
+          'Every reconcile but those that only wait for a budget, every repeated failure, every request to Atlas without its address, every list.',
         ],
         ['`trace`', 'Nothing more yet.'],
       ],
@@ -154,7 +154,7 @@ export function metricsPage(): string {
   return generatedPage(
     'Metrics',
     'Served at `/metrics` of `--http-bind-address`, in the text format of Prometheus. Names are those of controller-runtime and client-go where the thing is the same. No label holds the name of a resource, a namespace, a project or a cluster, and every label has few values, however many resources there are.',
-    'Every replica reports the gauges of the resources from its own copy, a standby too: take `max` over the pods, never `sum`. Counters of visits, of Atlas and of writes grow only in the replica that leads. `legacy_restore_mirror_age_seconds` is 0 on a standby.',
+    'Every replica reports the gauges of the resources from its own copy, a standby too: take `max` over the pods, never `sum`. Counters of reconciles, of Atlas and of writes grow only in the replica that leads. `legacy_restore_mirror_age_seconds` is 0 on a standby.',
     '## The operator',
     metricsTable(Object.values(METRICS)),
     '## Node.js and the process',
@@ -174,14 +174,14 @@ function reasonTable(condition: string): string {
 }
 
 function metricsTable(entries: readonly MetricEntry[]): string {
-  const labelled = ({ name, values = [] }: MetricEntry['labels'][number]): string =>
+  const labeled = ({ name, values = [] }: MetricEntry['labels'][number]): string =>
     values.length === 0 ? `\`${name}\`` : `\`${name}\`: ${values.join(', ')}`;
   return markdownTable(
     ['name', 'type', 'labels', 'meaning'],
     entries.map(({ name, type, labels, help }) => [
       `\`${name}\``,
       type,
-      labels.map(labelled).join('<br>'),
+      labels.map(labeled).join('<br>'),
       help.replaceAll('<', '&lt;'),
     ]),
   );

@@ -167,7 +167,7 @@ describe('an ERROR event', () => {
     expect(watched.paths.filter((each) => each.includes('sendInitialEvents'))).toHaveLength(1);
   });
 
-  test('in the stream of a list: it is listed anew', async () => {
+  test('in the stream of a list: it is listed again', async () => {
     const name = await create();
     proxy.next('list', () => ({ kind: 'error-event', code: 500 }));
     const watched = await watching();
@@ -188,13 +188,13 @@ describe('410 Gone', () => {
       return { kind: 'forward' };
     });
     refuse(it);
-    await eventually('it lists anew', () => expect(name).not.toBe(''));
+    await eventually('it lists again', () => expect(name).not.toBe(''));
     await sees(it, name);
     await eventually('the deletion is seen', () => expect(it.reflector.get(`${NAMESPACE}/${gone}`)).toBeUndefined());
     expect(it.interruptions.map(({ cause }) => cause)).toEqual(['expired']);
   }
 
-  test('as a status of a watch: all are listed anew, and nothing is lost', () =>
+  test('as a status of a watch: all are listed again, and nothing is lost', () =>
     relists(() => {
       proxy.next('watch', () => ({ kind: 'status', code: 410 }));
       proxy.endWatches();
@@ -204,7 +204,7 @@ describe('410 Gone', () => {
 });
 
 describe('the CA is renewed', () => {
-  test('in a pod: the file that the kubelet replaces is read anew', async () => {
+  test('in a pod: the file that the kubelet replaces is read again', async () => {
     const dir = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-pod-'));
     const mount = path.join(dir, 'var/run/secrets/kubernetes.io/serviceaccount');
     await mkdir(mount, { recursive: true });
@@ -227,7 +227,7 @@ describe('the CA is renewed', () => {
     }
   });
 
-  test('with a kubeconfig that holds it: the kubeconfig is read anew', async () => {
+  test('with a kubeconfig that holds it: the kubeconfig is read again', async () => {
     let current = kubeconfigOf(proxy);
     await afterRenewal(
       () => current,
@@ -256,7 +256,7 @@ describe('the CA is renewed', () => {
   }
 });
 
-test('a credential plugin that hangs is started anew', async () => {
+test('a credential plugin that hangs is started again', async () => {
   const watched = await hungPlugin;
   expect(watched.reflector.hasListed()).toBe(true);
   expect(watched.interruptions.map(({ error }) => String(error)).join()).toContain('could not be had in time');

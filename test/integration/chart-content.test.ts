@@ -305,7 +305,7 @@ describe('objects that belong together', () => {
     expect(environmentOf(manifests)['HTTP_BIND_ADDRESS']).toBe(':9090');
   });
 
-  test('a pod has the time that a stop takes: visits under way, two requests for the Lease, a reserve', async () => {
+  test('a pod has the time that a stop takes: reconciles under way, two requests for the Lease, a reserve', async () => {
     const { terminationGracePeriodSeconds } = deploymentOf(await helmTemplate()).spec.template.spec;
     expect(terminationGracePeriodSeconds * 1_000).toBeGreaterThanOrEqual(STOP_MS + 2 * 2_000 + 2_000);
   });
@@ -464,7 +464,7 @@ describe('the notes', () => {
     for (const words of ['--take-ownership', 'crds.install=false', 'deliverySecrets.enabled=true', 'stay when'])
       expect(text).toContain(words);
     expect(await notes({ deliverySecrets: { enabled: true } })).not.toContain('deliverySecrets.enabled=true');
-    expect(await notes({ crds: { install: false } })).toContain('apply it anew with each upgrade');
+    expect(await notes({ crds: { install: false } })).toContain('with each upgrade');
   });
 });
 

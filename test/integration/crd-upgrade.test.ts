@@ -112,14 +112,14 @@ test('an older definition is one warning, a detail of /readyz and a metric, and 
   expect((await read('metrics')).text).toContain('legacy_restore_crd_outdated 1\n');
 });
 
-test('what it can hold is mirrored, and visits that bring nothing new write nothing', async () => {
+test('what it can hold is mirrored, and reconciles that bring nothing new write nothing', async () => {
   const jobId = await mirror('running', youngJob, { interval: '10s' });
   await mirror('finished', (job) => fetchedDownload(job, TOMORROW));
   const { metadata, status } = await bed.get('running');
   expect([status.statusName, ...newFieldsOf(await bed.get('running'))]).toEqual(['IN_PROGRESS', ...NONE]);
 
   const before = await bed.get('finished');
-  const after = await bed.visit('finished');
+  const after = await bed.reconcile('finished');
   expect(after.status).toEqual({ ...before.status, lastHandledReconcileAt: after.status.lastHandledReconcileAt });
 
   const gets = bed.atlas.requests.ofJob(jobId);

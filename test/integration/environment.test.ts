@@ -45,7 +45,7 @@ async function syncedWith(name: string, env: Readonly<Record<string, string>>): 
   atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
   const operator = await bed.startOperator({ ATLAS_BASE_URL: atlasUrl, ...env });
   await bed.create(name, { jobId: job.jobId });
-  const resource = await bed.until(name, 'it is visited', ({ status }) => status.observedGeneration === 1);
+  const resource = await bed.until(name, 'it is reconciled', ({ status }) => status.observedGeneration === 1);
   await operator.stop();
   return conditionOf(resource, 'Synced');
 }

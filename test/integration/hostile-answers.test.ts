@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => bed?.stop());
 
 let count = 0;
-/** What a resource looks like after a visit that met this fault, and once it is gone. */
+/** What a resource looks like after a reconcile that met this fault, and once it is gone. */
 async function meet(
   fault: Fault,
 ): Promise<{ readonly name: string; readonly met: Resource; readonly remove: () => void }> {
@@ -40,7 +40,7 @@ async function meet(
   bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
   const handle = bed.atlas.faults.add({ match: { jobId: job.jobId }, when: 'after-auth', fault });
   await bed.create(name, { jobId: job.jobId });
-  const met = await bed.until(name, 'it is visited', ({ status }) => status.observedGeneration === 1);
+  const met = await bed.until(name, 'it is reconciled', ({ status }) => status.observedGeneration === 1);
   expect(handle.hits()).toBeGreaterThan(0);
   return { name, met, remove: () => handle.remove() };
 }
@@ -79,7 +79,7 @@ describe('becomes a typed error, and passes when it is over', () => {
     expect(conditionOf(met, 'Synced')).toBe(synced);
     expect(met.status).not.toHaveProperty('statusName');
     remove();
-    expect(conditionOf(await bed.visit(name), 'Synced')).toBe('True JobFetched');
+    expect(conditionOf(await bed.reconcile(name), 'Synced')).toBe('True JobFetched');
   });
 });
 

@@ -40,19 +40,19 @@ const names: string[] = [NAMESPACE, GROUP_ID, LIMITED_GROUP, CLUSTER_NAME, 'atla
 beforeAll(async () => {
   promtool = (await ensureTools(['promtool'])).path('promtool');
   bed = await startTestBed();
-  await setTheStage();
+  await putResources();
   operator = await bed.startOperator({
     ...LEADER_ELECTION,
     ATLAS_REQUESTS_PER_MINUTE: '100',
   });
   for (const name of names.filter((candidate) => candidate.startsWith('canary-'))) {
-    await bed.until(name, 'it is visited', ({ status }) => status.observedGeneration === 1);
+    await bed.until(name, 'it is reconciled', ({ status }) => status.observedGeneration === 1);
   }
 });
 afterAll(() => bed?.stop());
 
 /** Resources with both kinds of credentials, some of which fail, all there before the operator starts. */
-async function setTheStage(): Promise<void> {
+async function putResources(): Promise<void> {
   bed.atlas.addServiceAccount({ ...ACCOUNT, groupIds: [GROUP_ID] });
   bed.atlas.addApiKey({ ...LIMITED_KEY, groupIds: [LIMITED_GROUP] });
   await bed.createSecret('account', ACCOUNT);
@@ -224,7 +224,7 @@ describe('the values tell the truth', () => {
     expect(metricValue(now, 'legacy_restore_events_total', { result: 'failed' })).toBe(0);
   });
 
-  test('of the age of the mirror, which begins anew with each fetch', async () => {
+  test('of the age of the mirror, which starts again with each fetch', async () => {
     const age = async () => metricValue(await samples(), 'legacy_restore_mirror_age_seconds') ?? -1;
     // Resources for which Atlas fails are open and not fetched: counted from the start of the work, or the last fetch.
     const first = await age();
@@ -232,7 +232,7 @@ describe('the values tell the truth', () => {
     await eventually('it grows', async () => expect(await age()).toBeGreaterThan(first));
     for (const name of names.filter((candidate) => candidate.startsWith('canary-') || candidate === 'limited'))
       if (name !== 'canary-young') await bed.delete(name);
-    await bed.visit('canary-young');
+    await bed.reconcile('canary-young');
     await eventually('only the resource that was fetched just now counts', async () =>
       expect(await age()).toBeLessThan(first),
     );

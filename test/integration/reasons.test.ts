@@ -192,7 +192,7 @@ describe('the log', () => {
     expect(atInfo().slice(lines)).toEqual([]);
   });
 
-  test('tells every visit after SIGUSR2, and is quiet again after another one', async () => {
+  test('logs every reconcile after SIGUSR2, and is quiet again after another one', async () => {
     await operator.kill('SIGUSR2');
     await operator.waitForLog(({ level, msg }) => level === 'debug' && msg === 'the log level is debug now');
     await operator.waitForLog(({ name, msg }) => name === nameOf('JobInProgress') && msg === 'nothing changed');

@@ -14,7 +14,7 @@ let controlPlane: ControlPlane;
 let proxy: TcpProxy;
 beforeAll(async () => {
   controlPlane = await startControlPlane({
-    // With the cache snapshots on, the API server continues a list of any age, and a real 410 cannot be had.
+    // With the cache snapshots on, the API server continues a list of any age, and never answers 410.
     apiServerFlags: { 'feature-gates': 'ListFromCacheSnapshot=false' },
   });
   await installCrds(controlPlane);

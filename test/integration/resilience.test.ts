@@ -26,7 +26,7 @@ afterAll(() => bed?.stop());
 
 const newJob = () => ({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() });
 
-/** An operator that has begun to visit resources. */
+/** An operator that has begun to reconcile resources. */
 async function startWorking(env?: Readonly<Record<string, string>>): Promise<OperatorProcess> {
   const operator = await bed.startOperator(env);
   await operator.waitForLog(({ msg }) => msg === 'working');
@@ -95,7 +95,7 @@ test('the API server is killed and started again under it: changes arrive, one w
   bed.atlas.setBody(job.jobId, fetchedDownload(job, TOMORROW));
   await bed.controlPlane.startApiServer();
   await mirrored('killed-server', 'FINISHED');
-  await bed.visit('killed-server');
+  await bed.reconcile('killed-server');
   await operator.waitForLog(({ msg }) => msg.includes('watching legacyrestorejobs again'));
   const warnings = operator.log.filter(({ level, msg }) => level === 'warn' && !msg.includes('could not be written'));
   expect(warnings.length - warningsBefore).toBe(1);
@@ -112,7 +112,7 @@ test('started without an API server it waits for it, not ready, and does not cra
   expect(await operator.stop()).toBe(0);
 });
 
-test('SIGTERM: the visit under way is finished and written, then it exits with 0', async () => {
+test('SIGTERM: the reconcile under way is finished and written, then it exits with 0', async () => {
   const operator = await startWorking();
   const job = newJob();
   bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });

@@ -23,7 +23,7 @@ import { CLUSTER_NAME, GROUP_ID, NAMESPACE, newJobId, startTestBed, type TestBed
 
 const RESOURCES = 10_000;
 const OPEN = 1_000;
-/** Of every resource, and so the window over which first visits are spread. */
+/** Of every resource, and so the window over which first reconciles are spread. */
 const INTERVAL_SECONDS = 20;
 
 const HOUR_MS = 3_600_000;
@@ -104,24 +104,24 @@ test(`${RESOURCES} resources: a restart fetches what is open, spread over the wi
   const working = await operator.waitForLog(({ msg }) => msg === 'working');
   const startedAt = performance.now();
   expect(working['resources']).toBe(RESOURCES);
-  const visits = new Map<string, number>();
+  const fetches = new Map<string, number>();
   await eventually(
     'each open one has been fetched',
     () => {
       const at = performance.now() - startedAt;
       for (const jobId of openJobs) {
-        if (!visits.has(jobId) && bed.atlas.requests.ofJob(jobId) > 0) visits.set(jobId, at);
+        if (!fetches.has(jobId) && bed.atlas.requests.ofJob(jobId) > 0) fetches.set(jobId, at);
       }
-      expect(visits.size).toBe(openJobs.length);
+      expect(fetches.size).toBe(openJobs.length);
     },
     { timeoutMs: 60_000, intervalMs: 100 },
   );
-  // Visits under way are finished, with what they write.
+  // Reconciles under way are finished, with what they write.
   expect(await operator.stop()).toBe(0);
 
   expect(quietJobs.filter((jobId) => bed.atlas.requests.ofJob(jobId) > 0)).toEqual([]);
   const fifths = [0, 0, 0, 0, 0];
-  for (const at of visits.values()) {
+  for (const at of fetches.values()) {
     const fifth = Math.min(4, Math.floor(at / (INTERVAL_SECONDS * 200)));
     fifths[fifth] = (fifths[fifth] ?? 0) + 1;
   }

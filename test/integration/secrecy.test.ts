@@ -63,12 +63,12 @@ test('no secret reaches a log line, an event, a metric, a probe or a condition',
   await bed.controlPlane.killApiServer('SIGKILL');
   await operator.waitForLog(({ cause }) => cause !== undefined);
   await bed.controlPlane.startApiServer();
-  await bed.visit('plain');
+  await bed.reconcile('plain');
   // The level that is reached while it runs must be as discreet as the one it was started with.
   await operator.kill('SIGUSR2');
   await operator.waitForLog(({ msg }) => msg === 'the log level is debug now');
   const before = operator.log.length;
-  for (const [name] of expected) await bed.visit(name);
+  for (const [name] of expected) await bed.reconcile(name);
   expect(operator.log.slice(before).filter(({ level }) => level === 'debug').length).toBeGreaterThan(expected.length);
 
   const pages = await Promise.all(

@@ -66,7 +66,7 @@ export async function superviseProcesses(folder: string): Promise<Processes> {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // The pipe breaks when somebody ended the watchdog; it is only the second line of defence.
+  // The pipe breaks when somebody ended the watchdog; it is only the second line of defense.
   watchdog.stdin.on('error', () => {});
   const watchdogGone = once(watchdog, 'exit');
   await once(watchdog, 'spawn');

@@ -43,8 +43,8 @@ export interface TestBed {
   /** Merge-patches a resource and throws when that is refused. */
   readonly patch: (name: string, patch: unknown, namespace?: string) => Promise<Resource>;
   readonly delete: (name: string, namespace?: string) => Promise<void>;
-  /** Asks for a visit now and waits until it has been answered. */
-  readonly visit: (name: string) => Promise<Resource>;
+  /** Requests a reconcile now and waits until it is done. */
+  readonly reconcile: (name: string) => Promise<Resource>;
   /** Waits until a resource fulfils a condition. */
   readonly until: (
     name: string,
@@ -145,14 +145,10 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
     delete: async (name, namespace = NAMESPACE) => {
       await mustBe(200, 'DELETE', `${collection(namespace)}/${name}`);
     },
-    visit: async (name) => {
+    reconcile: async (name) => {
       const token = randomBytes(8).toString('hex');
       await patch(name, { metadata: { annotations: { 'atlasrestore.dev/requestedAt': token } } });
-      return until(
-        name,
-        'the request for a visit is answered',
-        ({ status }) => status.lastHandledReconcileAt === token,
-      );
+      return until(name, 'the requested reconcile is done', ({ status }) => status.lastHandledReconcileAt === token);
     },
     until,
     stop: async () => {

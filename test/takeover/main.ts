@@ -1,5 +1,5 @@
 /**
- * `npm run takeover`: how long nobody works after the leader has ended in one way or another, and how long a change takes
+ * `npm run takeover`: how long no replica works after the leader has ended in one way or another, and how long a change takes
  * whose connections died silently. Prints Markdown tables; `-- --runs 10` measures more often than three times.
  * Exit code 0: measured. 1: could not be. 2: usage.
  */

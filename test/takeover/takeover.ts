@@ -1,4 +1,4 @@
-/** How long nobody works when the leader ends. */
+/** How long no replica works when the leader ends. */
 import { randomBytes } from 'node:crypto';
 import { atlasDate, fetchedDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';

@@ -36,7 +36,7 @@ async function start(scenario: unknown, ...args: readonly string[]) {
 
 test('serves a scenario until SIGTERM', async () => {
   const scenario: ScenarioInput = {
-    behaviour: { strictNc: true },
+    behavior: { strictNc: true },
     apiKeys: [{ ...KEY, groupIds: [PUBLISHED_EXAMPLE_JOB.groupId] }],
     jobs: [
       { ...PUBLISHED_EXAMPLE_JOB, body: PUBLISHED_EXAMPLE },

@@ -19,7 +19,7 @@ const access = {
 
 const identity = { groupId: z.string(), clusterName: z.string(), jobId: z.string() };
 
-const behaviour = z.strictObject({
+const behavior = z.strictObject({
   nonceLifetimeMs: milliseconds.exactOptional(),
   strictNc: z.boolean().exactOptional(),
   tokenLifetimeSeconds: z.int().min(0).exactOptional(),
@@ -49,7 +49,7 @@ const job = z.union([
 
 /** What a simulator process is started with: a JSON file of this form. */
 export const scenarioSchema = z.strictObject({
-  behaviour: behaviour.default({}),
+  behavior: behavior.default({}),
   apiKeys: z.array(z.strictObject({ publicKey: z.string(), privateKey: z.string(), ...access })).default([]),
   serviceAccounts: z.array(z.strictObject({ clientId: z.string(), clientSecret: z.string(), ...access })).default([]),
   clusters: z.array(z.strictObject({ groupId: z.string(), clusterName: z.string() })).default([]),
@@ -64,7 +64,7 @@ export type ScenarioInput = z.input<typeof scenarioSchema>;
 
 /** Puts a scenario on stage. The timelines of its jobs start now. */
 export function applyScenario(scenario: Scenario, simulator: AtlasSimulator): void {
-  simulator.configure(scenario.behaviour);
+  simulator.configure(scenario.behavior);
   for (const key of scenario.apiKeys) simulator.addApiKey(key);
   for (const account of scenario.serviceAccounts) simulator.addServiceAccount(account);
   for (const { groupId, clusterName } of scenario.clusters) simulator.addCluster(groupId, clusterName);

@@ -25,7 +25,7 @@ import {
 
 /** What Argo CD, kstatus and Flux's healthCheckExprs make of a resource, by the situation it is in. */
 export const HEALTH = {
-  'not visited yet, or changed since': { argocd: 'Progressing', kstatus: 'InProgress', flux: 'InProgress' },
+  'not reconciled yet, or changed since': { argocd: 'Progressing', kstatus: 'InProgress', flux: 'InProgress' },
   'running, or in a status nobody knows': { argocd: 'Progressing', kstatus: 'InProgress', flux: 'InProgress' },
   'not finished, and an error that may pass': { argocd: 'Progressing', kstatus: 'InProgress', flux: 'InProgress' },
   'not finished, and an error that needs a person': { argocd: 'Degraded', kstatus: 'Failed', flux: 'Failed' },
@@ -45,7 +45,7 @@ export interface Life {
 /** All of them. */
 export function lives(): readonly Life[] {
   return [
-    life('fresh', 'not visited yet, or changed since', []),
+    life('fresh', 'not reconciled yet, or changed since', []),
     ...OPEN.map(([name, body]) => life(name, 'running, or in a status nobody knows', [fetched(body)])),
     ...ENDED.map(([name, body]) => life(name, 'BROKEN or KILLED, whatever comes later', [fetched(body)])),
     ...FINISHED.map(([name, body]) => life(name, 'FINISHED, whatever comes later', [fetched(body)])),
@@ -74,7 +74,7 @@ export function changed({ name, object }: Life): Life {
   const metadata = { ...object.metadata, generation: object.metadata.generation + 1 };
   return {
     name: `${name}, then changed`,
-    situation: 'not visited yet, or changed since',
+    situation: 'not reconciled yet, or changed since',
     object: { ...object, metadata },
   };
 }
@@ -173,15 +173,15 @@ const situationOf = (failure: AnyFailure): Situation =>
     ? 'not finished, and an error that needs a person'
     : 'not finished, and an error that may pass';
 
-/** A resource that was visited with these outcomes, one after the other. */
+/** A resource that was reconciled with these outcomes, one after the other. */
 function life(name: string, situation: Situation, outcomes: readonly Outcome[], end?: 'suspended'): Life {
-  const before = outcomes.reduce(visited, resource());
+  const before = outcomes.reduce(reconciled, resource());
   if (end === undefined) return { name, situation, object: sent(before) };
   const job = { ...before, generation: before.generation + 1, spec: { ...SPEC, suspend: true } };
-  return { name, situation, object: sent(visited(job, { kind: 'suspended' })) };
+  return { name, situation, object: sent(reconciled(job, { kind: 'suspended' })) };
 }
 
-function visited(job: LegacyRestoreJob, outcome: Outcome): LegacyRestoreJob {
+function reconciled(job: LegacyRestoreJob, outcome: Outcome): LegacyRestoreJob {
   const { status } = report({
     job,
     requestedAt: undefined,

@@ -51,7 +51,7 @@ const failure = (kind: Failure['kind'], reason: Failure['reason']): Failure => (
 /** The conditions that the operator would set. */
 function conditionsFor(row: Row): readonly Verdict[] {
   const content = contentOf(row);
-  if (row.situation === 'not visited yet') return [];
+  if (row.situation === 'not reconciled yet') return [];
   if (row.situation.startsWith('wrong credentials'))
     return conditionsAfterFailure(content, failure('permanent', 'Unauthorized'), NOW);
   if (row.situation.startsWith('Atlas is down'))

@@ -10,7 +10,7 @@ const rows = read('docs/reliability.md')
   .split('\n')
   .filter((line) => line.includes('.test.ts`: *'));
 
-test('every fault has its proof', () => {
+test('every fault has its test', () => {
   const table = read('docs/reliability.md').split('## What happens when')[1]?.split('## ')[0] ?? '';
   const faults = table.split('\n').filter((line) => line.startsWith('| '));
   // But for the heading.
@@ -24,7 +24,7 @@ test('the tests that it names exist where it says', () => {
     return parts.flatMap(([, file = '', names = '']) =>
       [...names.matchAll(/\*([^*]+)\*/g)]
         .map(([, name = '']) => `${file}: ${name}`)
-        .filter((proof) => !read(file).includes(proof.slice(file.length + 2))),
+        .filter((named) => !read(file).includes(named.slice(file.length + 2))),
     );
   });
   expect(missing).toEqual([]);

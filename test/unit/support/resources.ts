@@ -45,7 +45,7 @@ export const conditionOf = (status: Status | undefined, type: Condition['type'])
   status?.conditions?.find((condition) => condition.type === type);
 
 /**
- * What kstatus makes of a resource, written anew from its documentation: the checks in its order, for a kind that it
+ * What kstatus makes of a resource, written again from its documentation: the checks in its order, for a kind that it
  * has no rules of its own for.
  */
 export function kstatus({ generation, status }: LegacyRestoreJob): 'Current' | 'InProgress' | 'Failed' {
