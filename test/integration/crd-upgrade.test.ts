@@ -13,16 +13,7 @@ import { atlasDate, fetchedDownload, youngJob } from '../support/atlas-simulator
 import { eventually } from '../support/eventually.ts';
 import { installCrds } from '../support/installation.ts';
 import type { OperatorProcess } from '../support/operator-process.ts';
-import {
-  CLUSTER_NAME,
-  conditionOf,
-  GROUP_ID,
-  NAMESPACE,
-  newJobId,
-  type Resource,
-  startTestBed,
-  type TestBed,
-} from '../support/test-bed.ts';
+import { conditionOf, NAMESPACE, putJob, type Resource, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const CRD_FILE = 'crds/atlasrestore.dev_legacyrestorejobs.yaml';
 const DOCUMENT = '/openapi/v3/apis/atlasrestore.dev/v1';
@@ -80,8 +71,7 @@ const withNewFields = (body: JsonObject): JsonObject => ({
 });
 
 async function mirror(name: string, body: (job: JobIdentity) => JsonObject, spec: object = {}): Promise<string> {
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.putJob(job, { kind: 'fixed', body: withNewFields(body(job)) });
+  const job = putJob(bed.atlas, (id) => withNewFields(body(id)));
   await bed.create(name, { jobId: job.jobId, ...spec });
   await bed.until(name, 'it is mirrored', (now) => conditionOf(now, 'Synced') === 'True JobFetched');
   return job.jobId;

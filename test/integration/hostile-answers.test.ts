@@ -16,6 +16,7 @@ import {
   conditionOf,
   GROUP_ID,
   newJobId,
+  putJob,
   type Resource,
   startTestBed,
   type TestBed,
@@ -36,8 +37,7 @@ async function meet(
 ): Promise<{ readonly name: string; readonly met: Resource; readonly remove: () => void }> {
   count += 1;
   const name = `hostile-${count}`;
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   const handle = bed.atlas.faults.add({ match: { jobId: job.jobId }, when: 'after-auth', fault });
   await bed.create(name, { jobId: job.jobId });
   const met = await bed.until(name, 'it is reconciled', ({ status }) => status.observedGeneration === 1);

@@ -22,7 +22,15 @@ import { eventually } from '../support/eventually.ts';
 import { LEADER_ELECTION } from '../support/installation.ts';
 import type { OperatorProcess } from '../support/operator-process.ts';
 import { metricValue, type Sample, samplesOf, scrapeText } from '../support/scrape.ts';
-import { CLUSTER_NAME, GROUP_ID, NAMESPACE, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
+import {
+  CLUSTER_NAME,
+  GROUP_ID,
+  NAMESPACE,
+  newJobId,
+  putJob,
+  startTestBed,
+  type TestBed,
+} from '../support/test-bed.ts';
 
 const TABLE: readonly MetricEntry[] = [...Object.values(METRICS), ...Object.values(NODE_METRICS)];
 const HOUR = 3_600_000;
@@ -80,8 +88,7 @@ async function putResources(): Promise<void> {
 }
 
 async function put(name: string, body: (job: JobIdentity) => JsonObject, spec: object = {}): Promise<JobIdentity> {
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId(), ...spec };
-  bed.atlas.putJob(job, { kind: 'fixed', body: body(job) });
+  const job = putJob(bed.atlas, body, spec);
   await bed.create(name, { jobId: job.jobId, ...spec });
   names.push(name, job.jobId);
   return job;

@@ -31,6 +31,7 @@ import {
   GROUP_ID,
   NAMESPACE,
   newJobId,
+  putJob,
   type Resource,
   startTestBed,
   type TestBed,
@@ -47,16 +48,13 @@ afterAll(() => bed?.stop());
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 const YESTERDAY = atlasDate(Date.now() - 86_400_000);
 
-const newJob = (): JobIdentity => ({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() });
-
 /** Puts a body at Atlas and a resource beside it, and waits for its first reconcile. */
 async function mirror(
   name: string,
   body: (job: JobIdentity) => JsonObject,
   spec: object = {},
 ): Promise<{ job: JobIdentity; resource: Resource }> {
-  const job = newJob();
-  bed.atlas.putJob(job, { kind: 'fixed', body: body(job) });
+  const job = putJob(bed.atlas, body);
   await bed.create(name, { jobId: job.jobId, ...spec });
   return { job, resource: await reconciled(name) };
 }
@@ -342,8 +340,7 @@ test('suspend: no request to Atlas, one status write; the resume answers what wa
 });
 
 test('resources that name the same job with the same credential share one fetch', async () => {
-  const job = newJob();
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   bed.atlas.faults.add({
     match: { jobId: job.jobId },
     times: 1,

@@ -7,7 +7,7 @@ import { LEADER_ELECTION } from '../support/installation.ts';
 import { queriesOf, readAlerts, readDashboard, TARGET_LABELS } from '../support/monitoring.ts';
 import { isSelected, selectorsOf } from '../support/promql.ts';
 import { type Sample, samplesOf, scrapeText } from '../support/scrape.ts';
-import { CLUSTER_NAME, GROUP_ID, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
+import { putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 /** What the chart ships, each with the place where it stands. */
 const expressions: ReadonlyArray<{ readonly at: string; readonly expr: string }> = [
@@ -19,8 +19,7 @@ let bed: TestBed;
 let scrape: readonly Sample[];
 beforeAll(async () => {
   bed = await startTestBed();
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create('watched', { jobId: job.jobId });
   // As the chart starts it: with an election, and with the limit that tests are spared otherwise.
   const operator = await bed.startOperator({

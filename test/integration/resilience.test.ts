@@ -4,15 +4,7 @@ import { eventually } from '../support/eventually.ts';
 import { LEADER_ELECTION } from '../support/installation.ts';
 import type { OperatorProcess } from '../support/operator-process.ts';
 import { metricValue, samplesOf, scrapeText } from '../support/scrape.ts';
-import {
-  CLUSTER_NAME,
-  conditionOf,
-  GROUP_ID,
-  NAMESPACE,
-  newJobId,
-  startTestBed,
-  type TestBed,
-} from '../support/test-bed.ts';
+import { conditionOf, NAMESPACE, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 const YESTERDAY = atlasDate(Date.now() - 86_400_000);
@@ -23,8 +15,6 @@ beforeAll(async () => {
 });
 afterEach(() => bed.endOperators());
 afterAll(() => bed?.stop());
-
-const newJob = () => ({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() });
 
 /** An operator that has begun to reconcile resources. */
 async function startWorking(env?: Readonly<Record<string, string>>): Promise<OperatorProcess> {
@@ -37,8 +27,7 @@ const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/re
 
 /** A resource whose job is running, mirrored once. */
 async function createRunning(name: string) {
-  const job = newJob();
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create(name, { jobId: job.jobId, interval: '10s' });
   return job;
 }
@@ -66,8 +55,7 @@ describe('while the operator is down', () => {
 
   test('after a restart those to which nothing can happen are not fetched, and no status is rewritten', async () => {
     const first = await startWorking();
-    const job = newJob();
-    bed.atlas.putJob(job, { kind: 'fixed', body: endedDownload(job, 'EXPIRED', YESTERDAY) });
+    const job = putJob(bed.atlas, (id) => endedDownload(id, 'EXPIRED', YESTERDAY));
     await bed.create('final', { jobId: job.jobId });
     const running = await createRunning('still-open');
     const before = await mirrored('final', 'FINISHED');
@@ -114,8 +102,7 @@ test('started without an API server it waits for it, not ready, and does not cra
 
 test('SIGTERM: the reconcile under way is finished and written, then it exits with 0', async () => {
   const operator = await startWorking();
-  const job = newJob();
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   bed.atlas.faults.add({
     match: { jobId: job.jobId },
     times: 1,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
 import { installCrds } from '../support/installation.ts';
-import { CLUSTER_NAME, GROUP_ID, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
+import { putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 let bed: TestBed;
 beforeAll(async () => {
@@ -22,8 +22,7 @@ test('without the CRD it says exactly that, is not ready, and carries on when it
   await eventually('it is ready', async () => expect((await fetch(`${operator.url}/readyz`)).status).toBe(200), {
     timeoutMs: 60_000,
   });
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create('after-crd', { jobId: job.jobId });
   await bed.until('after-crd', 'it is mirrored', ({ status }) => status.statusName === 'IN_PROGRESS');
   expect(operator.log.filter(({ msg }) => msg.includes('is not installed'))).toHaveLength(1);

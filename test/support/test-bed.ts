@@ -2,6 +2,8 @@
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { Status } from '../../src/api/legacy-restore-job.ts';
+import type { JobIdentity } from './atlas-simulator/jobs.ts';
+import type { JsonObject } from './atlas-simulator/json.ts';
 import { type AtlasSimulator, startAtlasSimulator } from './atlas-simulator/simulator.ts';
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane/control-plane.ts';
 import { eventually } from './eventually.ts';
@@ -157,6 +159,17 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
       await controlPlane.stop();
     },
   };
+}
+
+/** Puts a new restore job at Atlas, whose answers have the body made for it. */
+export function putJob(
+  atlas: AtlasSimulator,
+  body: (job: JobIdentity) => JsonObject,
+  ids: Partial<JobIdentity> = {},
+): JobIdentity {
+  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId(), ...ids };
+  atlas.putJob(job, { kind: 'fixed', body: body(job) });
+  return job;
 }
 
 /** A fresh id of a restore job. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { LEADER_ELECTION, OPERATOR, proxiedKubeconfig } from '../support/installation.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { CLUSTER_NAME, GROUP_ID, newJobId, type TestBed } from '../support/test-bed.ts';
+import { putJob, type TestBed } from '../support/test-bed.ts';
 
 const PATIENCE_MS = 180_000;
 
@@ -34,9 +34,8 @@ export async function measureSilentDeath(bed: TestBed, leaderElect: boolean): Pr
 
 /** Creates a resource and waits until it is mirrored. */
 async function mirrorNew(bed: TestBed): Promise<void> {
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
   const name = `silent-${randomBytes(4).toString('hex')}`;
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create(name, { jobId: job.jobId, interval: '24h' });
   await bed.until(name, 'it is mirrored', ({ status }) => status.statusName !== undefined, undefined, PATIENCE_MS);
 }

@@ -4,7 +4,7 @@ import { atlasDate, fetchedDownload, youngJob } from '../support/atlas-simulator
 import { eventually } from '../support/eventually.ts';
 import { LEADER_ELECTION } from '../support/installation.ts';
 import type { OperatorProcess } from '../support/operator-process.ts';
-import { CLUSTER_NAME, GROUP_ID, newJobId, type TestBed } from '../support/test-bed.ts';
+import { putJob, type TestBed } from '../support/test-bed.ts';
 
 const PATIENCE_MS = 120_000;
 const DAY_MS = 86_400_000;
@@ -15,9 +15,8 @@ export async function measureTakeover(bed: TestBed, signal: NodeJS.Signals): Pro
   await leader.waitForLog(({ msg }) => msg === 'this replica leads', PATIENCE_MS);
   const standby = await bed.startOperator(LEADER_ELECTION);
   await untilReady(standby);
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
   const name = `takeover-${randomBytes(4).toString('hex')}`;
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create(name, { jobId: job.jobId, interval: '10s' });
   await bed.until(name, 'it is mirrored', ({ status }) => status.statusName === 'IN_PROGRESS');
 
