@@ -15,6 +15,7 @@ let top: string;
 let into: string;
 let server: Server;
 let published: readonly string[];
+let hash: string;
 
 beforeEach(async () => {
   // envtest-js would look nowhere else.
@@ -26,7 +27,7 @@ beforeEach(async () => {
   for (const name of NAMES) await writeFile(path.join(top, 'envtest', name), `${name} of a release`, { mode: 0o755 });
   await promisify(execFile)('tar', ['-czf', path.join(top, 'release.tar.gz'), '-C', top, 'envtest']);
   const archive = await readFile(path.join(top, 'release.tar.gz'));
-  const hash = createHash('sha512').update(archive).digest('hex');
+  hash = createHash('sha512').update(archive).digest('hex');
   server = createServer((request, response) => {
     if (request.url === '/index.yaml') response.end(JSON.stringify(index(published, hash)));
     else if (request.url === '/release.tar.gz') response.end(archive);
@@ -66,8 +67,11 @@ test('another minor version is refused', async () => {
   expect(await readdir(into)).toEqual([]);
 });
 
-test('an index that is not to be had is a failure', async () => {
-  await expect(releaseDownload('v1.37.2', url('/nowhere')).obtain(NAMES, into, {})).rejects.toThrow('answered 503');
+test('an archive with another checksum than the index says is refused', async () => {
+  published = ['v1.37.2'];
+  hash = createHash('sha512').update('another archive').digest('hex');
+  await expect(releaseDownload('v1.37.2', url('/index.yaml')).obtain(NAMES, into, {})).rejects.toThrow(/mismatch/);
+  expect(await readdir(into)).not.toContain('kubectl');
 });
 
 function index(versions: readonly string[], hash: string): unknown {
