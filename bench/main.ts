@@ -3,7 +3,7 @@
  *
  *     npm run bench [-- --quick] [--only <workload>] [--runs <n>] [--write]
  *
- * `--quick` takes about two minutes and measures less of everything. `--write` puts the result into docs/. Exit code 0:
+ * `--quick` takes about two minutes and measures less of everything. `--write` puts the result into bench/README.md. Exit code 0:
  * all subjects did the work; 1: one did not, or something broke; 2: usage.
  */
 import * as z from 'zod';
