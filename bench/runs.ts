@@ -1,6 +1,7 @@
 /** One run of one subject: started, waited for, measured, verified, ended. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../test/support/command.ts';
 import type { ApiCounts } from './audit-log.ts';
 import type { Environment } from './environment.ts';
 import { NotDone } from './expected-state.ts';
@@ -48,10 +49,7 @@ export async function withCommand<T>(
   try {
     return await Promise.race([work(createRun(environment, process, base)), process.failed]);
   } catch (error) {
-    const [message, output] = [
-      Error.isError(error) ? error.message : String(error),
-      await lastLines(environment.logFile(name)),
-    ];
+    const [message, output] = [messageOf(error), await lastLines(environment.logFile(name))];
     throw new NotDone(`${name}: ${message}; its last lines:\n${output}`, { cause: error });
   } finally {
     await process.stop();

@@ -1,5 +1,6 @@
 /** What the cluster tells of a failure: the first things that one would look at. */
 import * as z from 'zod';
+import { messageOf } from '../support/command.ts';
 import type { Cluster } from './cluster.ts';
 import { CommandError } from './commands.ts';
 import { logOf, operatorPods } from './operator.ts';
@@ -25,7 +26,7 @@ async function attempt(look: () => Promise<string>): Promise<string> {
   try {
     return (await look()).trim() || 'none';
   } catch (error) {
-    return Error.isError(error) ? error.message : String(error);
+    return messageOf(error);
   }
 }
 

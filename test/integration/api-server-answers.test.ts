@@ -1,6 +1,5 @@
 /** What an API server and the way to it can do to list and watch, beyond broken connections (reflector.test.ts). */
-
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -11,7 +10,13 @@ import { base64 } from '../support/control-plane/credentials.ts';
 import { createEtcdClient, RESOURCE_PREFIX } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { installCrds } from '../support/installation.ts';
-import { type Watched, type WatchOptions, watchResources, withoutWatchList } from '../support/watched-resources.ts';
+import {
+  type Watched,
+  type WatchOptions,
+  watcherKubeconfig,
+  watchResources,
+  withoutWatchList,
+} from '../support/watched-resources.ts';
 
 /** Of tests that say nothing else. */
 const NAMESPACE = 'default';
@@ -26,23 +31,8 @@ let hungPlugin: Promise<Watched>;
 beforeAll(async () => {
   controlPlane = await startControlPlane();
   await installCrds(controlPlane);
-  await controlPlane.kubectlRun([
-    'create',
-    'clusterrole',
-    'watcher',
-    '--verb=get,list,watch',
-    '--resource=legacyrestorejobs.atlasrestore.dev',
-  ]);
-  await controlPlane.kubectlRun([
-    'create',
-    'clusterrolebinding',
-    'watcher',
-    '--clusterrole=watcher',
-    '--serviceaccount=default:watcher',
-  ]);
   await controlPlane.request('POST', '/api/v1/namespaces', { metadata: { name: SLOW } });
-  const kubeconfig = await readFile(await controlPlane.serviceAccountKubeconfig('default', 'watcher'), 'utf8');
-  token = Object(JSON.parse(kubeconfig)).users[0].user.token;
+  token = Object(JSON.parse(await watcherKubeconfig(controlPlane))).users[0].user.token;
   proxy = await startApiServerProxy(controlPlane.server, controlPlane.caPem);
   slowProxy = await startApiServerProxy(controlPlane.server, controlPlane.caPem);
   // They take most of a minute, in which the other tests run.

@@ -1,4 +1,5 @@
 /** What the chart renders, and that the kustomize folders hold the same. No cluster is needed. */
+
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -10,6 +11,7 @@ import { customResourceDefinition } from '../../src/api/crd.ts';
 import { Spec } from '../../src/api/legacy-restore-job.ts';
 import { listSettings, readSettings, type Settings } from '../../src/config/settings.ts';
 import { STOP_MS } from '../../src/run/run.ts';
+import { listen } from '../support/listen.ts';
 import {
   CHART,
   DEFAULT_RELEASE,
@@ -484,9 +486,7 @@ describe('helm test', () => {
       response.statusCode = request.url === '/readyz' ? (answers[count++] ?? 200) : 404;
       response.end(`answer ${count}\n`);
     });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const url = `http://127.0.0.1:${Object(server.address()).port}/readyz`;
+    const url = `http://127.0.0.1:${await listen(server)}/readyz`;
     try {
       const child = spawn(process.execPath, ['--eval', await program()], { env: { URL: url } });
       const [output, [exitCode]] = await Promise.all([

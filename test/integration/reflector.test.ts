@@ -6,7 +6,13 @@ import { createEtcdClient } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { installCrds } from '../support/installation.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { type Watched, type WatchOptions, watchResources, withoutWatchList } from '../support/watched-resources.ts';
+import {
+  type Watched,
+  type WatchOptions,
+  watcherKubeconfig,
+  watchResources,
+  withoutWatchList,
+} from '../support/watched-resources.ts';
 
 const COLLECTION = '/apis/atlasrestore.dev/v1/namespaces/default/legacyrestorejobs';
 
@@ -200,21 +206,7 @@ test('a handler that throws is reported and loses nothing', async () => {
 });
 
 test('an expired token is replaced by the one that the kubeconfig holds now', async () => {
-  const good = readFileSync(await controlPlane.serviceAccountKubeconfig('default', 'watcher'), 'utf8');
-  await controlPlane.kubectlRun([
-    'create',
-    'clusterrole',
-    'watcher',
-    '--verb=get,list,watch',
-    '--resource=legacyrestorejobs.atlasrestore.dev',
-  ]);
-  await controlPlane.kubectlRun([
-    'create',
-    'clusterrolebinding',
-    'watcher',
-    '--clusterrole=watcher',
-    '--serviceaccount=default:watcher',
-  ]);
+  const good = await watcherKubeconfig(controlPlane);
   const { users } = Object(JSON.parse(good));
   const expired = good.replace(users[0].user.token, 'expired');
   let current = expired;

@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Exit, type OperatorProcess, startOperator } from '../support/operator-process.ts';
+import type { Exit } from '../support/exit.ts';
+import { type OperatorProcess, startOperator } from '../support/operator-process.ts';
 
 /** A running replica. */
 export interface Replica {

