@@ -1,5 +1,4 @@
 /** The results as tables in Markdown, for the terminal and for bench/README.md. */
-
 import { markdownTable } from '../scripts/markdown-table.ts';
 import { type Figure, type Measurement, type Results, type Summary, summarize } from './measurement.ts';
 import { SUBJECT_NAMES } from './subjects.ts';

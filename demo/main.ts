@@ -2,7 +2,6 @@
  * `npm run demo`: the operator at work on this machine, explained while it happens; it ends by itself with exit code 0,
  * or with 1 and a reason when anything did not come out as expected. `npm run demo -- --keep` leaves all up until Ctrl-C.
  */
-
 import * as z from 'zod';
 import { messageOf, readFlags, runCommand } from '../test/support/command.ts';
 import { unlessAborted } from '../test/support/control-plane/abort.ts';

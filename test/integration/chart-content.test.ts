@@ -1,5 +1,4 @@
 /** What the chart renders, and that the kustomize folders hold the same. No cluster is needed. */
-
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -98,7 +97,7 @@ describe('a wrong value is refused by its name', () => {
     ['an unknown value', { replicas: 3 }, "additional properties 'replicas' not allowed"],
     ['an unknown setting', { settings: { interval: '1m' } }, "at '/settings': additional properties 'interval'"],
     ['text for a number', { replicaCount: 'two' }, "at '/replicaCount': got string, want integer"],
-    ['text for a truth', { crds: { install: 'no' } }, "at '/crds/install': got string, want boolean"],
+    ['text for a boolean', { crds: { install: 'no' } }, "at '/crds/install': got string, want boolean"],
     ['a number for a tag', { image: { tag: 26 } }, "at '/image/tag': got number, want string"],
     ['half a digest', { image: { digest: 'sha256:12' } }, "at '/image/digest': 'sha256:12' does not match"],
     ['no duration', { settings: { atlasTimeout: 'soon' } }, "at '/settings/atlasTimeout': 'soon' does not match"],

@@ -1,5 +1,4 @@
 /** The operator on a CustomResourceDefinition that is older than itself, and the upgrade of that. */
-
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';

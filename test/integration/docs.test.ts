@@ -1,5 +1,4 @@
 /** What the documentation tells people to type is typed here: blocks marked as runnable, in order, page by page. */
-
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';

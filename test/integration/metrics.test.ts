@@ -138,7 +138,7 @@ describe('a scrape', () => {
   });
 });
 
-describe('the values tell the truth', () => {
+describe('the values are right', () => {
   test('of the resources, as the API server has them', async () => {
     const { items } = JSON.parse(await bed.controlPlane.kubectlRun(['get', 'lrj', '-A', '-o', 'json']));
     expect(items).toHaveLength(15);

@@ -214,12 +214,12 @@ test('the life of a download moves the conditions as kubectl wait needs them', a
   for (let times = 0; times < 3; times++) await bed.reconcile('life');
   bed.atlas.setBody(job.jobId, endedDownload(job, 'EXPIRED', YESTERDAY));
   expect(conditionOf(await bed.reconcile('life'), 'DownloadAvailable')).toBe('False DownloadExpired');
-  await eventually('kubectl describe tells the story, each part once', async () => {
+  await eventually('kubectl describe has all events, each once', async () => {
     const text = await bed.controlPlane.kubectlRun(['describe', 'lrj', 'life', '-n', NAMESPACE]);
-    const story = [...text.matchAll(/^ +((?:Normal|Warning) +\w+) /gm)].map(([, event = '']) =>
+    const events = [...text.matchAll(/^ +((?:Normal|Warning) +\w+) /gm)].map(([, event = '']) =>
       event.split(/ +/).join(' '),
     );
-    expect(story.toSorted()).toEqual([
+    expect(events.toSorted()).toEqual([
       'Normal DownloadExpired',
       'Normal DownloadReady',
       'Normal JobFinished',

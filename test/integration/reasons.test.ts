@@ -30,7 +30,7 @@ import {
   type TestBed,
 } from '../support/test-bed.ts';
 
-/** What brings a reason about: what is put on stage at Atlas and in the cluster before the resource. */
+/** What brings a reason about: what is set up at Atlas and in the cluster before the resource. */
 interface Cause {
   readonly status: Condition['status'];
   /** What Atlas says of the job; without it there is no such job. */

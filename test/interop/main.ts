@@ -6,7 +6,6 @@
  *
  * Exit code 1 when a case fails or, with --require-all, cannot be tried on this machine.
  */
-
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
