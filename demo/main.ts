@@ -2,6 +2,7 @@
  * `npm run demo`: the operator at work on this machine, explained while it happens; it ends by itself with exit code 0,
  * or with 1 and a reason when anything did not come out as expected. `npm run demo -- --keep` leaves all up until Ctrl-C.
  */
+import { once } from 'node:events';
 import * as z from 'zod';
 import { messageOf, readFlags, runCommand } from '../test/support/command.ts';
 import { unlessAborted } from '../test/support/control-plane/abort.ts';
@@ -19,16 +20,15 @@ const { keep } = readFlags(
   z.object({ keep: z.boolean() }),
 );
 await runCommand('The demo', async (signal) => {
-  await using cleanup = new AsyncDisposableStack();
-  const screen = createScreen();
-  // What follows on the terminal, such as the reason of a failure, stands below everything else.
-  cleanup.defer(() => screen.showTable(false));
-  await perform(screen, cleanup, signal);
+  await perform(createScreen(), signal);
   return 0;
 });
 
 /** All of it, from the start of the first process to the end of the last one. */
-async function perform(screen: Screen, cleanup: AsyncDisposableStack, interrupted: AbortSignal): Promise<void> {
+async function perform(screen: Screen, interrupted: AbortSignal): Promise<void> {
+  await using cleanup = new AsyncDisposableStack();
+  // What follows on the terminal, such as the reason of a failure, is to stand below everything else.
+  cleanup.defer(() => screen.showTable(false));
   screen.print('legacy-restore-operator: a demo of about a minute, on this machine only\n\n');
   interrupted.addEventListener('abort', () => {
     screen.showTable(false);
@@ -47,7 +47,7 @@ async function perform(screen: Screen, cleanup: AsyncDisposableStack, interrupte
     if (keep) {
       showWhatToTry(demo);
       screen.showTable(true);
-      await untilAborted(interrupted);
+      if (!interrupted.aborted) await once(interrupted, 'abort');
     } else {
       await stopOperator(demo);
       showOwnCluster(demo);
@@ -87,11 +87,4 @@ async function withOperatorLog(error: unknown, environment: Environment): Promis
   return new Error(`${messageOf(error)}\n\nThe operator's log is in ${file}; its last lines:\n${last}`, {
     cause: error,
   });
-}
-
-function untilAborted(signal: AbortSignal): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  if (signal.aborted) resolve();
-  else signal.addEventListener('abort', () => resolve(), { once: true });
-  return promise;
 }
