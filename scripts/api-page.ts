@@ -114,15 +114,13 @@ const typeOf = ({ type, items, format }: Schema): string =>
 
 function constraintsOf(schema: Schema, required: boolean): string[] {
   const rules = schema['x-kubernetes-validations'] ?? [];
-  // What a rule says in words need not be said by its pattern again.
-  const inWords = rules.some(({ rule }) => rule.startsWith('self.matches') || rule.startsWith('duration('));
   const { pattern, minLength, maxLength } = schema;
   const keys = schema['x-kubernetes-list-map-keys'];
   return [
     ...(required ? ['required'] : []),
     ...(schema.enum === undefined ? [] : [`one of ${schema.enum.map((value) => `\`${value}\``).join(', ')}`]),
-    ...rules.map(({ message }) => message),
-    ...(pattern === undefined || inWords ? [] : [`pattern \`${pattern.replaceAll('|', '\\|')}\``]),
+    ...rules.map(({ rule, message }) => (rule === 'self == oldSelf' ? 'immutable' : message)),
+    ...(pattern === undefined ? [] : [`pattern \`${pattern.replaceAll('|', '\\|')}\``]),
     ...(minLength === undefined ? [] : [`at least ${minLength} character${minLength === 1 ? '' : 's'}`]),
     ...(maxLength === undefined ? [] : [`at most ${maxLength} characters`]),
     ...(keys === undefined ? [] : [`one for each \`${keys.join(', ')}\``]),

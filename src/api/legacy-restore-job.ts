@@ -25,7 +25,7 @@ interface ValidationRule {
 const rules = (...list: readonly ValidationRule[]) => ({ 'x-kubernetes-validations': list });
 const immutable = (field: string): ValidationRule => ({
   rule: 'self == oldSelf',
-  message: `${field} is immutable: delete this LegacyRestoreJob and create it again, or create another one for another restore job`,
+  message: `${field} is immutable: create another LegacyRestoreJob for another restore job; to correct a mistake, delete this one and create it again`,
 });
 const hexId = (field: string, description: string) =>
   z

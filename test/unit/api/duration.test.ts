@@ -64,7 +64,7 @@ describe('writing', () => {
 });
 
 describe('whatever the parts', () => {
-  // Go's units, written down anew, in nanoseconds.
+  // Go's units, written down again, in nanoseconds.
   const NANOSECONDS = {
     ns: 1n,
     us: 1_000n,

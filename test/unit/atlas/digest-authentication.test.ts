@@ -221,7 +221,7 @@ describe('an exchange', () => {
     expect(server.authorizations).toEqual([undefined]);
   });
 
-  test('keeps its nonce over an answer that is no 401, and starts anew after a 401', async () => {
+  test('keeps its nonce over an answer that is no 401, and starts again after a 401', async () => {
     const digest = createDigestAuthentication();
     const answers = [challenge('n1'), { ...OK, status: 503 }, { ...OK, status: 404 }, { ...OK, status: 401 }, OK];
     const server = scripted((_, count) => answers[count - 1] ?? OK);

@@ -502,7 +502,7 @@ describe('a reconcile', () => {
 });
 
 describe('a status write that conflicts', () => {
-  test('is computed anew on the fresh resource, without asking Atlas again', async () => {
+  test('is computed again on the fresh resource, without asking Atlas again', async () => {
     const world = working();
     await pass();
     world.atlas = [FINISHED];
@@ -727,7 +727,7 @@ describe('changes during a reconcile', () => {
 });
 
 describe('failures in a row', () => {
-  test('wait longer and longer, and a resource made anew starts from the beginning', async () => {
+  test('wait longer and longer, and a resource created again starts from the beginning', async () => {
     const down = errorFromResponse(503, undefined, undefined);
     const world = working(down);
     await pass();

@@ -239,7 +239,7 @@ describe('reading as little as possible', () => {
     expect(new Set(results).size).toBe(1);
   });
 
-  test('within half a minute the same answer serves, then it is read anew', async () => {
+  test('within half a minute the same answer serves, then it is read again', async () => {
     const { client, read } = setup(good);
     await read();
     jest.advanceTimersByTime(30 * SECOND);

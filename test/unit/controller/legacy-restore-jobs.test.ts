@@ -40,7 +40,7 @@ describe('what is kept of a resource', () => {
     expect(toLegacyRestoreJob(JSON.parse(JSON.stringify(bare)))).toEqual(resource({ status: {} }));
   });
 
-  test('a status that cannot be read counts as empty: it is mirrored anew', () => {
+  test('a status that cannot be read counts as empty: it is mirrored again', () => {
     expect(toLegacyRestoreJob({ ...OBJECT, status: { statusName: 7 } })?.status).toEqual({});
     expect(toLegacyRestoreJob({ ...OBJECT, status: { conditions: [{ type: 'Other' }] } })?.status).toEqual({});
   });

@@ -1162,7 +1162,7 @@ describe('fields that the installed schema lacks', () => {
     expect(asked).toEqual({ ...job.status, lastHandledReconcileAt: 'now' });
   });
 
-  test('cause no write while the local picture is of the time before a downgrade', () => {
+  test('cause no write while the cache is of the time before a downgrade', () => {
     const job = after([fetched(body)]);
     const failing = statusOf(reconcile(job, TRANSIENT, { missingFields, now: NOW + MINUTE }));
     expect(failing.lastChangeTime).toBe(job.status.lastChangeTime);
