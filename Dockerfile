@@ -30,5 +30,5 @@ EXPOSE 8080
 ENV MALLOC_ARENA_MAX=1
 # In this form node is process 1 and SIGTERM reaches it. The map makes stack traces name lines of src/ and costs 3 ms at
 # start. The other two let the heap grow by a fifth instead of fourfold before garbage is collected, which takes a third of
-# the memory and no more CPU (docs/performance.md).
+# the memory and no more CPU (bench/README.md).
 ENTRYPOINT ["/nodejs/bin/node", "--enable-source-maps", "--max-semi-space-size=4", "--heap-growing-percent=20", "/app/legacy-restore-operator.cjs"]

@@ -4,13 +4,13 @@ import { once } from 'node:events';
 import path from 'node:path';
 import * as z from 'zod';
 import type { AtlasAnswer, AtlasQuestion } from './atlas-process.ts';
-import type { Fact } from './truth.ts';
+import type { ExpectedJob } from './expected-state.ts';
 
 export interface Atlas {
   readonly url: string;
   readonly pid: number;
   /** Answers with these bodies from now on. */
-  readonly put: (facts: Iterable<Fact>) => Promise<void>;
+  readonly put: (jobs: Iterable<ExpectedJob>) => Promise<void>;
   /** What has been asked since the last reset. */
   readonly counts: () => Promise<AtlasAnswer>;
   readonly reset: () => Promise<void>;
@@ -49,8 +49,8 @@ export async function startAtlas(): Promise<Atlas> {
   return {
     url,
     pid: child.pid,
-    put: async (facts) => {
-      await ask({ kind: 'put', jobs: Array.from(facts, ({ job: { identity }, body }) => ({ identity, body })) });
+    put: async (jobs) => {
+      await ask({ kind: 'put', jobs: Array.from(jobs, ({ job: { identity }, body }) => ({ identity, body })) });
     },
     counts: () => ask({ kind: 'counts' }),
     reset: async () => {

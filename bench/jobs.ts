@@ -85,7 +85,7 @@ const FINISHED_DELIVERY: JsonObject = {
 };
 const RUNNING_DELIVERY: JsonObject = { methodName: 'HTTP', statusName: 'IN_PROGRESS', ...TARGET };
 
-/** The conditions that every contestant writes, as type, status and reason. */
+/** The conditions that every subject writes, as type, status and reason. */
 export function expectedConditions(phase: Phase): ReadonlyArray<readonly [string, string, string]> {
   const ready =
     phase === 'finished' ? (['Ready', 'True', 'JobFinished'] as const) : (['Ready', 'False', 'JobInProgress'] as const);

@@ -3,30 +3,25 @@
  *
  *     npm run bench [-- --quick] [--only <workload>] [--runs <n>] [--write]
  *
- * `--quick` takes about two minutes and measures less of everything. `--write` puts the result into docs/. Exit code 0:
- * everybody did the work; 1: somebody did not, or something broke; 2: usage.
+ * `--quick` takes about two minutes and measures less of everything. `--write` puts the result into bench/README.md. Exit code 0:
+ * all subjects did the work; 1: one did not, or something broke; 2: usage.
  */
-import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { catchInterruption } from '../test/support/interruption.ts';
-import { CONTESTANT_NAMES, CONTESTANTS, type Contestant, OPERATOR_BUNDLE, PEER_BINARY } from './contestants.ts';
+import { readFlags, runCommand } from '../test/support/command.ts';
+import { type Environment, startEnvironment } from './environment.ts';
 import { addMeasurement, type Measurement, type Results } from './measurement.ts';
 import { circumstances, writePage, writePlot } from './report.ts';
 import { sizes } from './size.ts';
-import { type Stage, setStage } from './stage.ts';
+import { OPERATOR_BUNDLE, PEER_BINARY, SUBJECT_NAMES, SUBJECTS, type Subject } from './subjects.ts';
 import { toMarkdown } from './table.ts';
 import { firstSync, life, polling, start, type Take } from './workloads.ts';
 
 const WORKLOADS = ['first-sync', 'life', 'growth', 'polling', 'start'] as const;
 type Workload = (typeof WORKLOADS)[number];
 
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-const USAGE = `usage: npm run bench [-- --quick --only ${WORKLOADS.join('|')} --contestants ${CONTESTANT_NAMES.join(',')} --runs <n> --write]`;
-
 /** How much is measured. */
 interface Plan {
-  /** How often each contestant does each workload. */
+  /** How often each subject does each workload. */
   readonly runs: Readonly<Record<Workload, number>>;
   readonly firstSync: number;
   readonly life: Parameters<typeof life>[2];
@@ -50,10 +45,10 @@ const QUICK: Plan = {
   polling: { resources: 200, seconds: 10 },
 };
 
-/** What people download, and for which contestant it is built. */
+/** What people download, and for which subject it is built. */
 const ARTIFACTS = [
-  { contestant: 'operator', artifact: ['bundle of the operator (Node.js not included)', OPERATOR_BUNDLE] },
-  { contestant: 'controller-runtime', artifact: ['binary of the controller-runtime peer', PEER_BINARY] },
+  { subject: 'operator', artifact: ['bundle of the operator (Node.js not included)', OPERATOR_BUNDLE] },
+  { subject: 'controller-runtime', artifact: ['binary of the controller-runtime peer', PEER_BINARY] },
 ] as const;
 
 type Flags = z.infer<typeof Flags>;
@@ -61,44 +56,47 @@ const Flags = z.object({
   quick: z.boolean(),
   write: z.boolean(),
   only: z.enum(WORKLOADS).optional(),
-  contestants: z
+  subjects: z
     .string()
     .transform((text) => text.split(','))
-    .pipe(z.array(z.enum(CONTESTANT_NAMES))),
+    .pipe(z.array(z.enum(SUBJECT_NAMES))),
   runs: z.coerce.number().int().min(1).max(100).optional(),
 });
 
-const flags = readFlags();
-process.exit(flags === undefined ? EXIT_USAGE : await main(flags));
+const flags = readFlags(
+  `npm run bench [-- --quick --only ${WORKLOADS.join('|')} --subjects ${SUBJECT_NAMES.join(',')} --runs <n> --write]`,
+  {
+    quick: { type: 'boolean', default: false },
+    write: { type: 'boolean', default: false },
+    only: { type: 'string' },
+    subjects: { type: 'string', default: SUBJECT_NAMES.join(',') },
+    runs: { type: 'string' },
+  },
+  Flags,
+);
+await runCommand('The benchmark', async (signal) => {
+  await bench(flags, signal);
+  return 0;
+});
 
-async function main(chosen: Flags): Promise<number> {
-  const { signal, exitCode } = catchInterruption();
+async function bench(chosen: Flags, signal: AbortSignal): Promise<void> {
   const startedAt = new Date();
   const plan = planOf(chosen);
-  const contestants = CONTESTANTS.filter(({ name }) => chosen.contestants.includes(name));
-  try {
-    for (const { name, build } of contestants) {
-      console.log(`building ${name}`);
-      await build();
-    }
-    const results = await measureAll(plan, contestants, signal);
-    const artifacts = await sizes(
-      ARTIFACTS.filter(({ contestant }) => chosen.contestants.includes(contestant)).map(({ artifact }) => artifact),
-    );
-    const command = `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`;
-    const measured = `${circumstances(command, startedAt)}\n\n${toMarkdown(results)}\n### Sizes\n\n${artifacts}\n`;
-    console.log(`\n${measured}`);
-    if (chosen.write) {
-      await writePage(measured);
-      await writePlot(results, [plan.firstSync, ...plan.growth, plan.life.resources]);
-    }
-    return 0;
-  } catch (error) {
-    // What was under way fails in many ways when it is interrupted: none of them is the reason.
-    if (signal.aborted) return exitCode();
-    console.error(`\nThe bench failed: ${Error.isError(error) ? error.message : String(error)}`);
-    return EXIT_FAILED;
+  const subjects = SUBJECTS.filter(({ name }) => chosen.subjects.includes(name));
+  for (const { name, build } of subjects) {
+    console.log(`building ${name}`);
+    await build();
   }
+  const results = await measureAll(plan, subjects, signal);
+  const artifacts = await sizes(
+    ARTIFACTS.filter(({ subject }) => chosen.subjects.includes(subject)).map(({ artifact }) => artifact),
+  );
+  const command = `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`;
+  const measured = `${circumstances(command, startedAt)}\n\n${toMarkdown(results)}\n### Sizes\n\n${artifacts}\n`;
+  console.log(`\n${measured}`);
+  if (!chosen.write) return;
+  await writePage(measured);
+  await writePlot(results, [plan.firstSync, ...plan.growth, plan.life.resources]);
 }
 
 function planOf({ quick, only, runs }: Flags): Plan {
@@ -111,21 +109,21 @@ function planOf({ quick, only, runs }: Flags): Plan {
   return { ...plan, runs: z.record(z.enum(WORKLOADS), z.number()).parse(all) };
 }
 
-async function measureAll(plan: Plan, contestants: readonly Contestant[], signal: AbortSignal): Promise<Results> {
+async function measureAll(plan: Plan, subjects: readonly Subject[], signal: AbortSignal): Promise<Results> {
   await using cleanup = new AsyncDisposableStack();
-  const stage = await setStage(cleanup, signal);
+  const environment = await startEnvironment(cleanup, signal);
   const results: Results = new Map();
-  const take: Take = (row, contestant, measurement) => {
-    addMeasurement(results, row, contestant, measurement);
-    console.log(`${row}: ${contestant}: ${inShort(measurement)}`);
+  const take: Take = (row, subject, measurement) => {
+    addMeasurement(results, row, subject, measurement);
+    console.log(`${row}: ${subject}: ${inShort(measurement)}`);
   };
   for (const workload of WORKLOADS) {
     for (let run = 0; run < plan.runs[workload]; run++) {
-      // Whoever comes first in one round comes last in the next: nobody always has the warm or the tired machine.
-      const order = [...contestants.slice(run % contestants.length), ...contestants.slice(0, run % contestants.length)];
-      for (const contestant of order) {
+      // Which comes first in one round comes last in the next: none always has the warm machine.
+      const order = [...subjects.slice(run % subjects.length), ...subjects.slice(0, run % subjects.length)];
+      for (const subject of order) {
         signal.throwIfAborted();
-        await measure(workload, plan, stage, contestant, take);
+        await measure(workload, plan, environment, subject, take);
       }
     }
   }
@@ -135,25 +133,25 @@ async function measureAll(plan: Plan, contestants: readonly Contestant[], signal
 async function measure(
   workload: Workload,
   plan: Plan,
-  stage: Stage,
-  contestant: Contestant,
+  environment: Environment,
+  subject: Subject,
   take: Take,
 ): Promise<void> {
   switch (workload) {
     case 'first-sync':
-      await firstSync(stage, contestant, plan.firstSync, take);
+      await firstSync(environment, subject, plan.firstSync, take);
       break;
     case 'life':
-      await life(stage, contestant, plan.life, take);
+      await life(environment, subject, plan.life, take);
       break;
     case 'growth':
-      for (const size of plan.growth) await firstSync(stage, contestant, size, take);
+      for (const size of plan.growth) await firstSync(environment, subject, size, take);
       break;
     case 'polling':
-      await polling(stage, contestant, plan.polling, take);
+      await polling(environment, subject, plan.polling, take);
       break;
     case 'start':
-      await start(stage, contestant, take);
+      await start(environment, subject, take);
   }
 }
 
@@ -161,24 +159,4 @@ function inShort(measurement: Measurement): string {
   return Object.entries(measurement)
     .map(([figure, value]) => `${figure} ${Math.round(value * 100) / 100}`)
     .join(', ');
-}
-
-/** Undefined after a complaint. */
-function readFlags(): Flags | undefined {
-  try {
-    const { values } = parseArgs({
-      options: {
-        quick: { type: 'boolean', default: false },
-        write: { type: 'boolean', default: false },
-        only: { type: 'string' },
-        contestants: { type: 'string', default: CONTESTANT_NAMES.join(',') },
-        runs: { type: 'string' },
-      },
-    });
-    return Flags.parse(values);
-  } catch (error) {
-    console.error(error instanceof z.ZodError ? z.prettifyError(error) : String(error));
-    console.error(USAGE);
-    return undefined;
-  }
 }

@@ -1,4 +1,4 @@
-/** A contestant as a process of its own, measured from outside through /proc. */
+/** A subject as a process of its own, measured from outside through /proc. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
@@ -19,7 +19,7 @@ export interface MeasuredProcess {
   /** Milliseconds since the epoch just before it was started. */
   readonly startedAt: number;
   readonly usage: () => Promise<Usage>;
-  /** Peak memory counts anew from the present. */
+  /** Starts a new measurement of peak memory. */
   readonly resetPeak: () => Promise<void>;
   /** Rejects when the process ends although nobody stopped it; never resolves. */
   readonly failed: Promise<never>;
@@ -45,7 +45,7 @@ export async function startMeasured({ program, args, env }: Command, logFile: st
   let stopped = false;
   const exited = once(child, 'exit').finally(() => running.delete(child));
   const failed = exited.then(([code, signal]): never => {
-    if (stopped) throw new Error('the contestant was stopped');
+    if (stopped) throw new Error('the subject was stopped');
     throw new Error(`ended by itself (${String(code ?? signal)})`);
   });
   failed.catch(() => {});

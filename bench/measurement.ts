@@ -1,10 +1,10 @@
-/** What is measured of one run of one contestant, and how its runs are summed up. */
+/** What is measured of one run of one subject, and how its runs are summed up. */
 
 /** Every figure of a run; one that a workload does not measure is left out. */
 export interface Measurement {
-  /** Seconds of user and system time of the contestant's process tree, until it was calm again. */
+  /** Seconds of user and system time of the subject's process tree, until it was calm again. */
   readonly cpuSeconds?: number;
-  /** Most resident memory of the contestant. */
+  /** Most resident memory of the subject. */
   readonly peakMiB?: number;
   readonly wallSeconds?: number;
   readonly atlasRequests?: number;
@@ -24,13 +24,13 @@ export interface Summary {
   readonly max: number;
 }
 
-/** All measurements by row of the table (such as `first sync of 10,000`), then by contestant. */
+/** All measurements by row of the table (such as `first sync of 10,000`), then by subject. */
 export type Results = Map<string, Map<string, Measurement[]>>;
 
-export function addMeasurement(results: Results, row: string, contestant: string, measurement: Measurement): void {
-  const byContestant = results.get(row) ?? new Map<string, Measurement[]>();
-  results.set(row, byContestant);
-  byContestant.set(contestant, [...(byContestant.get(contestant) ?? []), measurement]);
+export function addMeasurement(results: Results, row: string, subject: string, measurement: Measurement): void {
+  const bySubject = results.get(row) ?? new Map<string, Measurement[]>();
+  results.set(row, bySubject);
+  bySubject.set(subject, [...(bySubject.get(subject) ?? []), measurement]);
 }
 
 /** Undefined where no run measured it. */

@@ -1,6 +1,6 @@
 /** How CPU, memory and wall time grow with the number of resources, as an SVG: three charts side by side. */
 
-/** One contestant's curve. */
+/** One subject's curve. */
 export interface Series {
   readonly name: string;
   readonly points: readonly Point[];
@@ -21,9 +21,9 @@ const HEIGHT = 260;
 const MARGIN = { left: 52, right: 16, top: 36, bottom: 40 };
 const LEGEND_HEIGHT = 32;
 const TICKS = 4;
-const COLOURS = ['#1f77b4', '#d62728', '#2ca02c', '#7f7f7f', '#9467bd'];
+const COLORS = ['#1f77b4', '#d62728', '#2ca02c', '#7f7f7f', '#9467bd'];
 
-/** The x axis of each chart is `xTitle`; curves of one name have one colour in all charts. */
+/** The x axis of each chart is `xTitle`; curves of one name have one color in all charts. */
 export function toSvg(charts: readonly Chart[], xTitle: string): string {
   const names = [...new Set(charts.flatMap(({ series }) => series.map(({ name }) => name)))];
   const [width, height] = [WIDTH * charts.length, HEIGHT + LEGEND_HEIGHT];
@@ -37,8 +37,8 @@ export function toSvg(charts: readonly Chart[], xTitle: string): string {
   ].join('\n');
 }
 
-const colourOf = (name: string, names: readonly string[]): string =>
-  COLOURS[names.indexOf(name) % COLOURS.length] ?? 'black';
+const colorOf = (name: string, names: readonly string[]): string =>
+  COLORS[names.indexOf(name) % COLORS.length] ?? 'black';
 
 function drawChart({ title, series }: Chart, left: number, names: readonly string[], xTitle: string): string {
   const points = series.flatMap((each) => each.points);
@@ -56,21 +56,21 @@ function drawChart({ title, series }: Chart, left: number, names: readonly strin
     ]),
     `<polyline points="${x(0)},${y(largest.y)} ${x(0)},${y(0)} ${x(largest.x)},${y(0)}" fill="none" stroke="#333"/>`,
     text(x(0) + inner.width / 2, y(0) + 32, xTitle, 'middle'),
-    ...series.flatMap((each) => drawSeries(each, colourOf(each.name, names), x, y)),
+    ...series.flatMap((each) => drawSeries(each, colorOf(each.name, names), x, y)),
   ].join('\n');
 }
 
 function drawSeries(
   { points }: Series,
-  colour: string,
+  color: string,
   x: (value: number) => number,
   y: (value: number) => number,
 ): readonly string[] {
   const ordered = points.toSorted((left, right) => left.x - right.x);
   const path = ordered.map((point) => `${x(point.x)},${y(point.y)}`).join(' ');
   return [
-    `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>`,
-    ...ordered.map((point) => `<circle cx="${x(point.x)}" cy="${y(point.y)}" r="3" fill="${colour}"/>`),
+    `<polyline points="${path}" fill="none" stroke="${color}" stroke-width="2"/>`,
+    ...ordered.map((point) => `<circle cx="${x(point.x)}" cy="${y(point.y)}" r="3" fill="${color}"/>`),
   ];
 }
 
@@ -79,7 +79,7 @@ const LEGEND_ENTRY_WIDTH = 180;
 function legendEntry(name: string, index: number, names: readonly string[]): string {
   const left = MARGIN.left + index * LEGEND_ENTRY_WIDTH;
   const top = HEIGHT + LEGEND_HEIGHT / 2;
-  const line = `<line x1="${left}" y1="${top}" x2="${left + 24}" y2="${top}" stroke="${colourOf(name, names)}" stroke-width="2"/>`;
+  const line = `<line x1="${left}" y1="${top}" x2="${left + 24}" y2="${top}" stroke="${colorOf(name, names)}" stroke-width="2"/>`;
   return line + text(left + 30, top + 4, name, 'start');
 }
 

@@ -1,19 +1,19 @@
-/** Writes what was measured into docs/: tables between the markers of performance.md, and the plot beside it. */
+/** Writes what was measured into bench/: tables between the markers of README.md, and the plot beside it. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
 import { type Figure, type Results, summarize } from './measurement.ts';
 import { type Chart, toSvg } from './plot.ts';
 import { firstSyncRow } from './workloads.ts';
 
-const PAGE = new URL('../docs/performance.md', import.meta.url);
-const PLOT = new URL('../docs/performance.svg', import.meta.url);
+const PAGE = new URL('README.md', import.meta.url);
+const PLOT = new URL('performance.svg', import.meta.url);
 const MARKERS = ['<!-- measured: begin -->', '<!-- measured: end -->'] as const;
 
 /** Replaces what is between the markers of the page. Throws when they are not there. */
 export async function writePage(measured: string): Promise<void> {
   const page = await readFile(PAGE, 'utf8');
   const [before, after] = [page.indexOf(MARKERS[0]), page.indexOf(MARKERS[1])];
-  if (before < 0 || after < before) throw new Error(`docs/performance.md lacks ${MARKERS.join(' or ')}`);
+  if (before < 0 || after < before) throw new Error(`bench/README.md lacks ${MARKERS.join(' or ')}`);
   await writeFile(PAGE, `${page.slice(0, before + MARKERS[0].length)}\n\n${measured}\n${page.slice(after)}`);
 }
 

@@ -1,14 +1,15 @@
-/** One run of one contestant: started, waited for, measured, verified, ended. */
+/** One run of one subject: started, waited for, measured, verified, ended. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
+import { messageOf } from '../test/support/command.ts';
 import type { ApiCounts } from './audit-log.ts';
-import type { Contestant } from './contestants.ts';
+import type { Environment } from './environment.ts';
+import { NotDone } from './expected-state.ts';
 import { type Command, type MeasuredProcess, startMeasured, usageOf } from './measured-process.ts';
 import type { Measurement } from './measurement.ts';
-import type { Stage } from './stage.ts';
-import { NotDone } from './truth.ts';
+import type { Subject } from './subjects.ts';
 
-/** A contestant at work, and the counters since the beginning of what is measured now. */
+/** A subject at work, and the counters since the beginning of what is measured now. */
 export interface Run {
   readonly process: MeasuredProcess;
   /** Begins a new measurement: all counters start at zero. */
@@ -27,27 +28,28 @@ const POLL_MS = 100;
 /** Calm: no more than this share of a CPU for so many samples in a row. */
 const CALM = { share: 0.03, samples: 12, sampleMs: 250, patienceMs: 120_000 };
 
-/** Starts a contestant, lets `work` watch it, and ends it. */
-export async function withRun<T>(stage: Stage, contestant: Contestant, work: (run: Run) => Promise<T>): Promise<T> {
-  return withCommand(stage, contestant.name, await contestant.command(stage.target), work);
+/** Starts a subject, lets `work` watch it, and ends it. */
+export async function withRun<T>(
+  environment: Environment,
+  subject: Subject,
+  work: (run: Run) => Promise<T>,
+): Promise<T> {
+  return withCommand(environment, subject.name, await subject.command(environment.target), work);
 }
 
 /** The same for any command line. */
 export async function withCommand<T>(
-  stage: Stage,
+  environment: Environment,
   name: string,
   command: Command,
   work: (run: Run) => Promise<T>,
 ): Promise<T> {
-  const base = await takeBase(stage, undefined);
-  const process = await startMeasured(command, stage.logFile(name));
+  const base = await takeBase(environment, undefined);
+  const process = await startMeasured(command, environment.logFile(name));
   try {
-    return await Promise.race([work(createRun(stage, process, base)), process.failed]);
+    return await Promise.race([work(createRun(environment, process, base)), process.failed]);
   } catch (error) {
-    const [message, output] = [
-      Error.isError(error) ? error.message : String(error),
-      await lastLines(stage.logFile(name)),
-    ];
+    const [message, output] = [messageOf(error), await lastLines(environment.logFile(name))];
     throw new NotDone(`${name}: ${message}; its last lines:\n${output}`, { cause: error });
   } finally {
     await process.stop();
@@ -61,13 +63,13 @@ interface Base {
   readonly simulator: number;
 }
 
-function createRun(stage: Stage, process: MeasuredProcess, first: Base): Run {
+function createRun(environment: Environment, process: MeasuredProcess, first: Base): Run {
   let base = first;
 
   async function untilWritten(count: number): Promise<ApiCounts> {
     const deadline = performance.now() + PATIENCE_MS.start + count * PATIENCE_MS.each;
     for (;;) {
-      const counts = await stage.audit.read();
+      const counts = await environment.audit.read();
       if (counts.statusWrites >= count) return counts;
       if (performance.now() > deadline) {
         throw new NotDone(`wrote ${counts.statusWrites} of ${count} statuses in time, ${counts.refused} were refused`);
@@ -95,16 +97,16 @@ function createRun(stage: Stage, process: MeasuredProcess, first: Base): Run {
     process,
     begin: async () => {
       await process.resetPeak();
-      base = await takeBase(stage, process);
+      base = await takeBase(environment, process);
     },
     untilWritten,
     untilCalm,
     measure: async (wallSeconds) => {
       const [{ cpuSeconds, peakMiB }, servers, api, atlas] = await Promise.all([
         process.usage(),
-        serverCpu(stage),
-        stage.audit.read(),
-        stage.atlas.counts(),
+        serverCpu(environment),
+        environment.audit.read(),
+        environment.atlas.counts(),
       ]);
       return {
         cpuSeconds: cpuSeconds - base.own,
@@ -120,14 +122,14 @@ function createRun(stage: Stage, process: MeasuredProcess, first: Base): Run {
   };
 }
 
-async function takeBase(stage: Stage, process: MeasuredProcess | undefined): Promise<Base> {
-  await Promise.all([stage.audit.reset(), stage.atlas.reset()]);
+async function takeBase(environment: Environment, process: MeasuredProcess | undefined): Promise<Base> {
+  await Promise.all([environment.audit.reset(), environment.atlas.reset()]);
   const own = process === undefined ? 0 : (await process.usage()).cpuSeconds;
-  const { all, simulator } = await serverCpu(stage);
+  const { all, simulator } = await serverCpu(environment);
   return { own, servers: all, simulator };
 }
 
-async function serverCpu({ servers }: Stage): Promise<{ readonly all: number; readonly simulator: number }> {
+async function serverCpu({ servers }: Environment): Promise<{ readonly all: number; readonly simulator: number }> {
   const [apiServer, etcd, atlas] = await Promise.all(
     [servers.apiServer, servers.etcd, servers.atlas].map((pid) => usageOf(pid)),
   );

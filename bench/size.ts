@@ -3,20 +3,21 @@ import { execFile } from 'node:child_process';
 import { stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import * as z from 'zod';
+import { markdownTable } from '../scripts/markdown-table.ts';
 
 const IMAGE = 'ghcr.io/atlasrestore/legacy-restore-operator';
 
-/** One line of Markdown for each artifact. */
+/** A table in Markdown with a row for each artifact. */
 export async function sizes(artifacts: readonly (readonly [name: string, file: string])[]): Promise<string> {
-  const lines = await Promise.all(
-    artifacts.map(async ([name, file]) => `| ${name} | ${mebibytes((await stat(file)).size)} |`),
+  const rows = await Promise.all(
+    artifacts.map(async ([name, file]) => [name, mebibytes((await stat(file)).size)] as const),
   );
   const image = await imageSize();
-  const last =
-    image === undefined
-      ? '\nThe image is left out: Docker does not run on this machine, or the image has not been built here.'
-      : `| image ${IMAGE}, unpacked | ${mebibytes(image)} |`;
-  return ['| what | MiB |', '| --- | ---: |', ...lines, last].join('\n');
+  const imageRow = image === undefined ? [] : [[`image ${IMAGE}, unpacked`, mebibytes(image)]];
+  const table = markdownTable(['what', 'MiB'], [...rows, ...imageRow], { numeric: true });
+  return image === undefined
+    ? `${table}\n\nThe image is left out: Docker does not run on this machine, or the image has not been built here.`
+    : table;
 }
 
 /** Bytes; undefined when there is no Docker or no image. */

@@ -1,6 +1,7 @@
-/** The results as tables in Markdown, for the terminal and for docs/performance.md. */
-import { CONTESTANT_NAMES } from './contestants.ts';
+/** The results as tables in Markdown, for the terminal and for bench/README.md. */
+import { markdownTable } from '../scripts/markdown-table.ts';
 import { type Figure, type Measurement, type Results, type Summary, summarize } from './measurement.ts';
+import { SUBJECT_NAMES } from './subjects.ts';
 
 interface Column {
   readonly title: string;
@@ -20,40 +21,38 @@ const COLUMNS: readonly Column[] = [
   { title: "servers' CPU s", figure: 'serverCpuSeconds', digits: 1 },
 ];
 
-/** One table for each workload: a row for each contestant, each cell the median and, in parentheses, least and most. */
+/** One table for each workload: a row for each subject, each cell the median and, in parentheses, least and most. */
 export function toMarkdown(results: Results): string {
-  return [...results].map(([row, byContestant]) => `### ${capitalized(row)}\n\n${table(byContestant)}\n`).join('\n');
+  return [...results].map(([row, bySubject]) => `### ${capitalized(row)}\n\n${table(bySubject)}\n`).join('\n');
 }
 
-type ByContestant = ReadonlyMap<string, readonly Measurement[]>;
+type BySubject = ReadonlyMap<string, readonly Measurement[]>;
 
-function table(byContestant: ByContestant): string {
+function table(bySubject: BySubject): string {
   const columns = COLUMNS.filter(({ figure }) =>
-    [...byContestant.values()].some((measurements) => summarize(measurements, figure) !== undefined),
+    [...bySubject.values()].some((measurements) => summarize(measurements, figure) !== undefined),
   );
   const titles = columns.flatMap(({ title, relativeTo = [] }) => [
     title,
-    ...present(relativeTo, byContestant).map((peer) => `× ${peer}`),
+    ...present(relativeTo, bySubject).map((peer) => `× ${peer}`),
   ]);
-  const lines = [...byContestant]
+  const lines = [...bySubject]
     .toSorted(inOrder)
     .map(([name, measurements]) => [
       `${name} (${measurements.length})`,
-      ...columns.flatMap((column) => cells(column, measurements, byContestant)),
+      ...columns.flatMap((column) => cells(column, measurements, bySubject)),
     ]);
-  return [['contestant (runs)', ...titles], ['---', ...titles.map(() => '---:')], ...lines]
-    .map((line) => `| ${line.join(' | ')} |`)
-    .join('\n');
+  return markdownTable(['subject (runs)', ...titles], lines, { numeric: true });
 }
 
-function cells({ figure, digits, relativeTo = [] }: Column, own: readonly Measurement[], all: ByContestant): string[] {
+function cells({ figure, digits, relativeTo = [] }: Column, own: readonly Measurement[], all: BySubject): string[] {
   const summary = summarize(own, figure);
   const ratios = present(relativeTo, all).map((peer) => ratio(summary, summarize(all.get(peer) ?? [], figure)));
   return [summary === undefined ? '–' : shown(summary, digits), ...ratios];
 }
 
-const present = (names: readonly string[], byContestant: ByContestant): readonly string[] =>
-  names.filter((name) => byContestant.has(name));
+const present = (names: readonly string[], bySubject: BySubject): readonly string[] =>
+  names.filter((name) => bySubject.has(name));
 
 function shown({ min, median, max }: Summary, digits: number): string {
   const [low, middle, high] = [min, median, max].map((value) => format(value, digits));
@@ -70,6 +69,6 @@ const format = (value: number, digits: number): string =>
 
 const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-const rank = (name: string): number => CONTESTANT_NAMES.findIndex((known) => name.startsWith(known));
+const rank = (name: string): number => SUBJECT_NAMES.findIndex((known) => name.startsWith(known));
 const inOrder = ([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number =>
   rank(left) - rank(right);

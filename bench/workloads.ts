@@ -1,31 +1,36 @@
-/** The workloads. Each run of one contestant ends with a comparison of all statuses with what Atlas says. */
+/** The workloads. Each run of one subject ends with a comparison of all statuses with what Atlas says. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Contestant, operatorCommand } from './contestants.ts';
+import type { Environment } from './environment.ts';
+import { type ExpectedState, expectedJob, firstState, NotDone } from './expected-state.ts';
 import type { Measurement } from './measurement.ts';
 import { withCommand, withRun } from './runs.ts';
-import type { Stage } from './stage.ts';
-import { factOf, firstTruth, NotDone, type Truth } from './truth.ts';
+import { operatorCommand, type Subject } from './subjects.ts';
 
 /** Told of each measurement; `row` is its row of the table. */
-export type Take = (row: string, contestant: string, measurement: Measurement) => void;
+export type Take = (row: string, subject: string, measurement: Measurement) => void;
 
-/** Long enough that nobody visits a resource again meanwhile. */
+/** Longer than any measurement: no resource is due again meanwhile. */
 const LONG = '24h';
 const LONGER = '23h';
 
 export const firstSyncRow = (size: number): string => `first sync of ${count(size)}`;
 
-/** Resources that nobody has visited: each is fetched from Atlas once and written once. */
-export async function firstSync(stage: Stage, contestant: Contestant, size: number, take: Take): Promise<Truth> {
-  const truth = firstTruth(size, 'finished');
-  await stage.load(truth, LONG);
-  await withRun(stage, contestant, async (run) => {
+/** New resources: each is fetched from Atlas once and written once. */
+export async function firstSync(
+  environment: Environment,
+  subject: Subject,
+  size: number,
+  take: Take,
+): Promise<ExpectedState> {
+  const expected = firstState(size, 'finished');
+  await environment.load(expected, LONG);
+  await withRun(environment, subject, async (run) => {
     const { lastStatusWriteAt } = await run.untilWritten(size);
     await run.untilCalm();
-    take(firstSyncRow(size), contestant.name, await run.measure((lastStatusWriteAt - run.process.startedAt) / 1_000));
+    take(firstSyncRow(size), subject.name, await run.measure((lastStatusWriteAt - run.process.startedAt) / 1_000));
   });
-  await stage.verify(truth);
-  return truth;
+  await environment.verify(expected);
+  return expected;
 }
 
 export interface LifeOptions {
@@ -35,36 +40,41 @@ export interface LifeOptions {
 }
 
 /** A first sync, and on what it left a restart, a stretch of nothing, and a burst of changes. */
-export async function life(stage: Stage, contestant: Contestant, options: LifeOptions, take: Take): Promise<void> {
+export async function life(
+  environment: Environment,
+  subject: Subject,
+  options: LifeOptions,
+  take: Take,
+): Promise<void> {
   const { resources, idleSeconds, burst } = options;
-  const truth = await firstSync(stage, contestant, resources, take);
-  if (!contestant.watches) return;
-  await withRun(stage, contestant, async (run) => {
+  const expected = await firstSync(environment, subject, resources, take);
+  if (!subject.watches) return;
+  await withRun(environment, subject, async (run) => {
     const calmSince = await run.untilCalm();
-    const { firstWatchAt } = await stage.audit.read();
+    const { firstWatchAt } = await environment.audit.read();
     if (firstWatchAt === 0) throw new NotDone('did not begin to watch');
     const seconds = (calmSince - run.process.startedAt) / 1_000;
-    take(`restart with ${count(resources)}`, contestant.name, await run.measure(seconds));
-    await stage.verify(truth);
+    take(`restart with ${count(resources)}`, subject.name, await run.measure(seconds));
+    await environment.verify(expected);
 
     await run.begin();
     await delay(idleSeconds * 1_000);
-    take(`${count(resources)} idle for ${idleSeconds} s`, contestant.name, await run.measure(idleSeconds));
+    take(`${count(resources)} idle for ${idleSeconds} s`, subject.name, await run.measure(idleSeconds));
 
-    const changed = Array.from({ length: burst }, (_, index) => factOf(index, 'finished', 2));
-    for (const [key, fact] of changed) truth.set(key, fact);
-    await stage.atlas.put(changed.map(([, fact]) => fact));
+    const changed = Array.from({ length: burst }, (_, index) => expectedJob(index, 'finished', 2));
+    for (const [key, job] of changed) expected.set(key, job);
+    await environment.atlas.put(changed.map(([, job]) => job));
     await run.begin();
-    const begunAt = await stage.touch(
+    const begunAt = await environment.touch(
       changed.map(([key]) => key),
       LONGER,
     );
     const { lastStatusWriteAt } = await run.untilWritten(burst);
     await run.untilCalm();
     const row = `burst of ${count(burst)} changes among ${count(resources)}`;
-    take(row, contestant.name, await run.measure((lastStatusWriteAt - begunAt) / 1_000));
+    take(row, subject.name, await run.measure((lastStatusWriteAt - begunAt) / 1_000));
   });
-  await stage.verify(truth);
+  await environment.verify(expected);
 }
 
 export interface PollingOptions {
@@ -74,60 +84,65 @@ export interface PollingOptions {
 
 /** Running jobs, asked for every 10 s, of which 1 % change in each 10 s. */
 export async function polling(
-  stage: Stage,
-  contestant: Contestant,
+  environment: Environment,
+  subject: Subject,
   { resources, seconds }: PollingOptions,
   take: Take,
 ): Promise<void> {
-  if (!contestant.watches) return;
-  const truth = firstTruth(resources, 'running');
-  await stage.load(truth, `${INTERVAL_SECONDS}s`);
-  await withRun(stage, contestant, async (run) => {
+  if (!subject.watches) return;
+  const expected = firstState(resources, 'running');
+  await environment.load(expected, `${INTERVAL_SECONDS}s`);
+  await withRun(environment, subject, async (run) => {
     await run.untilWritten(resources);
     await run.begin();
     const share = Math.max(1, Math.round(resources / 100));
     const rounds = Math.floor(seconds / INTERVAL_SECONDS);
     for (let round = 0; round < rounds; round++) {
       // Other resources in each round, so that every change is one of its own.
-      const changed = Array.from({ length: share }, (_, index) => factOf(round * share + index, 'running', 2));
-      for (const [key, fact] of changed) truth.set(key, fact);
-      await stage.atlas.put(changed.map(([, fact]) => fact));
+      const changed = Array.from({ length: share }, (_, index) => expectedJob(round * share + index, 'running', 2));
+      for (const [key, job] of changed) expected.set(key, job);
+      await environment.atlas.put(changed.map(([, job]) => job));
       await delay(INTERVAL_SECONDS * 1_000);
     }
     const row = `${count(resources)} polled every ${INTERVAL_SECONDS} s, 1 % changing, for ${rounds * INTERVAL_SECONDS} s`;
-    take(row, contestant.name, await run.measure(rounds * INTERVAL_SECONDS));
+    take(row, subject.name, await run.measure(rounds * INTERVAL_SECONDS));
     await run.untilWritten(rounds * share);
   });
-  await stage.verify(truth);
+  await environment.verify(expected);
 }
 
 const INTERVAL_SECONDS = 10;
 
 /** From the start of the process with one resource: until the API server answers its watch, and until Atlas is asked. */
-export async function start(stage: Stage, contestant: Contestant, take: Take): Promise<void> {
-  if (!contestant.watches) return;
-  await startOf(stage, contestant.name, () => contestant.command(stage.target), take);
-  if (contestant.name === 'operator') {
-    await startOf(stage, 'operator, from its sources', () => operatorCommand('src/main.ts', stage.target), take);
+export async function start(environment: Environment, subject: Subject, take: Take): Promise<void> {
+  if (!subject.watches) return;
+  await startOf(environment, subject.name, () => subject.command(environment.target), take);
+  if (subject.name === 'operator') {
+    await startOf(
+      environment,
+      'operator, from its sources',
+      () => operatorCommand('src/main.ts', environment.target),
+      take,
+    );
   }
 }
 
 async function startOf(
-  stage: Stage,
+  environment: Environment,
   name: string,
-  command: () => ReturnType<Contestant['command']>,
+  command: () => ReturnType<Subject['command']>,
   take: Take,
 ): Promise<void> {
-  const truth = firstTruth(1, 'finished');
-  await stage.load(truth, LONG);
-  await withCommand(stage, name, await command(), async (run) => {
+  const expected = firstState(1, 'finished');
+  await environment.load(expected, LONG);
+  await withCommand(environment, name, await command(), async (run) => {
     const { firstWatchAt } = await run.untilWritten(1);
-    const { firstRequestAt } = await stage.atlas.counts();
+    const { firstRequestAt } = await environment.atlas.counts();
     const since = (at: number): Measurement => ({ wallSeconds: (at - run.process.startedAt) / 1_000 });
     take('start until the API server answers the watch', name, since(firstWatchAt));
     take('start until the first request to Atlas', name, since(firstRequestAt));
   });
-  await stage.verify(truth);
+  await environment.verify(expected);
 }
 
 const count = (value: number): string => value.toLocaleString('en-US');

@@ -1,22 +1,22 @@
 /** What stands at the end: how it looks with kubectl, and how to go on. */
 import { REQUESTED_AT } from '../src/api/legacy-restore-job.ts';
+import { operatorLog } from './environment.ts';
 import { only } from './samples.ts';
-import { operatorLog } from './stage.ts';
-import type { Story } from './story.ts';
+import type { Demo } from './script.ts';
 
 /** The real output of kubectl, as a person would see it. */
-export async function showResult({ stage, samples, screen }: Story): Promise<void> {
+export async function showResult({ environment, samples, screen }: Demo): Promise<void> {
   const { name } = only(samples.running.jobs);
   for (const args of [
     ['get', 'lrj', '-o', 'wide'],
     ['describe', 'lrj', name],
   ]) {
-    screen.print(`\n$ kubectl ${args.join(' ')}\n${await stage.kubectl(...args)}`);
+    screen.print(`\n$ kubectl ${args.join(' ')}\n${await environment.kubectl(...args)}`);
   }
 }
 
-/** How the same is had on a cluster of one's own. */
-export function showOwnCluster({ samples, screen }: Story): void {
+/** How to get the same on a cluster of one's own. */
+export function showOwnCluster({ samples, screen }: Demo): void {
   const { name } = only(samples.running.jobs);
   screen.print(`
 On your own cluster, with your kubeconfig and from this checkout:
@@ -31,9 +31,9 @@ On your own cluster, with your kubeconfig and from this checkout:
 }
 
 /** What can be done with everything that is left up. */
-export function showWhatToTry({ stage, samples, screen }: Story): void {
+export function showWhatToTry({ environment, samples, screen }: Demo): void {
   const { name } = only(samples.running.jobs);
-  const { kubeconfig, kubectl } = stage.controlPlane;
+  const { kubeconfig, kubectl } = environment.controlPlane;
   screen.print(`
 Everything stays up until Ctrl-C. In another terminal:
 
@@ -46,7 +46,7 @@ Everything stays up until Ctrl-C. In another terminal:
   kubectl annotate lrj ${name} ${REQUESTED_AT}="$(date)" --overwrite     # asks Atlas now
   kubectl patch lrj ${name} --type=merge -p '{"spec":{"suspend":true}}'
   kubectl get events --field-selector involvedObject.kind=LegacyRestoreJob
-  curl ${stage.operatorUrl}/metrics
-  tail -f ${operatorLog(stage.controlPlane)}
+  curl ${environment.operator.url}/metrics
+  tail -f ${operatorLog(environment.controlPlane)}
 `);
 }

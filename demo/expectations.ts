@@ -1,33 +1,34 @@
-/** How everything is to be at the end of the story. */
+/** How everything is to be at the end of the demo. */
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
+import { OPERATOR } from '../test/support/installation.ts';
 import { conditionOf, type Resource } from './resources.ts';
 import { only, type Samples } from './samples.ts';
 import { BATCH_ID } from './scenario.ts';
-import { type Story, secretKeys } from './story.ts';
+import { type Demo, secretKeys } from './script.ts';
 
 /** Compares everything with what it should be; each problem is a sentence that says both. */
-export async function findProblems(story: Story): Promise<readonly string[]> {
+export async function findProblems(demo: Demo): Promise<readonly string[]> {
   for (let tries = 1; ; tries += 1) {
-    const problems = await compare(story);
+    const problems = await compare(demo);
     if (problems.length === 0 || tries === TRIES) return problems;
     // Events and the audit log are written behind what they tell of.
-    await delay(500, undefined, { signal: story.signal });
+    await delay(500, undefined, { signal: demo.signal });
   }
 }
 
 const TRIES = 10;
 
-async function compare(story: Story): Promise<readonly string[]> {
+async function compare(demo: Demo): Promise<readonly string[]> {
   const beside = await Promise.all([
-    batchProblems(story),
-    eventProblems(story),
-    deliverySecretProblems(story),
-    secrecyProblems(story),
-    permissionProblems(story),
+    batchProblems(demo),
+    eventProblems(demo),
+    deliverySecretProblems(demo),
+    secrecyProblems(demo),
+    permissionProblems(demo),
   ]);
-  return [...resourceProblems(story), ...beside.flat()];
+  return [...resourceProblems(demo), ...beside.flat()];
 }
 
 // The resources
@@ -74,7 +75,7 @@ const expectedFacts = (samples: Samples): ReadonlyMap<string, Facts> =>
     [only(samples.deliverySecret.jobs).name, IN_A_SECRET],
   ]);
 
-function resourceProblems({ samples, resources }: Story): string[] {
+function resourceProblems({ samples, resources }: Demo): string[] {
   return [...expectedFacts(samples)].flatMap(([name, expected]) => {
     const resource = resources.get(name);
     if (resource === undefined) return [`${name} does not exist`];
@@ -109,9 +110,9 @@ function differences(
 
 // What stands beside the resources
 
-async function batchProblems({ stage, samples }: Story): Promise<string[]> {
+async function batchProblems({ environment, samples }: Demo): Promise<string[]> {
   const selector = `--field-selector=status.batchId=${BATCH_ID}`;
-  const output = await stage.kubectl('get', 'lrj', selector, '--output=jsonpath={.items[*].metadata.name}');
+  const output = await environment.kubectl('get', 'lrj', selector, '--output=jsonpath={.items[*].metadata.name}');
   const names = samples.batch.jobs.map((job) => job.name).join(' ');
   return differences(`kubectl get lrj ${selector}`, { names }, { names: output });
 }
@@ -120,13 +121,15 @@ const EventList = z.object({
   items: z.array(z.object({ reason: z.string(), regarding: z.object({ name: z.string() }) })),
 });
 
-async function eventProblems({ stage, samples }: Story): Promise<string[]> {
+async function eventProblems({ environment, samples }: Demo): Promise<string[]> {
   const expected: readonly (readonly [name: string, reasons: readonly string[]])[] = [
     [only(samples.running.jobs).name, ['JobInProgress', 'JobFinished', 'DownloadReady']],
     [only(samples.wrongCredentials.jobs).name, ['Unauthorized', 'JobFetched', 'JobFinished']],
     [only(samples.expired.jobs).name, ['DownloadExpired']],
   ];
-  const { items } = EventList.parse(JSON.parse(await stage.kubectl('get', 'events.events.k8s.io', '--output=json')));
+  const { items } = EventList.parse(
+    JSON.parse(await environment.kubectl('get', 'events.events.k8s.io', '--output=json')),
+  );
   return expected.flatMap(([name, reasons]) => {
     const told = items.filter(({ regarding }) => regarding.name === name).map(({ reason }) => reason);
     return reasons
@@ -135,23 +138,23 @@ async function eventProblems({ stage, samples }: Story): Promise<string[]> {
   });
 }
 
-async function deliverySecretProblems({ stage, samples }: Story): Promise<string[]> {
+async function deliverySecretProblems({ environment, samples }: Demo): Promise<string[]> {
   const { deliverySecretName: name = '' } = only(samples.deliverySecret.jobs);
-  const keys = (await secretKeys(stage, name)).toSorted().join(', ');
+  const keys = (await secretKeys(environment, name)).toSorted().join(', ');
   return differences(`Secret ${name}`, { keys: 'authHeader, authValue, url, urlV2' }, { keys });
 }
 
 const DeliverySecret = z.object({ data: z.object({ authValue: z.string() }) });
 
 /** Neither a resource nor the log may hold what opens a download. */
-async function secrecyProblems({ stage, samples }: Story): Promise<string[]> {
+async function secrecyProblems({ environment, samples }: Demo): Promise<string[]> {
   const { deliverySecretName: name = '' } = only(samples.deliverySecret.jobs);
-  const secret = DeliverySecret.parse(JSON.parse(await stage.kubectl('get', 'secret', name, '--output=json')));
+  const secret = DeliverySecret.parse(JSON.parse(await environment.kubectl('get', 'secret', name, '--output=json')));
   const authValue = Buffer.from(secret.data.authValue, 'base64').toString();
   const { privateApiKey } = only(samples.credentials.secrets);
   const places: readonly (readonly [place: string, content: string])[] = [
-    ['a resource', await stage.kubectl('get', 'lrj', '--output=json')],
-    ["the operator's log", JSON.stringify(stage.operator.log) + stage.operator.otherOutput()],
+    ['a resource', await environment.kubectl('get', 'lrj', '--output=json')],
+    ["the operator's log", JSON.stringify(environment.operator.log) + environment.operator.otherOutput()],
   ];
   return places.flatMap(([place, content]) => [
     ...(content.includes(authValue) ? [`${place} holds the authValue of a download`] : []),
@@ -167,11 +170,11 @@ const AuditEvent = z.object({
 });
 
 /** The operator is given exactly what it uses: nothing may have been refused to it. */
-async function permissionProblems({ stage }: Story): Promise<string[]> {
-  const lines = (await readFile(stage.controlPlane.auditLog, 'utf8')).split('\n');
+async function permissionProblems({ environment }: Demo): Promise<string[]> {
+  const lines = (await readFile(environment.controlPlane.auditLog, 'utf8')).split('\n');
   // The last one is empty, or still being written.
   const events = lines.slice(0, -1).map((line) => AuditEvent.parse(JSON.parse(line)));
   return events
-    .filter(({ user, responseStatus }) => user.username === stage.operatorUser && responseStatus?.code === 403)
+    .filter(({ user, responseStatus }) => user.username === OPERATOR.user && responseStatus?.code === 403)
     .map(({ verb, requestURI }) => `the API server refused the operator to ${verb} ${requestURI}`);
 }

@@ -35,7 +35,7 @@ export interface Resources {
   readonly run: () => Promise<never>;
 }
 
-/** Longer than anything in the story takes. */
+/** Longer than anything in the demo takes. */
 const PATIENCE_MS = 60_000;
 const PERIOD_MS = 500;
 

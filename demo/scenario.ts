@@ -20,7 +20,7 @@ export const BATCH_ID = '5c1e0a9e80eef5354c2b6a10';
 
 /**
  * The operator asks every 10 s ± 10 %: the second answer comes after 9 to 11 s, the third after 18 to 22 s, the fourth
- * after 27 to 33 s. Changes lie between these, so that the story goes the same way every time.
+ * after 27 to 33 s. Changes lie between these, so that the demo goes the same way every time.
  */
 const BETWEEN = { firstAndSecond: 5_000, secondAndThird: 14_000, thirdAndFourth: 24_500 } as const;
 

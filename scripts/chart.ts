@@ -4,7 +4,7 @@
  */
 import { load } from 'js-yaml';
 import * as z from 'zod';
-import { table } from './pages.ts';
+import { markdownTable } from './markdown-table.ts';
 
 /** A value of values.yaml that has a comment. */
 export interface ChartValue {
@@ -40,7 +40,7 @@ export function chartReadme(readme: string, valuesYaml: string): string {
   ]);
   const [begin, end] = [readme.indexOf(TABLE.begin), readme.indexOf(TABLE.end)];
   if (begin < 0 || end < begin) throw new Error(`the README of the chart lacks ${TABLE.begin} or ${TABLE.end}`);
-  const text = table(['value', 'default', 'meaning'], rows);
+  const text = markdownTable(['value', 'default', 'meaning'], rows);
   return `${readme.slice(0, begin + TABLE.begin.length)}\n\n${text}\n\n${readme.slice(end)}`;
 }
 

@@ -1,4 +1,4 @@
-/** What the peers in TypeScript share: a lean Digest client, and the status that every contestant writes. */
+/** What the peers in TypeScript share: a lean Digest client, and the status that every subject writes. */
 import { createHash, randomBytes } from 'node:crypto';
 import { type Dispatcher, request } from 'undici';
 
@@ -102,7 +102,7 @@ export function createAtlas(
 /** The status after an answer; conditions keep their time while their status stays. */
 export function statusAfter(answer: Answer, { metadata, status }: Resource): Status {
   const { generation } = metadata;
-  const verdicts = [
+  const conditions = [
     answer.statusName === 'FINISHED'
       ? { type: 'Ready', status: 'True', reason: 'JobFinished', message: 'Atlas finished the restore job.' }
       : { type: 'Ready', status: 'False', reason: 'JobInProgress', message: 'The restore job is running at Atlas.' },
@@ -112,10 +112,10 @@ export function statusAfter(answer: Answer, { metadata, status }: Resource): Sta
   return {
     ...answer,
     observedGeneration: generation,
-    conditions: verdicts.map((verdict) => {
-      const before = status?.conditions?.find(({ type }) => type === verdict.type);
-      const lastTransitionTime = before?.status === verdict.status ? before.lastTransitionTime : now;
-      return { ...verdict, lastTransitionTime, observedGeneration: generation };
+    conditions: conditions.map((condition) => {
+      const before = status?.conditions?.find(({ type }) => type === condition.type);
+      const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : now;
+      return { ...condition, lastTransitionTime, observedGeneration: generation };
     }),
   };
 }

@@ -22,7 +22,10 @@ export const ApiError = z.object({
     .meta({ description: "Atlas's name for the error; of the Kubernetes API server, the reason of its Status." })
     .exactOptional(),
   reason: z.string().meta({ description: 'Phrase that belongs to the HTTP status code.' }).exactOptional(),
-  detail: z.string().meta({ description: 'The error in words, or the cause where there was no response.' }).exactOptional(),
+  detail: z
+    .string()
+    .meta({ description: 'The error in words, or the cause where there was no response.' })
+    .exactOptional(),
   parameters: z
     .array(z.string())
     .meta({ description: 'What the detail is about, such as ids and names, as strings.' })

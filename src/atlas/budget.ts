@@ -4,7 +4,7 @@
  */
 import type { ApiError } from '../api/api-error.ts';
 
-export type Admission =
+type Admission =
   | { readonly admitted: true }
   /** `pause`: what Atlas asked for; undefined when only the client-side limit is used up. */
   | { readonly admitted: false; readonly pause: BudgetPause | undefined };

@@ -8,9 +8,9 @@ import { type BudgetPause, type BudgetUsage, createBudgets } from './budget.ts';
 import { type AtlasCredentials, credentialsKey } from './credentials.ts';
 import { createDigestAuthentication } from './digest-authentication.ts';
 import { AtlasError } from './errors.ts';
-import { readRestoreJobResponse } from './response.ts';
 import { createSend, type HttpRequest, type Send } from './http.ts';
 import { createOAuthAuthentication, type TokenResult } from './oauth.ts';
+import { readRestoreJobResponse } from './response.ts';
 
 /** What names a restore job at Atlas. */
 export interface RestoreJobRef {
@@ -49,12 +49,7 @@ export interface FetchOptions {
 
 export interface AtlasClient {
   /** Fetches a restore job. `waiter` names the caller in the queue of the budget. */
-  readonly fetch: (
-    ref: RestoreJobRef,
-    credentials: AtlasCredentials,
-    waiter: string,
-    options?: FetchOptions,
-  ) => Fetch;
+  readonly fetch: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string, options?: FetchOptions) => Fetch;
   /** A place in the queue of a budget that Atlas has just paused. */
   readonly wait: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string) => Waiting;
   /** Removes a waiter that is gone from the queues. */
@@ -146,11 +141,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
           ? await digest.authenticate(counted('digest'), request, credentials, key)
           : await oauth.authenticate(counted('serviceAccount'), request, credentials, key);
       noticeDeprecation(response.headers);
-      const result = readRestoreJobResponse(
-        response.status,
-        response.body,
-        retryAfterMs(response.headers, Date.now()),
-      );
+      const result = readRestoreJobResponse(response.status, response.body, retryAfterMs(response.headers, Date.now()));
       if (result instanceof AtlasError) throw result;
       budgets.succeeded(budget, rateLimitRemaining(response.headers));
       return result;

@@ -2,7 +2,7 @@
 import type { AtlasCredentials } from './credentials.ts';
 
 export const CREDENTIAL_KEYS = ['publicApiKey', 'privateApiKey', 'clientId', 'clientSecret'] as const;
-export type CredentialKey = (typeof CREDENTIAL_KEYS)[number];
+type CredentialKey = (typeof CREDENTIAL_KEYS)[number];
 
 /** What problems call the keys in one place, such as `variable` and `MONGODB_ATLAS_CLIENT_ID`. */
 export interface KeyNames extends Readonly<Record<CredentialKey, string>> {

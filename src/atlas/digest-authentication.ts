@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { AtlasCredentials } from './credentials.ts';
 import { chooseChallenge, type DigestChallenge, digestAuthorization } from './digest.ts';
-import type { HttpResponse, HttpRequest, Send } from './http.ts';
+import type { HttpRequest, HttpResponse, Send } from './http.ts';
 
 type ApiKey = Extract<AtlasCredentials, { kind: 'apiKey' }>;
 
@@ -25,7 +25,12 @@ const MAX_CHALLENGES = 2;
 export function createDigestAuthentication(): DigestAuthentication {
   const nonces = new LRUCache<string, Nonce>({ max: MAX_NONCES });
 
-  async function authenticate(send: Send, request: HttpRequest, credentials: ApiKey, key: string): Promise<HttpResponse> {
+  async function authenticate(
+    send: Send,
+    request: HttpRequest,
+    credentials: ApiKey,
+    key: string,
+  ): Promise<HttpResponse> {
     const known = nonces.get(key);
     let response = await send(known === undefined ? request : authorized(request, credentials, known));
     for (let challenges = 0; response.status === 401 && challenges < MAX_CHALLENGES; challenges++) {

@@ -5,8 +5,8 @@ import type { AtlasErrorKind } from '../api/api-error.ts';
 import { retryAfterMs } from '../net/retry-after.ts';
 import type { AtlasCredentials } from './credentials.ts';
 import { AtlasError } from './errors.ts';
-import { readTokenError } from './response.ts';
 import type { HttpRequest, HttpResponse, Send } from './http.ts';
+import { readTokenError } from './response.ts';
 
 type ServiceAccount = Extract<AtlasCredentials, { kind: 'serviceAccount' }>;
 
@@ -199,7 +199,8 @@ function tokenFetch(send: Send, now: () => number) {
     init: { readonly body?: URLSearchParams | undefined; readonly headers: Record<string, string> },
   ): Promise<Response> => {
     const response = await send({ method: 'POST', url, headers: init.headers, body: init.body?.toString() ?? '' });
-    if (response.status === 200) return new Response(response.body, { headers: { 'content-type': 'application/json' } });
+    if (response.status === 200)
+      return new Response(response.body, { headers: { 'content-type': 'application/json' } });
     throw readTokenError(response.status, response.body, retryAfterMs(response.headers, now()));
   };
 }

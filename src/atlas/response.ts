@@ -3,9 +3,9 @@
  * unusable. What cannot be mirrored is dropped and named.
  */
 import * as z from 'zod';
-import { parseJson } from '../net/json.ts';
 import type { ApiError } from '../api/api-error.ts';
 import { RestoreJob, type RestoreJobResponse } from '../api/restore-job.ts';
+import { parseJson } from '../net/json.ts';
 import { AtlasError, errorFromResponse } from './errors.ts';
 
 /** Status keeps this many hashes: etcd takes objects of at most 1.5 MiB. */
@@ -67,7 +67,12 @@ const SentApiError = z.object({
     .optional()
     .catch(undefined),
   badRequestDetail: z
-    .object({ fields: z.array(z.object({ field: text, description: text })).optional().catch(undefined) })
+    .object({
+      fields: z
+        .array(z.object({ field: text, description: text }))
+        .optional()
+        .catch(undefined),
+    })
     .optional()
     .catch(undefined),
 });

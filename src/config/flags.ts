@@ -30,7 +30,7 @@ export interface FlagDescription {
   readonly description: string;
 }
 
-export interface FlagsRead<Shape extends z.ZodRawShape> {
+interface FlagsRead<Shape extends z.ZodRawShape> {
   /** Undefined when a value is wrong or missing. */
   readonly values: z.output<z.ZodObject<Shape>> | undefined;
   /** The texts that were given, checked or not. */

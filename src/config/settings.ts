@@ -2,7 +2,7 @@
 import * as z from 'zod';
 import { INTERVAL_BOUNDS } from '../api/legacy-restore-job.ts';
 import { describeFlags, type FlagDescription, flag, readFlags } from './flags.ts';
-import { baseUrl, bindAddress, duration, integer, namespaceList, objectName, boolean } from './values.ts';
+import { baseUrl, bindAddress, boolean, duration, integer, namespaceList, objectName } from './values.ts';
 
 /** A setting with the text that applies if it is not given; `shown` is how the documentation names that default. */
 const setting = <T>(schema: z.ZodType<T, string>, fallback: string, description: string, shown = fallback) =>
@@ -83,7 +83,7 @@ export const Settings = z.object({
 /** All settings, read and checked; times are in milliseconds. */
 export type Settings = Readonly<z.output<typeof Settings>>;
 
-export type SettingsResult =
+type SettingsResult =
   | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly problems: readonly string[] };
 
@@ -101,7 +101,7 @@ export function readSettings(
 }
 
 /** One setting as documentation and `--help` print it. */
-export type SettingDescription = FlagDescription & { readonly variable: string };
+type SettingDescription = FlagDescription & { readonly variable: string };
 
 /** All settings in the order of the documentation. */
 export const listSettings = (): readonly SettingDescription[] =>

@@ -3,7 +3,9 @@ import * as z from 'zod';
 import { parseDuration } from '../api/duration.ts';
 
 /** `true` or `false`. */
-export const boolean = z.enum(['true', 'false'], { error: 'must be true or false' }).transform((text) => text === 'true');
+export const boolean = z
+  .enum(['true', 'false'], { error: 'must be true or false' })
+  .transform((text) => text === 'true');
 
 export const integer = (min: number, max: number) =>
   z

@@ -107,7 +107,10 @@ export function createController(options: ControllerOptions): Controller {
   /** What a worker does with a key. */
   async function work(key: string): Promise<void> {
     const job = cache.get(key);
-    if (job === undefined) return forget(key);
+    if (job === undefined) {
+      forget(key);
+      return;
+    }
     const begunAt = performance.now();
     let result: Reconciled['result'] = 'error';
     try {
@@ -123,7 +126,10 @@ export function createController(options: ControllerOptions): Controller {
 
   function followUp(key: string, { result, requeueAfter, changes }: Reconciled): void {
     // Deleted meanwhile: the reconcile may have put it into queues that its deletion had already taken it out of.
-    if (cache.get(key) === undefined) return forget(key);
+    if (cache.get(key) === undefined) {
+      forget(key);
+      return;
+    }
     for (const change of changes) onChange(change);
     if (requeueAfter === undefined) return;
     if (result === 'error') metrics.retries.inc(BY_QUEUE);

@@ -12,7 +12,7 @@ export interface CredentialsWatch {
   readonly stop: () => void;
 }
 
-export interface CredentialsWatchOptions {
+interface CredentialsWatchOptions {
   readonly reader: CredentialsReader;
   /** Told once for each resource whose credentials have changed. */
   readonly onChanged: (key: string) => void;

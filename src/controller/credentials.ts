@@ -21,10 +21,7 @@ export type CredentialsSource =
 export type CredentialsResult = {
   /** Changes whenever the content may have changed. */
   readonly version: string;
-} & (
-  | { readonly ok: true; readonly credentials: AtlasCredentials }
-  | { readonly ok: false; readonly failure: Failure }
-);
+} & ({ readonly ok: true; readonly credentials: AtlasCredentials } | { readonly ok: false; readonly failure: Failure });
 
 export interface CredentialsReader {
   readonly sourceOf: (job: LegacyRestoreJob) => CredentialsSource;
@@ -94,7 +91,9 @@ async function readSource(client: KubeClient, source: CredentialsSource): Promis
     case 'none':
       return {
         version: 'none',
-        ...invalid('spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace'),
+        ...invalid(
+          'spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace: name a Secret there',
+        ),
       };
   }
 }

@@ -115,7 +115,15 @@ const refused = (
   { status, reason: statusReason, statusMessage }: KubeError,
 ): Delivered => ({
   kind: 'failed',
-  failure: { origin: 'kubernetes', reason, verb: 'write', object: secretId(name), code: status, statusReason, statusMessage },
+  failure: {
+    origin: 'kubernetes',
+    reason,
+    verb: 'write',
+    object: secretId(name),
+    code: status,
+    statusReason,
+    statusMessage,
+  },
 });
 
 const secretId = ({ namespace, name }: SecretName): string => `Secret ${namespace}/${name}`;

@@ -9,7 +9,7 @@ import { missingFields, neededSchema, Schema } from '../api/schema-fields.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 
-export interface SchemaCheckOptions {
+interface SchemaCheckOptions {
   readonly client: KubeClient;
   readonly log: Logger;
   /** Version of the operator, for the remedy. */

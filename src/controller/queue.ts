@@ -8,9 +8,9 @@
 export type Priority = 'fresh' | 'due';
 
 /** Reconciles one key. */
-export type Reconcile = (key: string) => Promise<void>;
+type Reconcile = (key: string) => Promise<void>;
 
-export interface QueueOptions {
+interface QueueOptions {
   readonly concurrency: number;
   /** Told of the ways of the keys, for metrics. */
   readonly observer?: QueueObserver;

@@ -149,7 +149,12 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   }
 
   /** Events and the log line follow a status that is written, never one that is not. */
-  function emit({ outcome, log, durationMs }: Observed, job: LegacyRestoreJob, result: ReconcileResult, state: KeyState) {
+  function emit(
+    { outcome, log, durationMs }: Observed,
+    job: LegacyRestoreJob,
+    result: ReconcileResult,
+    state: KeyState,
+  ) {
     state.failures = result.failures;
     state.writeFailed = false;
     for (const event of result.events) events.record(objectReference(job), event);

@@ -137,7 +137,9 @@ async function readSecret(secret: SecretName, client: KubeClient): Promise<Crede
   const called = `Secret ${secret.namespace}/${secret.name}`;
   try {
     const read = readCredentialsData((await getSecret(client, secret)).data);
-    return read.ok ? read : { ok: false, problem: `${called} ${read.problem}. ${remedyOf('SecretInvalid', undefined, 'command')}` };
+    return read.ok
+      ? read
+      : { ok: false, problem: `${called} ${read.problem}. ${remedyOf('SecretInvalid', undefined, 'command')}` };
   } catch (error) {
     if (hasStatus(error, 404))
       return { ok: false, problem: `${called} does not exist. ${remedyOf('SecretNotFound', undefined, 'command')}` };

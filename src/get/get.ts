@@ -17,7 +17,7 @@ import { printJob, remarks } from './print.ts';
 import { createWatchDisplay, type Screen, watchJob } from './watch.ts';
 
 /** What the command has of its process. */
-export interface GetProcess {
+interface GetProcess {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Screen;
   readonly stderr: Screen;

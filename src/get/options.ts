@@ -21,7 +21,7 @@ export interface GetOptions {
   readonly until: { readonly kind: 'fetched' } | { readonly kind: 'ended'; readonly intervalMs: number };
 }
 
-export type GetOptionsResult =
+type GetOptionsResult =
   | { readonly kind: 'options'; readonly options: GetOptions }
   | { readonly kind: 'problems'; readonly problems: readonly string[] }
   | { readonly kind: 'help' };

@@ -86,9 +86,7 @@ function deliveryRows(
 function hashRows({ job }: RestoreJobResponse): readonly Row[] {
   const hashes = job.hashes ?? [];
   if (hashes.length === 0)
-    return isDownload(job) && hasUrl(job)
-      ? [['hash', 'not yet: Atlas tells it once the file was downloaded']]
-      : [];
+    return isDownload(job) && hasUrl(job) ? [['hash', 'not yet: Atlas tells it once the file was downloaded']] : [];
   const rows = hashes
     .slice(0, MOST_HASHES)
     .flatMap(({ typeName = 'hash', hash = 'not told', fileName = '' }) =>
@@ -150,8 +148,7 @@ function afterFinish(response: RestoreJobResponse, options: TextOptions): readon
   const { job } = response;
   const { delivery } = job;
   if (delivery === undefined) return ['Atlas names no delivery yet. Ask again later.'];
-  if (!isDownload(job))
-    return ['There is nothing to download: Atlas brings the data to its target itself.'];
+  if (!isDownload(job)) return ['There is nothing to download: Atlas brings the data to its target itself.'];
   switch (deliveryState(delivery)) {
     case 'ready':
       return (expiresAt(delivery) ?? Number.POSITIVE_INFINITY) <= options.now

@@ -38,7 +38,7 @@ export interface KubeClient {
 }
 
 /** One request to the API server, for metrics. */
-export interface KubeRequestRecord {
+interface KubeRequestRecord {
   /** The HTTP method, or WATCH. */
   readonly method: KubeRequest['method'] | 'WATCH';
   /** HTTP status; 0 when no response came. */
@@ -46,7 +46,7 @@ export interface KubeRequestRecord {
   readonly durationMs: number;
 }
 
-export interface KubeClientOptions {
+interface KubeClientOptions {
   /** Loads the configuration; called again when the API server no longer accepts what was loaded. */
   readonly load?: () => KubeConfig;
   readonly userAgent: string;

@@ -30,18 +30,21 @@ export interface EventRecorder {
   readonly drain: () => Promise<void>;
 }
 
-export interface EventRecorderOptions {
+interface EventRecorderOptions {
   readonly client: KubeClient;
   /** Gives up what is not written yet. */
   readonly signal: AbortSignal;
+  /** Name of the controller, qualified as a label's, such as `example.org/some-operator`. */
+  readonly controller: string;
   /** Name of this process among its replicas. */
   readonly instance: string;
+  /** What the controller does with the objects, in one CamelCase word. */
+  readonly action: string;
   readonly onWritten?: () => void;
   readonly onFailed: (error: unknown) => void;
   readonly now?: () => number;
 }
 
-const CONTROLLER = 'atlasrestore.dev/legacy-restore-operator';
 /** The same event again within this time is counted in a series, as client-go does. */
 const SERIES_MS = 6 * 60_000;
 /** Series remembered; those that were used least recently are forgotten first. */
@@ -62,7 +65,9 @@ interface Series {
 export function createEventRecorder({
   client,
   signal,
+  controller,
   instance,
+  action,
   onWritten,
   onFailed,
   now = Date.now,
@@ -125,9 +130,9 @@ export function createEventRecorder({
       kind: 'Event',
       metadata: { name, namespace: about.namespace },
       eventTime: kubeMicroTime(now()),
-      reportingController: CONTROLLER,
+      reportingController: controller,
       reportingInstance: instance.slice(0, 128),
-      action: 'Mirror',
+      action,
       type: event.type,
       reason: event.reason,
       note: boundedBytes(event.note, MAX_NOTE_BYTES),

@@ -15,7 +15,7 @@ import type { KubeClient } from './client.ts';
 import { hasStatus } from './errors.ts';
 import { kubeMicroTime } from './time.ts';
 
-export interface LeaseOptions {
+interface LeaseOptions {
   readonly client: KubeClient;
   readonly namespace: string;
   readonly name: string;
@@ -26,7 +26,7 @@ export interface LeaseOptions {
 }
 
 /** Milliseconds. */
-export interface LeaseTimings {
+interface LeaseTimings {
   readonly duration: number;
   readonly renewDeadline: number;
   readonly retryPeriod: number;

@@ -11,7 +11,7 @@ import {
 } from './reflector.ts';
 import { createWatchLog, type WatchedResource, type WatchLog } from './watch-log.ts';
 
-export interface MultiNamespaceCacheOptions<T extends CachedObject> {
+interface MultiNamespaceCacheOptions<T extends CachedObject> {
   readonly client: KubeClient;
   readonly log: Logger;
   /** Those that are listed and watched; all namespaces, with one reflector, when empty. */
@@ -25,7 +25,7 @@ export interface MultiNamespaceCacheOptions<T extends CachedObject> {
 }
 
 /** Told of what the cache does, for metrics and for whoever must look again. */
-export interface CacheObserver {
+interface CacheObserver {
   /** A list is complete: how it was read, and how many objects the newest lists of all namespaces have together. */
   readonly listed: (kind: ListKind, objects: number) => void;
   /** Something interrupted listing or watching. */

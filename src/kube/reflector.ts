@@ -35,7 +35,7 @@ export type ListKind = 'watch_list' | 'paged';
 
 export type WatchCause = 'list' | 'watch' | 'expired' | 'stalled';
 
-export interface ReflectorOptions<T extends CachedObject> {
+interface ReflectorOptions<T extends CachedObject> {
   readonly client: KubeClient;
   /** Path of the collection, such as `/apis/atlasrestore.dev/v1/legacyrestorejobs`. */
   readonly path: string;

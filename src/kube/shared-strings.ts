@@ -1,6 +1,6 @@
 /**
- * Thousands of kept objects say the same things: reasons, messages, ids of projects and clusters. JSON.parse makes each
- * of these strings anew; here the equal ones become one.
+ * Thousands of cached objects say the same things: reasons, messages, ids of projects and clusters. JSON.parse makes each
+ * of these strings newly; here the equal ones become one.
  */
 
 /** Strings that are remembered. One that falls out costs a copy, nothing else. */

@@ -2,7 +2,7 @@
  * The conditions, as one declaration: the polarity of each, when it is there, whose reasons it has and which facts it
  * follows from. Facts become a status and a reason here; messages.ts renders the sentence last.
  */
-import { type Condition, CONDITION_TYPES, type ConditionType } from '../api/legacy-restore-job.ts';
+import { CONDITION_TYPES, type Condition, type ConditionType } from '../api/legacy-restore-job.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import type { Content } from './content.ts';
 import type { Failure } from './failure.ts';

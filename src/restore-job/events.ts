@@ -1,7 +1,7 @@
 /** The events and the log line that go with a status that changed. */
 import { conditionOf, type Status } from '../api/legacy-restore-job.ts';
 import { printable } from '../api/printable.ts';
-import { entryOf, isReason, type Reason, REASONS } from './reasons.ts';
+import { entryOf, isReason, REASONS, type Reason } from './reasons.ts';
 
 /** An event of the API group events.k8s.io, without what it is about. */
 export interface EventContent {

@@ -79,8 +79,8 @@ function fetchedMessage({ content, sync }: Observation): string {
 }
 
 function unknownStatusMessage({ content }: Observation): string {
-  const { meaning, remedy } = entryOf('JobStatusUnknown');
-  return `${meaning} Atlas says: ${printable(content.statusName ?? 'nothing', MAX_NAME)}. ${String(remedy)}`;
+  const said = `Atlas says: ${printable(content.statusName ?? 'nothing', MAX_NAME)}.`;
+  return `${entryOf('JobStatusUnknown').meaning} ${said} ${remedyOf('JobStatusUnknown', undefined, 'resource')}`;
 }
 
 /** The time itself, not what is left of it: a message that counted down would be written at every reconcile. */

@@ -278,11 +278,7 @@ export const REASONS = {
     event: 'Warning',
     level: 'warn',
     exitCode: 6,
-    errorCodes: [
-      code(404, 'INVALID_CLUSTER_ID'),
-      code(404, 'CLUSTER_NOT_FOUND'),
-      code(404, 'CLUSTER_NAME_NOT_FOUND'),
-    ],
+    errorCodes: [code(404, 'INVALID_CLUSTER_ID'), code(404, 'CLUSTER_NOT_FOUND'), code(404, 'CLUSTER_NAME_NOT_FOUND')],
     meaning: 'Atlas has no such cluster in this project.',
     remedy: {
       resource: 'Check spec.clusterName and spec.groupId; the cluster may have been deleted.',
@@ -472,7 +468,8 @@ export const reasonsOf = (condition: ReasonEntry['condition']): readonly Reason[
 /** What a person does about a reason, more exactly where the error code tells more; empty where there is nothing to do. */
 export function remedyOf(reason: Reason, errorCode: string | undefined, audience: Audience): string {
   const remedy =
-    entryOf(reason).errorCodes?.find((candidate) => candidate.errorCode === errorCode)?.remedy ?? entryOf(reason).remedy;
+    entryOf(reason).errorCodes?.find((candidate) => candidate.errorCode === errorCode)?.remedy ??
+    entryOf(reason).remedy;
   return typeof remedy === 'string' ? remedy : remedy[audience];
 }
 

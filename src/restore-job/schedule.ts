@@ -1,6 +1,12 @@
 /** When a resource is reconciled next: the table of the documentation, as pure functions. */
 import { parseDuration } from '../api/duration.ts';
-import { conditionOf, INTERVAL_BOUNDS, type LegacyRestoreJob, type Spec, type Status } from '../api/legacy-restore-job.ts';
+import {
+  conditionOf,
+  INTERVAL_BOUNDS,
+  type LegacyRestoreJob,
+  type Spec,
+  type Status,
+} from '../api/legacy-restore-job.ts';
 import { type Content, contentOf } from './content.ts';
 import { entryOf, type FailureReason, type Reason } from './reasons.ts';
 import { deliveryState, expiresAt, hasUrl, isAutomatedRestore, jobState, timeOf } from './state.ts';
@@ -64,12 +70,7 @@ export const canChange = (status: Status, now: number): boolean =>
   requeueAfterFetch(knowledgeOf(status, now), MINUTE_MS, now, () => 0) !== undefined;
 
 /** The next reconcile after a fetch. */
-export function requeueAfterFetch(
-  knowledge: Knowledge,
-  interval: number,
-  now: number,
-  random: Random,
-): RequeueAfter {
+export function requeueAfterFetch(knowledge: Knowledge, interval: number, now: number, random: Random): RequeueAfter {
   const jittered = (ms: number): number => ms * (1 - JITTER + random() * 2 * JITTER);
   switch (jobState(knowledge.content)) {
     case 'running':

@@ -1,5 +1,4 @@
 /** The election of the leader, the one replica that reconciles, and what it means for writing. */
-
 import type { KubeClient } from '../kube/client.ts';
 import { createLeaderElection, type LeaderElection } from '../kube/lease.ts';
 import { errorFields } from '../telemetry/log.ts';

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
-import { API_VERSION, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
+import { API_VERSION, GROUP, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Controller, createController } from '../controller/controller.ts';
@@ -174,7 +174,9 @@ function createEvents(
   return createEventRecorder({
     client,
     signal,
+    controller: `${GROUP}/legacy-restore-operator`,
     instance,
+    action: 'Mirror',
     onWritten: () => metrics.events.inc({ result: 'written' }),
     onFailed: (error) => {
       metrics.events.inc({ result: 'failed' });

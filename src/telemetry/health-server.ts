@@ -2,7 +2,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 
 /** What keeps a probe from succeeding, one sentence each; none means that it succeeds. */
-export type Probe = () => readonly string[];
+type Probe = () => readonly string[];
 
 export interface HealthServerOptions {
   readonly address: { readonly host: string; readonly port: number };

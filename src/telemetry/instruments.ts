@@ -1,7 +1,7 @@
 /** prom-client's instruments, made from the entries of a table that documentation and tests read too. */
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 
-export interface Label<L extends string = string> {
+interface Label<L extends string = string> {
   readonly name: L;
   /** Every value that it can have; absent where those are not the operator's own, such as versions. */
   readonly values?: readonly string[];
@@ -23,7 +23,7 @@ export interface MetricEntry<L extends string = string> {
 export type MetricTable = Readonly<Record<string, MetricEntry>>;
 
 /** The instrument of an entry; the names of its labels are checked where it is used. */
-export type Instrument<E extends MetricEntry> =
+type Instrument<E extends MetricEntry> =
   E extends MetricEntry<infer L>
     ? { readonly counter: Counter<L>; readonly gauge: Gauge<L>; readonly histogram: Histogram<L> }[E['type']]
     : never;

@@ -1,7 +1,7 @@
 /** SIGUSR2 switches between the configured level of the log and debug, without a restart. */
 import type { Logger, LogLevel } from './log.ts';
 
-export interface LevelSwitch {
+interface LevelSwitch {
   /** From now on the signal changes this log, whose level is the configured one. */
   readonly attach: (log: Logger, configured: LogLevel) => void;
 }

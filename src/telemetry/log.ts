@@ -7,7 +7,7 @@ export type { Logger } from 'pino';
 
 export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error';
 
-export interface LogOptions {
+interface LogOptions {
   readonly level: LogLevel;
   readonly format: 'json' | 'pretty';
   readonly version: string;

@@ -3,8 +3,8 @@
  * the thing is the same. The page in docs/ is generated from the table, and tests compare it with a real scrape.
  */
 import { Registry } from 'prom-client';
-import { reasonsOf } from '../restore-job/reasons.ts';
 import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../api/restore-job.ts';
+import { reasonsOf } from '../restore-job/reasons.ts';
 import { createInstruments, type Instruments, type MetricTable } from './instruments.ts';
 
 /** The value of the labels `controller` and `name`. */

@@ -27,7 +27,7 @@ const LoggedRequest = z.object({
 export interface Atlas {
   /** The certificate of the authority, as PEM text. */
   readonly caPem: string;
-  /** Starts the simulator anew with these jobs and, where none are given, the usual API key; the jobs' times begin now. */
+  /** Restarts the simulator with these jobs and, where none are given, the usual API key; the jobs' times begin now. */
   readonly present: (scenario: ScenarioInput) => Promise<void>;
   /** What was asked since then, oldest first, without the requests that only fetch a nonce. */
   readonly requests: () => Promise<readonly LoggedRequest[]>;

@@ -1,5 +1,6 @@
 /** What the cluster tells of a failure: the first things that one would look at. */
 import * as z from 'zod';
+import { messageOf } from '../support/command.ts';
 import type { Cluster } from './cluster.ts';
 import { CommandError } from './commands.ts';
 import { logOf, operatorPods } from './operator.ts';
@@ -25,11 +26,11 @@ async function attempt(look: () => Promise<string>): Promise<string> {
   try {
     return (await look()).trim() || 'none';
   } catch (error) {
-    return Error.isError(error) ? error.message : String(error);
+    return messageOf(error);
   }
 }
 
-/** Each once: a fault that stays is told at every visit. */
+/** Each once: a fault that stays is logged at every reconcile. */
 async function complaints(cluster: Cluster): Promise<string> {
   const lines = new Set<string>();
   for (const pod of await operatorPods(cluster)) {

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { ATLAS_URL } from './atlas.ts';
 import { namespaceOf } from './namespaces.ts';
 import { OPERATOR, OPERATOR_NAMESPACE, OPERATOR_PODS, untilReady } from './operator.ts';
-import type { Stage } from './proof.ts';
+import type { Environment } from './test-case.ts';
 
 export const ROOT = path.join(import.meta.dirname, '../..');
 export const CHART = path.join(ROOT, 'charts/legacy-restore-operator');
@@ -18,7 +18,7 @@ export const VALUES = {
 } as const;
 
 /** The operator's namespace, which lets no pod in that Pod Security "restricted" refuses, and the simulator's authority in it. */
-export async function prepareNamespace({ cluster, atlas }: Stage): Promise<void> {
+export async function prepareNamespace({ cluster, atlas }: Environment): Promise<void> {
   const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
   await cluster.apply([
     namespaceOf(OPERATOR_NAMESPACE, labels),
@@ -33,7 +33,7 @@ export async function prepareNamespace({ cluster, atlas }: Stage): Promise<void>
 
 /** `helm install` or `helm upgrade` with the simulator's address and these values on top; waits until all pods are ready. */
 export async function helmRelease(
-  { cluster, folder }: Stage,
+  { cluster, folder }: Environment,
   command: 'install' | 'upgrade',
   { chart = CHART, values = {} }: { readonly chart?: string; readonly values?: object } = {},
 ): Promise<string> {
@@ -45,7 +45,7 @@ export async function helmRelease(
   return output;
 }
 
-export async function helmUninstall({ cluster }: Stage): Promise<void> {
+export async function helmUninstall({ cluster }: Environment): Promise<void> {
   await cluster.helm(['uninstall', OPERATOR, `--namespace=${OPERATOR_NAMESPACE}`, '--wait', '--timeout=120s']);
   // Helm does not wait for the pods of a Deployment that it has deleted.
   const pods = ['pods', `--selector=${OPERATOR_PODS}`, `--namespace=${OPERATOR_NAMESPACE}`];

@@ -2,6 +2,7 @@
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { findProgram } from '../interop/processes.ts';
+import { messageOf } from '../support/command.ts';
 import { ensureTools } from '../support/control-plane/tools.ts';
 import { ensureGoTools } from '../support/go-tools.ts';
 import { run } from './commands.ts';
@@ -39,8 +40,7 @@ async function findDocker(signal: AbortSignal): Promise<string> {
     return docker;
   } catch (error) {
     signal.throwIfAborted();
-    const reason = Error.isError(error) ? error.message : String(error);
-    throw new Error(`npm run e2e needs a Docker engine that answers: ${reason}`);
+    throw new Error(`npm run e2e needs a Docker engine that answers: ${messageOf(error)}`);
   }
 }
 

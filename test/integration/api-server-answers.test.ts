@@ -1,5 +1,5 @@
 /** What an API server and the way to it can do to list and watch, beyond broken connections (reflector.test.ts). */
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
@@ -7,9 +7,16 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { type ApiServerProxy, type RequestKind, startApiServerProxy } from '../support/api-server-proxy.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { base64 } from '../support/control-plane/credentials.ts';
-import { createEtcdClient } from '../support/etcd.ts';
+import { createEtcdClient, RESOURCE_PREFIX } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
-import { type Watched, type WatchOptions, watchResources, withoutWatchList } from '../support/watched-resources.ts';
+import { installCrds } from '../support/installation.ts';
+import {
+  type Watched,
+  type WatchOptions,
+  watcherKubeconfig,
+  watchResources,
+  withoutWatchList,
+} from '../support/watched-resources.ts';
 
 /** Of tests that say nothing else. */
 const NAMESPACE = 'default';
@@ -23,25 +30,9 @@ let slow: Promise<readonly Watched[]>;
 let hungPlugin: Promise<Watched>;
 beforeAll(async () => {
   controlPlane = await startControlPlane();
-  await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
-  await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
-  await controlPlane.kubectlRun([
-    'create',
-    'clusterrole',
-    'watcher',
-    '--verb=get,list,watch',
-    '--resource=legacyrestorejobs.atlasrestore.dev',
-  ]);
-  await controlPlane.kubectlRun([
-    'create',
-    'clusterrolebinding',
-    'watcher',
-    '--clusterrole=watcher',
-    '--serviceaccount=default:watcher',
-  ]);
+  await installCrds(controlPlane);
   await controlPlane.request('POST', '/api/v1/namespaces', { metadata: { name: SLOW } });
-  const kubeconfig = await readFile(await controlPlane.serviceAccountKubeconfig('default', 'watcher'), 'utf8');
-  token = Object(JSON.parse(kubeconfig)).users[0].user.token;
+  token = Object(JSON.parse(await watcherKubeconfig(controlPlane))).users[0].user.token;
   proxy = await startApiServerProxy(controlPlane.server, controlPlane.caPem);
   slowProxy = await startApiServerProxy(controlPlane.server, controlPlane.caPem);
   // They take most of a minute, in which the other tests run.
@@ -166,7 +157,7 @@ describe('an ERROR event', () => {
     expect(watched.paths.filter((each) => each.includes('sendInitialEvents'))).toHaveLength(1);
   });
 
-  test('in the stream of a list: it is listed anew', async () => {
+  test('in the stream of a list: it is listed again', async () => {
     const name = await create();
     proxy.next('list', () => ({ kind: 'error-event', code: 500 }));
     const watched = await watching();
@@ -187,13 +178,13 @@ describe('410 Gone', () => {
       return { kind: 'forward' };
     });
     refuse(it);
-    await eventually('it lists anew', () => expect(name).not.toBe(''));
+    await eventually('it lists again', () => expect(name).not.toBe(''));
     await sees(it, name);
     await eventually('the deletion is seen', () => expect(it.reflector.get(`${NAMESPACE}/${gone}`)).toBeUndefined());
     expect(it.interruptions.map(({ cause }) => cause)).toEqual(['expired']);
   }
 
-  test('as a status of a watch: all are listed anew, and nothing is lost', () =>
+  test('as a status of a watch: all are listed again, and nothing is lost', () =>
     relists(() => {
       proxy.next('watch', () => ({ kind: 'status', code: 410 }));
       proxy.endWatches();
@@ -203,7 +194,7 @@ describe('410 Gone', () => {
 });
 
 describe('the CA is renewed', () => {
-  test('in a pod: the file that the kubelet replaces is read anew', async () => {
+  test('in a pod: the file that the kubelet replaces is read again', async () => {
     const dir = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-pod-'));
     const mount = path.join(dir, 'var/run/secrets/kubernetes.io/serviceaccount');
     await mkdir(mount, { recursive: true });
@@ -226,7 +217,7 @@ describe('the CA is renewed', () => {
     }
   });
 
-  test('with a kubeconfig that holds it: the kubeconfig is read anew', async () => {
+  test('with a kubeconfig that holds it: the kubeconfig is read again', async () => {
     let current = kubeconfigOf(proxy);
     await afterRenewal(
       () => current,
@@ -255,7 +246,7 @@ describe('the CA is renewed', () => {
   }
 });
 
-test('a credential plugin that hangs is started anew', async () => {
+test('a credential plugin that hangs is started again', async () => {
   const watched = await hungPlugin;
   expect(watched.reflector.hasListed()).toBe(true);
   expect(watched.interruptions.map(({ error }) => String(error)).join()).toContain('did not come in time');
@@ -353,7 +344,7 @@ test('a real 410: the API server was away for longer than etcd remembers', async
   const template = await create();
   await sees(watched, template);
   const etcd = createEtcdClient(controlPlane.etcdUrl);
-  const key = (name: string): string => `/registry/atlasrestore.dev/legacyrestorejobs/${NAMESPACE}/${name}`;
+  const key = (name: string): string => `${RESOURCE_PREFIX}${NAMESPACE}/${name}`;
   const { promise: back, resolve: isBack } = Promise.withResolvers<void>();
   proxy.next('watch', () => back.then(() => ({ kind: 'forward' })));
   await controlPlane.killApiServer('SIGKILL');

@@ -10,6 +10,7 @@ import { customResourceDefinition } from '../../src/api/crd.ts';
 import { Spec } from '../../src/api/legacy-restore-job.ts';
 import { listSettings, readSettings, type Settings } from '../../src/config/settings.ts';
 import { STOP_MS } from '../../src/run/run.ts';
+import { listen } from '../support/listen.ts';
 import {
   CHART,
   DEFAULT_RELEASE,
@@ -96,7 +97,7 @@ describe('a wrong value is refused by its name', () => {
     ['an unknown value', { replicas: 3 }, "additional properties 'replicas' not allowed"],
     ['an unknown setting', { settings: { interval: '1m' } }, "at '/settings': additional properties 'interval'"],
     ['text for a number', { replicaCount: 'two' }, "at '/replicaCount': got string, want integer"],
-    ['text for a truth', { crds: { install: 'no' } }, "at '/crds/install': got string, want boolean"],
+    ['text for a boolean', { crds: { install: 'no' } }, "at '/crds/install': got string, want boolean"],
     ['a number for a tag', { image: { tag: 26 } }, "at '/image/tag': got number, want string"],
     ['half a digest', { image: { digest: 'sha256:12' } }, "at '/image/digest': 'sha256:12' does not match"],
     ['no duration', { settings: { atlasTimeout: 'soon' } }, "at '/settings/atlasTimeout': 'soon' does not match"],
@@ -305,7 +306,7 @@ describe('objects that belong together', () => {
     expect(environmentOf(manifests)['HTTP_BIND_ADDRESS']).toBe(':9090');
   });
 
-  test('a pod has the time that a stop takes: visits under way, two requests for the Lease, a reserve', async () => {
+  test('a pod has the time that a stop takes: reconciles under way, two requests for the Lease, a reserve', async () => {
     const { terminationGracePeriodSeconds } = deploymentOf(await helmTemplate()).spec.template.spec;
     expect(terminationGracePeriodSeconds * 1_000).toBeGreaterThanOrEqual(STOP_MS + 2 * 2_000 + 2_000);
   });
@@ -484,9 +485,7 @@ describe('helm test', () => {
       response.statusCode = request.url === '/readyz' ? (answers[count++] ?? 200) : 404;
       response.end(`answer ${count}\n`);
     });
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const url = `http://127.0.0.1:${Object(server.address()).port}/readyz`;
+    const url = `http://127.0.0.1:${await listen(server)}/readyz`;
     try {
       const child = spawn(process.execPath, ['--eval', await program()], { env: { URL: url } });
       const [output, [exitCode]] = await Promise.all([

@@ -10,24 +10,16 @@ import type { JobIdentity } from '../support/atlas-simulator/jobs.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import { atlasDate, fetchedDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
-import {
-  CLUSTER_NAME,
-  conditionOf,
-  GROUP_ID,
-  NAMESPACE,
-  newJobId,
-  type Resource,
-  startTestBed,
-  type TestBed,
-  type TestOperator,
-} from '../support/test-bed.ts';
+import { installCrds } from '../support/installation.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
+import { conditionOf, NAMESPACE, putJob, type Resource, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const CRD_FILE = 'crds/atlasrestore.dev_legacyrestorejobs.yaml';
 const DOCUMENT = '/openapi/v3/apis/atlasrestore.dev/v1';
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 beforeAll(async () => {
   bed = await startTestBed();
   await bed.controlPlane.kubectlRun(['apply', '-f', '-'], { stdin: JSON.stringify(await olderCrd()) });
@@ -78,8 +70,7 @@ const withNewFields = (body: JsonObject): JsonObject => ({
 });
 
 async function mirror(name: string, body: (job: JobIdentity) => JsonObject, spec: object = {}): Promise<string> {
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.putJob(job, { kind: 'fixed', body: withNewFields(body(job)) });
+  const job = putJob(bed.atlas, (id) => withNewFields(body(id)));
   await bed.create(name, { jobId: job.jobId, ...spec });
   await bed.until(name, 'it is mirrored', (now) => conditionOf(now, 'Synced') === 'True JobFetched');
   return job.jobId;
@@ -110,14 +101,14 @@ test('an older definition is one warning, a detail of /readyz and a metric, and 
   expect((await read('metrics')).text).toContain('legacy_restore_crd_outdated 1\n');
 });
 
-test('what it can hold is mirrored, and visits that bring nothing new write nothing', async () => {
+test('what it can hold is mirrored, and reconciles that bring nothing new write nothing', async () => {
   const jobId = await mirror('running', youngJob, { interval: '10s' });
   await mirror('finished', (job) => fetchedDownload(job, TOMORROW));
   const { metadata, status } = await bed.get('running');
   expect([status.statusName, ...newFieldsOf(await bed.get('running'))]).toEqual(['IN_PROGRESS', ...NONE]);
 
   const before = await bed.get('finished');
-  const after = await bed.visit('finished');
+  const after = await bed.reconcile('finished');
   expect(after.status).toEqual({ ...before.status, lastHandledReconcileAt: after.status.lastHandledReconcileAt });
 
   const gets = bed.atlas.requests.ofJob(jobId);
@@ -129,7 +120,7 @@ test('what it can hold is mirrored, and visits that bring nothing new write noth
 });
 
 test('after the upgrade open resources fill by themselves, finished ones with the command that the log names', async () => {
-  await bed.controlPlane.kubectlRun(['apply', '-f', 'crds/']);
+  await installCrds(bed.controlPlane);
   const { msg } = await operator.waitForLog((line) => line.msg.includes('kubectl annotate'));
   expect(await read('readyz')).toEqual({ status: 200, text: 'ok\n' });
   expect((await read('metrics')).text).toContain('legacy_restore_crd_outdated 0\n');

@@ -18,6 +18,7 @@ import {
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { type DownloadServer, startDownloadServer } from '../support/download-server.ts';
+import { LEADER_ELECTION } from '../support/installation.ts';
 import { type CodeBlock, readPages, yamlOf } from '../support/markdown.ts';
 import { GROUP_ID, startTestBed, type TestBed } from '../support/test-bed.ts';
 
@@ -60,8 +61,7 @@ beforeAll(async () => {
   putJobs();
   await bed.startOperator({
     DEFAULT_INTERVAL: '10s',
-    LEADER_ELECT: 'true',
-    LEASE_NAMESPACE: 'legacy-restore-operator-system',
+    ...LEADER_ELECTION,
   });
   // All pages at once: what takes time is the waiting.
   results = new Map((await Promise.all(PAGES.map(runPage))).flat());

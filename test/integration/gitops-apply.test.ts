@@ -103,7 +103,7 @@ describe('server-side apply', () => {
     // Another tool, or the same one under another name, without --force-conflicts.
     await apply('argocd-controller');
     expect(await diff('argocd-controller')).toBe('');
-    const { status } = await bed.visit('server-side');
+    const { status } = await bed.reconcile('server-side');
     expect(status.statusName).toBe('FINISHED');
     await apply('kustomize-controller');
     expect(await diff('kustomize-controller')).toBe('');

@@ -10,19 +10,20 @@ import {
 } from '../support/atlas-simulator/fault-samples.ts';
 import type { Fault } from '../support/atlas-simulator/faults.ts';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
 import {
   CLUSTER_NAME,
   conditionOf,
   GROUP_ID,
   newJobId,
+  putJob,
   type Resource,
   startTestBed,
   type TestBed,
-  type TestOperator,
 } from '../support/test-bed.ts';
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 beforeAll(async () => {
   bed = await startTestBed();
   operator = await bed.startOperator({ ATLAS_TIMEOUT: '500ms' });
@@ -30,17 +31,16 @@ beforeAll(async () => {
 afterAll(() => bed?.stop());
 
 let count = 0;
-/** What a resource looks like after a visit that met this fault, and once it is gone. */
+/** What a resource looks like after a reconcile that met this fault, and once it is gone. */
 async function meet(
   fault: Fault,
 ): Promise<{ readonly name: string; readonly met: Resource; readonly remove: () => void }> {
   count += 1;
   const name = `hostile-${count}`;
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   const handle = bed.atlas.faults.add({ match: { jobId: job.jobId }, when: 'after-auth', fault });
   await bed.create(name, { jobId: job.jobId });
-  const met = await bed.until(name, 'it is visited', ({ status }) => status.observedGeneration === 1);
+  const met = await bed.until(name, 'it is reconciled', ({ status }) => status.observedGeneration === 1);
   expect(handle.hits()).toBeGreaterThan(0);
   return { name, met, remove: () => handle.remove() };
 }
@@ -79,7 +79,7 @@ describe('becomes a typed error, and passes when it is over', () => {
     expect(conditionOf(met, 'Synced')).toBe(synced);
     expect(met.status).not.toHaveProperty('statusName');
     remove();
-    expect(conditionOf(await bed.visit(name), 'Synced')).toBe('True JobFetched');
+    expect(conditionOf(await bed.reconcile(name), 'Synced')).toBe('True JobFetched');
   });
 });
 

@@ -19,15 +19,17 @@ import {
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { ensureTools } from '../support/control-plane/tools.ts';
 import { eventually } from '../support/eventually.ts';
+import { LEADER_ELECTION } from '../support/installation.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
 import { metricValue, type Sample, samplesOf, scrapeText } from '../support/scrape.ts';
 import {
   CLUSTER_NAME,
   GROUP_ID,
   NAMESPACE,
   newJobId,
+  putJob,
   startTestBed,
   type TestBed,
-  type TestOperator,
 } from '../support/test-bed.ts';
 
 const TABLE: readonly MetricEntry[] = [...Object.values(METRICS), ...Object.values(NODE_METRICS)];
@@ -38,7 +40,7 @@ const LIMITED_KEY = { publicKey: 'limited1', privateKey: 'e0f1a2b3-c4d5-4e6f-809
 const LIMITED_GROUP = newJobId();
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 let promtool: string;
 /** Names that no label may hold. */
 const names: string[] = [NAMESPACE, GROUP_ID, LIMITED_GROUP, CLUSTER_NAME, 'atlas-key', ACCOUNT.clientId];
@@ -46,20 +48,19 @@ const names: string[] = [NAMESPACE, GROUP_ID, LIMITED_GROUP, CLUSTER_NAME, 'atla
 beforeAll(async () => {
   promtool = (await ensureTools(['promtool'])).path('promtool');
   bed = await startTestBed();
-  await setTheStage();
+  await putResources();
   operator = await bed.startOperator({
-    LEADER_ELECT: 'true',
-    LEASE_NAMESPACE: 'legacy-restore-operator-system',
+    ...LEADER_ELECTION,
     ATLAS_REQUESTS_PER_MINUTE: '100',
   });
   for (const name of names.filter((candidate) => candidate.startsWith('canary-'))) {
-    await bed.until(name, 'it is visited', ({ status }) => status.observedGeneration === 1);
+    await bed.until(name, 'it is reconciled', ({ status }) => status.observedGeneration === 1);
   }
 });
 afterAll(() => bed?.stop());
 
 /** Resources with both kinds of credentials, some of which fail, all there before the operator starts. */
-async function setTheStage(): Promise<void> {
+async function putResources(): Promise<void> {
   bed.atlas.addServiceAccount({ ...ACCOUNT, groupIds: [GROUP_ID] });
   bed.atlas.addApiKey({ ...LIMITED_KEY, groupIds: [LIMITED_GROUP] });
   await bed.createSecret('account', ACCOUNT);
@@ -87,8 +88,7 @@ async function setTheStage(): Promise<void> {
 }
 
 async function put(name: string, body: (job: JobIdentity) => JsonObject, spec: object = {}): Promise<JobIdentity> {
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId(), ...spec };
-  bed.atlas.putJob(job, { kind: 'fixed', body: body(job) });
+  const job = putJob(bed.atlas, body, spec);
   await bed.create(name, { jobId: job.jobId, ...spec });
   names.push(name, job.jobId);
   return job;
@@ -138,7 +138,7 @@ describe('a scrape', () => {
   });
 });
 
-describe('the values tell the truth', () => {
+describe('the values are right', () => {
   test('of the resources, as the API server has them', async () => {
     const { items } = JSON.parse(await bed.controlPlane.kubectlRun(['get', 'lrj', '-A', '-o', 'json']));
     expect(items).toHaveLength(15);
@@ -231,7 +231,7 @@ describe('the values tell the truth', () => {
     expect(metricValue(now, 'legacy_restore_events_total', { result: 'failed' })).toBe(0);
   });
 
-  test('of the age of the mirror, which begins anew with each fetch', async () => {
+  test('of the age of the mirror, which starts again with each fetch', async () => {
     const age = async () => metricValue(await samples(), 'legacy_restore_mirror_age_seconds') ?? -1;
     // Resources for which Atlas fails are open and not fetched: counted from the start of the work, or the last fetch.
     const first = await age();
@@ -239,7 +239,7 @@ describe('the values tell the truth', () => {
     await eventually('it grows', async () => expect(await age()).toBeGreaterThan(first));
     for (const name of names.filter((candidate) => candidate.startsWith('canary-') || candidate === 'limited'))
       if (name !== 'canary-young') await bed.delete(name);
-    await bed.visit('canary-young');
+    await bed.reconcile('canary-young');
     await eventually('only the resource that was fetched just now counts', async () =>
       expect(await age()).toBeLessThan(first),
     );

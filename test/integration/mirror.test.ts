@@ -23,6 +23,7 @@ import {
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
 import {
   API_KEY,
   CLUSTER_NAME,
@@ -30,14 +31,14 @@ import {
   GROUP_ID,
   NAMESPACE,
   newJobId,
+  putJob,
   type Resource,
   startTestBed,
   type TestBed,
-  type TestOperator,
 } from '../support/test-bed.ts';
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 beforeAll(async () => {
   bed = await startTestBed();
   operator = await bed.startOperator();
@@ -47,24 +48,21 @@ afterAll(() => bed?.stop());
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 const YESTERDAY = atlasDate(Date.now() - 86_400_000);
 
-const newJob = (): JobIdentity => ({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() });
-
-/** Puts a body on stage and a resource beside it, and waits for its first visit. */
+/** Puts a body at Atlas and a resource beside it, and waits for its first reconcile. */
 async function mirror(
   name: string,
   body: (job: JobIdentity) => JsonObject,
   spec: object = {},
 ): Promise<{ job: JobIdentity; resource: Resource }> {
-  const job = newJob();
-  bed.atlas.putJob(job, { kind: 'fixed', body: body(job) });
+  const job = putJob(bed.atlas, body);
   await bed.create(name, { jobId: job.jobId, ...spec });
-  return { job, resource: await visited(name) };
+  return { job, resource: await reconciled(name) };
 }
 
-const visited = (name: string): Promise<Resource> =>
+const reconciled = (name: string): Promise<Resource> =>
   bed.until(
     name,
-    'the first visit is over',
+    'the first reconcile is over',
     ({ status, metadata }) => status.observedGeneration === metadata.generation,
   );
 
@@ -140,7 +138,7 @@ describe('every field of every recorded body arrives unchanged', () => {
     for (const [index, { body, ...job }] of shardedBatch(batch, TOMORROW).entries()) {
       bed.atlas.putJob(job, { kind: 'fixed', body });
       await bed.create(`shard-${index}`, { jobId: job.jobId });
-      await visited(`shard-${index}`);
+      await reconciled(`shard-${index}`);
     }
     const { status } = await bed.get('shard-0');
     const selector = ['--field-selector', `status.batchId=${status.batchId}`];
@@ -160,20 +158,20 @@ test('a field that vanishes from Atlas vanishes from status', async () => {
   const { job } = await mirror('vanishing', (id) => fetchedDownload(id, TOMORROW));
   const { hashes: _, snapshotId: __, ...less } = readyDownload(job, TOMORROW);
   bed.atlas.setBody(job.jobId, less);
-  const { status } = await bed.visit('vanishing');
+  const { status } = await bed.reconcile('vanishing');
   expect(status).not.toHaveProperty('hashes');
   expect(status).not.toHaveProperty('snapshotId');
   expect(status.statusName).toBe('FINISHED');
 });
 
-test('a quiet visit is one GET and no write, a change one GET and one write', async () => {
+test('a reconcile without a change is one GET and no write, one with a change one GET and one write', async () => {
   const { job } = await mirror('counted', youngJob);
   const gets = () => bed.atlas.requests.ofJob(job.jobId);
-  // Each visit answers its request, which is a write: the one after it is what is counted.
-  await bed.visit('counted');
+  // Each reconcile answers its request, which is a write: the one after it is what is counted.
+  await bed.reconcile('counted');
   const [getsBefore, writesBefore] = [gets(), await statusWrites('counted')];
   bed.atlas.setBody(job.jobId, fetchedDownload(job, TOMORROW));
-  await bed.visit('counted');
+  await bed.reconcile('counted');
   expect(gets() - getsBefore).toBe(1);
   await eventually('the audit log has the write', async () =>
     expect((await statusWrites('counted')) - writesBefore).toBe(1),
@@ -207,21 +205,21 @@ test('the life of a download moves the conditions as kubectl wait needs them', a
     '--timeout=60s',
   ]);
   bed.atlas.setBody(job.jobId, readyDownload(job, TOMORROW));
-  const ready = await bed.visit('life');
+  const ready = await bed.reconcile('life');
   expect(await waiting).toContain('condition met');
   expect(conditionOf(ready, 'Ready')).toBe('True JobFinished');
   expect(conditionOf(ready, 'DownloadAvailable')).toBe('True DownloadReady');
   expect(conditionOf(ready, 'Reconciling')).toBeUndefined();
   bed.atlas.setBody(job.jobId, readyDownload(job, atlasDate(Date.now() + 1_800_000)));
-  for (let visits = 0; visits < 3; visits++) await bed.visit('life');
+  for (let times = 0; times < 3; times++) await bed.reconcile('life');
   bed.atlas.setBody(job.jobId, endedDownload(job, 'EXPIRED', YESTERDAY));
-  expect(conditionOf(await bed.visit('life'), 'DownloadAvailable')).toBe('False DownloadExpired');
-  await eventually('kubectl describe tells the story, each part once', async () => {
+  expect(conditionOf(await bed.reconcile('life'), 'DownloadAvailable')).toBe('False DownloadExpired');
+  await eventually('kubectl describe has all events, each once', async () => {
     const text = await bed.controlPlane.kubectlRun(['describe', 'lrj', 'life', '-n', NAMESPACE]);
-    const story = [...text.matchAll(/^ +((?:Normal|Warning) +\w+) /gm)].map(([, event = '']) =>
+    const events = [...text.matchAll(/^ +((?:Normal|Warning) +\w+) /gm)].map(([, event = '']) =>
       event.split(/ +/).join(' '),
     );
-    expect(story.toSorted()).toEqual([
+    expect(events.toSorted()).toEqual([
       'Normal DownloadExpired',
       'Normal DownloadReady',
       'Normal JobFinished',
@@ -287,7 +285,7 @@ describe('credentials', () => {
 describe('errors of Atlas', () => {
   test('a job that does not exist', async () => {
     await bed.create('no-job');
-    const resource = await visited('no-job');
+    const resource = await reconciled('no-job');
     expect(conditionOf(resource, 'Synced')).toBe('False JobNotFound');
     expect(conditionOf(resource, 'Stalled')).toBe('True JobNotFound');
     expect(JSON.stringify(resource.status.conditions)).toContain('RESTORE_JOB_NOT_FOUND');
@@ -295,13 +293,13 @@ describe('errors of Atlas', () => {
 
   test('a cluster that does not exist', async () => {
     await bed.create('no-cluster', { clusterName: 'Nowhere' });
-    expect(conditionOf(await visited('no-cluster'), 'Synced')).toBe('False ClusterNotFound');
+    expect(conditionOf(await reconciled('no-cluster'), 'Synced')).toBe('False ClusterNotFound');
   });
 
   test('an outage keeps the last good content and passes by itself', async () => {
     const { job, resource } = await mirror('outage', youngJob);
     const outage = bed.atlas.faults.add({ match: { jobId: job.jobId }, fault: { kind: 'html', status: 503 } });
-    const failing = await bed.visit('outage');
+    const failing = await bed.reconcile('outage');
     expect(conditionOf(failing, 'Synced')).toBe('Unknown AtlasUnavailable');
     expect(conditionOf(failing, 'Ready')).toBe('False JobInProgress');
     expect(mirroredFields(failing)).toEqual(mirroredFields(resource));
@@ -312,7 +310,7 @@ describe('errors of Atlas', () => {
   test('after the job has finished, errors move only Synced', async () => {
     const { job } = await mirror('finished-outage', (id) => fetchedDownload(id, TOMORROW));
     bed.atlas.removeJob(job.jobId);
-    const failing = await bed.visit('finished-outage');
+    const failing = await bed.reconcile('finished-outage');
     expect(conditionOf(failing, 'Synced')).toBe('False JobNotFound');
     expect(conditionOf(failing, 'Ready')).toBe('True JobFinished');
     expect(conditionOf(failing, 'Stalled')).toBeUndefined();
@@ -326,7 +324,7 @@ test('suspend: no request to Atlas, one status write; the resume answers what wa
     spec: { suspend: true },
     metadata: { annotations: { 'atlasrestore.dev/requestedAt': 'now' } },
   });
-  const suspended = await visited('suspended');
+  const suspended = await reconciled('suspended');
   expect(conditionOf(suspended, 'Synced')).toBe('Unknown Suspended');
   expect(conditionOf(suspended, 'Reconciling')).toBeUndefined();
   expect(suspended.status.lastHandledReconcileAt).toBeUndefined();
@@ -342,8 +340,7 @@ test('suspend: no request to Atlas, one status write; the resume answers what wa
 });
 
 test('resources that name the same job with the same credential share one fetch', async () => {
-  const job = newJob();
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   bed.atlas.faults.add({
     match: { jobId: job.jobId },
     times: 1,
@@ -351,22 +348,22 @@ test('resources that name the same job with the same credential share one fetch'
     fault: { kind: 'delay', ms: 1_000 },
   });
   for (const name of ['same-0', 'same-1', 'same-2', 'same-3']) await bed.create(name, { jobId: job.jobId });
-  for (const name of ['same-0', 'same-1', 'same-2', 'same-3']) await visited(name);
+  for (const name of ['same-0', 'same-1', 'same-2', 'same-3']) await reconciled(name);
   // A cold nonce costs one request more.
   expect(bed.atlas.requests.ofJob(job.jobId)).toBeLessThanOrEqual(2);
 });
 
-test('a visit that was asked for is not answered by a fetch that began before', async () => {
+test('a requested reconcile is not answered by a fetch that began before', async () => {
   const { job } = await mirror('asked-first', (id) => readyDownload(id, TOMORROW));
   await bed.create('asked-second', { jobId: job.jobId });
-  await visited('asked-second');
+  await reconciled('asked-second');
   const { promise: until, resolve: release } = Promise.withResolvers<void>();
   const match = { jobId: job.jobId };
   const held = bed.atlas.faults.add({ match, times: 1, when: 'after-auth', fault: { kind: 'held', until } });
-  const first = bed.visit('asked-first');
+  const first = bed.reconcile('asked-first');
   await eventually('Atlas has answered the first', () => expect(held.hits()).toBe(1));
   bed.atlas.setBody(job.jobId, fetchedDownload(job, TOMORROW));
-  expect((await bed.visit('asked-second')).status.hashes).toHaveLength(1);
+  expect((await bed.reconcile('asked-second')).status.hashes).toHaveLength(1);
   release();
   expect((await first).status.hashes).toEqual([]);
 });
@@ -397,7 +394,7 @@ describe('the delivery Secret', () => {
       'urlV2',
     ]);
     bed.atlas.setBody(job.jobId, readyDownload(job, TOMORROW));
-    await bed.visit('delivered');
+    await bed.reconcile('delivered');
     const renewed = await bed.controlPlane.request('GET', secretPath('delivered-download'));
     expect(Object.keys(Object(Reflect.get(Object(renewed.body), 'data')))).toEqual(['url']);
   });
@@ -420,11 +417,11 @@ describe('the delivery Secret', () => {
   });
 });
 
-test('a status that was edited by hand is repaired at the next visit', async () => {
+test('a status that was edited by hand is repaired at the next reconcile', async () => {
   await mirror('edited', (id) => fetchedDownload(id, TOMORROW));
   const path = `/apis/atlasrestore.dev/v1/namespaces/${NAMESPACE}/legacyrestorejobs/edited/status`;
   await bed.controlPlane.request('PATCH', path, { status: { statusName: 'BROKEN', hashes: null } });
-  const { status } = await bed.visit('edited');
+  const { status } = await bed.reconcile('edited');
   expect(status.statusName).toBe('FINISHED');
   expect(status.hashes).toHaveLength(1);
 });

@@ -3,10 +3,11 @@ import { METRICS } from '../../src/telemetry/metrics.ts';
 import { NODE_METRICS } from '../../src/telemetry/node-metrics.ts';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { LEADER_ELECTION } from '../support/installation.ts';
 import { queriesOf, readAlerts, readDashboard, TARGET_LABELS } from '../support/monitoring.ts';
 import { isSelected, selectorsOf } from '../support/promql.ts';
 import { type Sample, samplesOf, scrapeText } from '../support/scrape.ts';
-import { CLUSTER_NAME, GROUP_ID, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
+import { putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 /** What the chart ships, each with the place where it stands. */
 const expressions: ReadonlyArray<{ readonly at: string; readonly expr: string }> = [
@@ -18,13 +19,11 @@ let bed: TestBed;
 let scrape: readonly Sample[];
 beforeAll(async () => {
   bed = await startTestBed();
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create('watched', { jobId: job.jobId });
   // As the chart starts it: with an election, and with the limit that tests are spared otherwise.
   const operator = await bed.startOperator({
-    LEADER_ELECT: 'true',
-    LEASE_NAMESPACE: 'legacy-restore-operator-system',
+    ...LEADER_ELECTION,
     ATLAS_REQUESTS_PER_MINUTE: '100',
   });
   await bed.until('watched', 'it is mirrored', ({ status }) => status.statusName === 'IN_PROGRESS');

@@ -4,7 +4,6 @@
  */
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import { dump } from 'js-yaml';
-import type { JobIdentity } from '../support/atlas-simulator/jobs.ts';
 import {
   atlasDate,
   fetchedDownload,
@@ -13,17 +12,9 @@ import {
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
 import { deploymentOf, helmTemplate, type Manifest, type Release, rolesOf } from '../support/manifests.ts';
-import { freePort, type OperatorProcess, startOperator } from '../support/operator-process.ts';
+import { type OperatorProcess, startOperator } from '../support/operator-process.ts';
 import { covers, describePermission, grantsOf, type Permission, usesOf } from '../support/permissions.ts';
-import {
-  API_KEY,
-  CLUSTER_NAME,
-  conditionOf,
-  GROUP_ID,
-  newJobId,
-  startTestBed,
-  type TestBed,
-} from '../support/test-bed.ts';
+import { API_KEY, conditionOf, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 
@@ -143,17 +134,10 @@ async function start(kubeconfig: string, manifests: readonly Manifest[]): Promis
     env: {
       ...Object.fromEntries(given.map(({ name, value = '' }) => [name, value])),
       ATLAS_BASE_URL: bed.atlas.url,
-      HTTP_BIND_ADDRESS: `127.0.0.1:${await freePort()}`,
     },
   });
   operators.push(operator);
   return operator;
-}
-
-function putJob(body: (job: JobIdentity) => ReturnType<typeof readyDownload>): JobIdentity {
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.putJob(job, { kind: 'fixed', body: body(job) });
-  return job;
 }
 
 const reaches = (namespace: string, name: string, type: string, condition: string) =>
@@ -161,7 +145,7 @@ const reaches = (namespace: string, name: string, type: string, condition: strin
 
 /** Credentials, a status, and events: one written, one counted in its series. */
 async function mirrorAndCount(namespace: string): Promise<void> {
-  const { jobId } = putJob((job) => fetchedDownload(job, TOMORROW));
+  const { jobId } = putJob(bed.atlas, (job) => fetchedDownload(job, TOMORROW));
   await bed.create('mirrored', { jobId }, namespace);
   await reaches(namespace, 'mirrored', 'Ready', 'True JobFinished');
   for (const suspend of [true, false, true, false]) {
@@ -171,7 +155,7 @@ async function mirrorAndCount(namespace: string): Promise<void> {
 }
 
 async function writeAndRenewDeliverySecret(namespace: string): Promise<void> {
-  const job = putJob((identity) => readyDownload(identity, TOMORROW));
+  const job = putJob(bed.atlas, (identity) => readyDownload(identity, TOMORROW));
   await bed.create('delivered', { jobId: job.jobId, deliverySecretName: 'download' }, namespace);
   await reaches(namespace, 'delivered', 'Synced', 'True JobFetched');
   expect(await secretKeys(namespace)).not.toContain('urlV2');

@@ -18,7 +18,7 @@ import {
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
-import type { LogLine } from '../support/operator-process.ts';
+import type { LogLine, OperatorProcess } from '../support/operator-process.ts';
 import {
   API_KEY,
   CLUSTER_NAME,
@@ -28,10 +28,9 @@ import {
   newJobId,
   startTestBed,
   type TestBed,
-  type TestOperator,
 } from '../support/test-bed.ts';
 
-/** What brings a reason about: what is put on stage at Atlas and in the cluster before the resource. */
+/** What brings a reason about: what is set up at Atlas and in the cluster before the resource. */
 interface Cause {
   readonly status: Condition['status'];
   /** What Atlas says of the job; without it there is no such job. */
@@ -99,7 +98,7 @@ const ROWS = Object.entries(CAUSES).map(([reason, cause]) => ({ reason, ...cause
 const AT_ONCE = ROWS.filter(({ reason }) => reason !== 'RateLimited');
 
 let bed: TestBed;
-let operator: TestOperator;
+let operator: OperatorProcess;
 const jobIds = new Map<string, string>();
 
 beforeAll(async () => {
@@ -193,7 +192,7 @@ describe('the log', () => {
     expect(atInfo().slice(lines)).toEqual([]);
   });
 
-  test('tells every visit after SIGUSR2, and is quiet again after another one', async () => {
+  test('logs every reconcile after SIGUSR2, and is quiet again after another one', async () => {
     await operator.kill('SIGUSR2');
     await operator.waitForLog(({ level, msg }) => level === 'debug' && msg === 'the log level is debug now');
     await operator.waitForLog(({ name, msg }) => name === nameOf('JobInProgress') && msg === 'nothing changed');

@@ -4,8 +4,15 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { createEtcdClient } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
+import { installCrds } from '../support/installation.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
-import { type Watched, type WatchOptions, watchResources, withoutWatchList } from '../support/watched-resources.ts';
+import {
+  type Watched,
+  type WatchOptions,
+  watcherKubeconfig,
+  watchResources,
+  withoutWatchList,
+} from '../support/watched-resources.ts';
 
 const COLLECTION = '/apis/atlasrestore.dev/v1/namespaces/default/legacyrestorejobs';
 
@@ -13,11 +20,10 @@ let controlPlane: ControlPlane;
 let proxy: TcpProxy;
 beforeAll(async () => {
   controlPlane = await startControlPlane({
-    // With the cache snapshots on, the API server continues a list of any age, and a real 410 cannot be had.
+    // With the cache snapshots on, the API server continues a list of any age, and never answers 410.
     apiServerFlags: { 'feature-gates': 'ListFromCacheSnapshot=false' },
   });
-  await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
-  await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
+  await installCrds(controlPlane);
   proxy = await startTcpProxy(Number(new URL(controlPlane.server).port));
 });
 afterAll(async () => {
@@ -200,21 +206,7 @@ test('a handler that throws is reported and loses nothing', async () => {
 });
 
 test('an expired token is replaced by the one that the kubeconfig holds now', async () => {
-  const good = readFileSync(await controlPlane.serviceAccountKubeconfig('default', 'watcher'), 'utf8');
-  await controlPlane.kubectlRun([
-    'create',
-    'clusterrole',
-    'watcher',
-    '--verb=get,list,watch',
-    '--resource=legacyrestorejobs.atlasrestore.dev',
-  ]);
-  await controlPlane.kubectlRun([
-    'create',
-    'clusterrolebinding',
-    'watcher',
-    '--clusterrole=watcher',
-    '--serviceaccount=default:watcher',
-  ]);
+  const good = await watcherKubeconfig(controlPlane);
   const { users } = Object(JSON.parse(good));
   const expired = good.replace(users[0].user.token, 'expired');
   let current = expired;

@@ -1,17 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { atlasDate, endedDownload, fetchedDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { LEADER_ELECTION } from '../support/installation.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
 import { metricValue, samplesOf, scrapeText } from '../support/scrape.ts';
-import {
-  CLUSTER_NAME,
-  conditionOf,
-  GROUP_ID,
-  NAMESPACE,
-  newJobId,
-  startTestBed,
-  type TestBed,
-  type TestOperator,
-} from '../support/test-bed.ts';
+import { conditionOf, NAMESPACE, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 const YESTERDAY = atlasDate(Date.now() - 86_400_000);
@@ -23,10 +16,8 @@ beforeAll(async () => {
 afterEach(() => bed.endOperators());
 afterAll(() => bed?.stop());
 
-const newJob = () => ({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() });
-
-/** An operator that has begun to visit resources. */
-async function startWorking(env?: Readonly<Record<string, string>>): Promise<TestOperator> {
+/** An operator that has begun to reconcile resources. */
+async function startWorking(env?: Readonly<Record<string, string>>): Promise<OperatorProcess> {
   const operator = await bed.startOperator(env);
   await operator.waitForLog(({ msg }) => msg === 'starting workers');
   return operator;
@@ -36,8 +27,7 @@ const isReady = async (url: string): Promise<boolean> => (await fetch(`${url}/re
 
 /** A resource whose job is running, mirrored once. */
 async function createRunning(name: string) {
-  const job = newJob();
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create(name, { jobId: job.jobId, interval: '10s' });
   return job;
 }
@@ -65,8 +55,7 @@ describe('while the operator is down', () => {
 
   test('after a restart those to which nothing can happen are not fetched, and no status is rewritten', async () => {
     const first = await startWorking();
-    const job = newJob();
-    bed.atlas.putJob(job, { kind: 'fixed', body: endedDownload(job, 'EXPIRED', YESTERDAY) });
+    const job = putJob(bed.atlas, (id) => endedDownload(id, 'EXPIRED', YESTERDAY));
     await bed.create('final', { jobId: job.jobId });
     const running = await createRunning('still-open');
     const before = await mirrored('final', 'FINISHED');
@@ -94,7 +83,7 @@ test('the API server is killed and started again under it: changes arrive, one w
   bed.atlas.setBody(job.jobId, fetchedDownload(job, TOMORROW));
   await bed.controlPlane.startApiServer();
   await mirrored('killed-server', 'FINISHED');
-  await bed.visit('killed-server');
+  await bed.reconcile('killed-server');
   await operator.waitForLog(({ msg }) => msg.includes('watching legacyrestorejobs again'));
   const warnings = operator.log.filter(({ level, msg }) => level === 'warn' && !msg.includes('could not be written'));
   expect(warnings.length - warningsBefore).toBe(1);
@@ -111,10 +100,9 @@ test('started without an API server it waits for it, not ready, and does not cra
   expect(await operator.stop()).toBe(0);
 });
 
-test('SIGTERM: the visit under way is finished and written, then it exits with 0', async () => {
+test('SIGTERM: the reconcile under way is finished and written, then it exits with 0', async () => {
   const operator = await startWorking();
-  const job = newJob();
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   bed.atlas.faults.add({
     match: { jobId: job.jobId },
     times: 1,
@@ -128,7 +116,7 @@ test('SIGTERM: the visit under way is finished and written, then it exits with 0
 });
 
 describe('leader election', () => {
-  const env = { LEADER_ELECT: 'true', LEASE_NAMESPACE: 'legacy-restore-operator-system' };
+  const env = { ...LEADER_ELECTION };
 
   test('one replica works, the other stands by ready and takes over when the leader is told to stop', async () => {
     const leader = await bed.startOperator(env);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
+import { installCrds } from '../support/installation.ts';
 
 const COLLECTION = '/apis/atlasrestore.dev/v1/namespaces/default/legacyrestorejobs';
 const SPEC = {
@@ -12,8 +13,7 @@ const SPEC = {
 let controlPlane: ControlPlane;
 beforeAll(async () => {
   controlPlane = await startControlPlane();
-  await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
-  await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
+  await installCrds(controlPlane);
 });
 afterAll(() => controlPlane?.stop());
 

@@ -17,13 +17,13 @@ import {
   urlV2Download,
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
-import { createEtcdClient, type EtcdClient } from '../support/etcd.ts';
+import { createEtcdClient, type EtcdClient, RESOURCE_PREFIX } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { CLUSTER_NAME, GROUP_ID, NAMESPACE, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const RESOURCES = 10_000;
 const OPEN = 1_000;
-/** Of every resource, and so the window over which first visits are spread. */
+/** Of every resource, and so the window over which first reconciles are spread. */
 const INTERVAL_SECONDS = 20;
 
 const HOUR_MS = 3_600_000;
@@ -104,24 +104,24 @@ test(`${RESOURCES} resources: a restart fetches what is open, spread over the wi
   const working = await operator.waitForLog(({ msg }) => msg === 'starting workers');
   const startedAt = performance.now();
   expect(working['resources']).toBe(RESOURCES);
-  const visits = new Map<string, number>();
+  const fetches = new Map<string, number>();
   await eventually(
     'each open one has been fetched',
     () => {
       const at = performance.now() - startedAt;
       for (const jobId of openJobs) {
-        if (!visits.has(jobId) && bed.atlas.requests.ofJob(jobId) > 0) visits.set(jobId, at);
+        if (!fetches.has(jobId) && bed.atlas.requests.ofJob(jobId) > 0) fetches.set(jobId, at);
       }
-      expect(visits.size).toBe(openJobs.length);
+      expect(fetches.size).toBe(openJobs.length);
     },
     { timeoutMs: 60_000, intervalMs: 100 },
   );
-  // Visits under way are finished, with what they write.
+  // Reconciles under way are finished, with what they write.
   expect(await operator.stop()).toBe(0);
 
   expect(quietJobs.filter((jobId) => bed.atlas.requests.ofJob(jobId) > 0)).toEqual([]);
   const fifths = [0, 0, 0, 0, 0];
-  for (const at of visits.values()) {
+  for (const at of fetches.values()) {
     const fifth = Math.min(4, Math.floor(at / (INTERVAL_SECONDS * 200)));
     fifths[fifth] = (fifths[fifth] ?? 0) + 1;
   }
@@ -130,7 +130,7 @@ test(`${RESOURCES} resources: a restart fetches what is open, spread over the wi
   expect(operator.log.filter(({ level }) => level === 'warn' || level === 'error')).toEqual([]);
 });
 
-const PREFIX = `/registry/atlasrestore.dev/legacyrestorejobs/${NAMESPACE}/`;
+const PREFIX = `${RESOURCE_PREFIX}${NAMESPACE}/`;
 
 /** The API server hears of what was written behind its back a little later. */
 async function untilServed(revision: number): Promise<void> {

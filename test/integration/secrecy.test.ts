@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { TOKEN_PREFIX } from '../support/atlas-simulator/access-tokens.ts';
 import { failing } from '../support/atlas-simulator/fault-samples.ts';
 import { atlasDate, readyDownload, urlV2Download, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
-import { CLUSTER_NAME, conditionOf, GROUP_ID, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
+import { conditionOf, GROUP_ID, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 
@@ -33,12 +33,10 @@ test('no secret reaches a log line, an event, a metric, a probe or a condition',
   await bed.createSecret('taken', { url: 'x' });
   const operator = await bed.startOperator({ LOG_LEVEL: 'trace' });
 
-  const job = () => ({ groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() });
-  const [download, secretDownload, failingJob, running] = [job(), job(), job(), job()];
-  bed.atlas.putJob(download, { kind: 'fixed', body: readyDownload(download, TOMORROW) });
-  bed.atlas.putJob(secretDownload, { kind: 'fixed', body: urlV2Download(secretDownload, TOMORROW) });
-  bed.atlas.putJob(failingJob, { kind: 'fixed', body: youngJob(failingJob) });
-  bed.atlas.putJob(running, { kind: 'fixed', body: youngJob(running) });
+  const download = putJob(bed.atlas, (job) => readyDownload(job, TOMORROW));
+  const secretDownload = putJob(bed.atlas, (job) => urlV2Download(job, TOMORROW));
+  const failingJob = putJob(bed.atlas, youngJob);
+  const running = putJob(bed.atlas, youngJob);
   bed.atlas.faults.add({ match: { jobId: failingJob.jobId }, fault: failing(500, 'UNEXPECTED_ERROR') });
 
   const expected: ReadonlyArray<readonly [string, { jobId: string }, string, string | undefined, string]> = [
@@ -63,12 +61,12 @@ test('no secret reaches a log line, an event, a metric, a probe or a condition',
   await bed.controlPlane.killApiServer('SIGKILL');
   await operator.waitForLog(({ cause }) => cause !== undefined);
   await bed.controlPlane.startApiServer();
-  await bed.visit('plain');
+  await bed.reconcile('plain');
   // The level that is reached while it runs must be as discreet as the one it was started with.
   await operator.kill('SIGUSR2');
   await operator.waitForLog(({ msg }) => msg === 'the log level is debug now');
   const before = operator.log.length;
-  for (const [name] of expected) await bed.visit(name);
+  for (const [name] of expected) await bed.reconcile(name);
   expect(operator.log.slice(before).filter(({ level }) => level === 'debug').length).toBeGreaterThan(expected.length);
 
   const pages = await Promise.all(

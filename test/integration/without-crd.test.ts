@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
-import { CLUSTER_NAME, GROUP_ID, newJobId, startTestBed, type TestBed } from '../support/test-bed.ts';
+import { installCrds } from '../support/installation.ts';
+import { putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 let bed: TestBed;
 beforeAll(async () => {
@@ -17,12 +18,11 @@ test('without the CRD it says exactly that, is not ready, and carries on when it
   expect(answer.status).toBe(503);
   expect(await answer.text()).toContain('is not installed');
   expect((await fetch(`${operator.url}/livez`)).status).toBe(200);
-  await bed.controlPlane.kubectlRun(['apply', '-f', 'crds/']);
+  await installCrds(bed.controlPlane);
   await eventually('it is ready', async () => expect((await fetch(`${operator.url}/readyz`)).status).toBe(200), {
     timeoutMs: 60_000,
   });
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create('after-crd', { jobId: job.jobId });
   await bed.until('after-crd', 'it is mirrored', ({ status }) => status.statusName === 'IN_PROGRESS');
   expect(operator.log.filter(({ msg }) => msg.includes('is not installed'))).toHaveLength(1);

@@ -6,12 +6,12 @@
  *
  * Exit code 1 when a case fails or, with --require-all, cannot be tried on this machine.
  */
-
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { parseArgs } from 'node:util';
-import { catchInterruption } from '../support/interruption.ts';
+import * as z from 'zod';
+import { markdownTable } from '../../scripts/markdown-table.ts';
+import { readFlags, runCommand } from '../support/command.ts';
 import { apache } from './apache.ts';
 import { curl } from './curl.ts';
 import { httpbin } from './httpbin.ts';
@@ -19,36 +19,22 @@ import { type Context, type Row, tryPeer } from './peer.ts';
 import { superviseProcesses } from './processes.ts';
 import { pythonClients } from './python-clients.ts';
 
-const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
-
 const MARKS: Readonly<Record<Row['outcome'], string>> = { passed: 'ok', failed: 'FAILED', 'not run': 'not run' };
 
-const options = readArguments();
-process.exit(options === undefined ? EXIT_USAGE : await main(options));
-
-interface Options {
-  readonly mayInstall: boolean;
-  readonly requireAll: boolean;
-}
-
-async function main({ mayInstall, requireAll }: Options): Promise<number> {
-  const { signal, exitCode } = catchInterruption();
+const { 'no-install': noInstall, 'require-all': requireAll } = readFlags(
+  'npm run interop [-- [--no-install] [--require-all]]',
+  { 'no-install': { type: 'boolean', default: false }, 'require-all': { type: 'boolean', default: false } },
+  z.object({ 'no-install': z.boolean(), 'require-all': z.boolean() }),
+);
+await runCommand('The run', async (signal) => {
   const start = performance.now();
-  try {
-    const rows = await tryAll(mayInstall, signal);
-    printTable(rows);
-    const count = (outcome: Row['outcome']): number => rows.filter((row) => row.outcome === outcome).length;
-    const seconds = ((performance.now() - start) / 1_000).toFixed(1);
-    console.log(`\n${count('passed')} passed, ${count('failed')} failed, ${count('not run')} not run, in ${seconds} s`);
-    return count('failed') > 0 || (requireAll && count('not run') > 0) ? EXIT_FAILED : 0;
-  } catch (error) {
-    // What was under way fails in many ways when it is interrupted: none of them is the reason.
-    if (signal.aborted) return exitCode();
-    console.error(error);
-    return EXIT_FAILED;
-  }
-}
+  const rows = await tryAll(!noInstall, signal);
+  console.log(toTable(rows));
+  const count = (outcome: Row['outcome']): number => rows.filter((row) => row.outcome === outcome).length;
+  const seconds = ((performance.now() - start) / 1_000).toFixed(1);
+  console.log(`\n${count('passed')} passed, ${count('failed')} failed, ${count('not run')} not run, in ${seconds} s`);
+  return count('failed') > 0 || (requireAll && count('not run') > 0) ? 1 : 0;
+});
 
 /** Nothing is left of it: processes, and the folder, go in every case. */
 async function tryAll(mayInstall: boolean, signal: AbortSignal): Promise<readonly Row[]> {
@@ -67,22 +53,9 @@ async function tryAll(mayInstall: boolean, signal: AbortSignal): Promise<readonl
   ];
 }
 
-function printTable(rows: readonly Row[]): void {
-  const cells = rows.map(({ peer, name, outcome, detail }) => [peer, name, `${MARKS[outcome]}: ${detail}`]);
-  const lines = [['peer', 'case', 'result'], ...cells];
-  const widths = [0, 1].map((column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  for (const line of lines) console.log(line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join('  '));
-}
-
-function readArguments(): Options | undefined {
-  try {
-    const { values } = parseArgs({
-      options: { 'no-install': { type: 'boolean' }, 'require-all': { type: 'boolean' } },
-    });
-    return { mayInstall: values['no-install'] !== true, requireAll: values['require-all'] === true };
-  } catch (error) {
-    console.error(Error.isError(error) ? error.message : String(error));
-    console.error('usage: npm run interop [-- [--no-install] [--require-all]]');
-    return undefined;
-  }
+function toTable(rows: readonly Row[]): string {
+  return markdownTable(
+    ['peer', 'case', 'result'],
+    rows.map(({ peer, name, outcome, detail }) => [peer, name, `${MARKS[outcome]}: ${detail}`]),
+  );
 }

@@ -1,5 +1,6 @@
 /** A peer: an independent server or client, and what is tried with it. */
 import { isDeepStrictEqual } from 'node:util';
+import { messageOf } from '../support/command.ts';
 import { unlessAborted } from '../support/control-plane/abort.ts';
 import type { Processes } from './processes.ts';
 
@@ -61,7 +62,7 @@ export async function tryPeer<Subject>(peer: Peer<Subject>, context: Context): P
     return rows;
   } catch (error) {
     context.signal.throwIfAborted();
-    return all('failed', `cannot be started: ${messageOf(error)}`);
+    return all('failed', `cannot be started: ${lineOf(error)}`);
   }
 }
 
@@ -88,11 +89,10 @@ async function tryCase<Subject>(
       : { name, outcome: 'not run', detail: seen.missing };
   } catch (error) {
     signal.throwIfAborted();
-    const detail = timeout.aborted ? `not done within ${CASE_TIMEOUT_MS / 1_000} s` : messageOf(error);
+    const detail = timeout.aborted ? `not done within ${CASE_TIMEOUT_MS / 1_000} s` : lineOf(error);
     return { name, outcome: 'failed', detail };
   }
 }
 
 /** In one line, for the table. */
-const messageOf = (error: unknown): string =>
-  (Error.isError(error) ? error.message : String(error)).replaceAll(/\s+/g, ' ').trim();
+const lineOf = (error: unknown): string => messageOf(error).replaceAll(/\s+/g, ' ').trim();

@@ -4,9 +4,7 @@ import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-
-/** How a process ended: its exit code, or the signal that ended it. */
-export type Exit = number | NodeJS.Signals;
+import { type Exit, exitOf } from '../support/exit.ts';
 
 /** What a program that ran to its end left. */
 export interface Finished {
@@ -66,7 +64,7 @@ export async function superviseProcesses(folder: string): Promise<Processes> {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });
-  // The pipe breaks when somebody ended the watchdog; it is only the second line of defence.
+  // The pipe breaks when somebody ended the watchdog; it is only the second line of defense.
   watchdog.stdin.on('error', () => {});
   const watchdogGone = once(watchdog, 'exit');
   await once(watchdog, 'spawn');
@@ -156,13 +154,6 @@ function collect(child: ChildProcess) {
     return () => parts.join('');
   };
   return { stdout: keep(child.stdout), stderr: keep(child.stderr), both: () => both.join('') };
-}
-
-function exitOf(child: ChildProcess): Promise<Exit> {
-  const { promise, resolve } = Promise.withResolvers<Exit>();
-  // After `exit` there may still be output to read; `close` comes after it.
-  child.once('close', (code, signal) => resolve(code ?? signal ?? -1));
-  return promise;
 }
 
 async function endGroup(group: number, exited: Promise<Exit>): Promise<void> {

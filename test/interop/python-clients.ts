@@ -1,7 +1,7 @@
 /** Python's Digest clients against our simulator. */
 import path from 'node:path';
 import * as z from 'zod';
-import type { DigestAlgorithm } from '../support/atlas-simulator/behaviour.ts';
+import type { DigestAlgorithm } from '../support/atlas-simulator/behavior.ts';
 import { counted, jobUrl, PRIVATE_KEY, PUBLIC_KEY, startOurServer } from './our-server.ts';
 import { ensurePython } from './packages.ts';
 import { type InteropCase, type Peer, same } from './peer.ts';

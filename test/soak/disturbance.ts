@@ -1,13 +1,13 @@
 /** Lets faults happen: in each place one after the other, in all places at once. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Environment } from './environment.ts';
 import { FAULTS, type FaultKind, PLACES, type Place } from './faults.ts';
 import type { Random } from './random.ts';
-import type { Stage } from './stage.ts';
 
 export interface DisturbanceOptions {
-  readonly stage: Stage;
+  readonly environment: Environment;
   readonly random: Random;
-  /** Once it is aborted, operators are left to live with what goes wrong: nothing makes them start anew. */
+  /** Once it is aborted, operators are left to live with what goes wrong: nothing restarts them. */
   readonly calm: AbortSignal;
   /** Time is up once it is aborted. */
   readonly over: AbortSignal;
@@ -48,7 +48,7 @@ const QUIET_MS: Readonly<Record<Place, readonly [number, number]>> = {
 async function disturbPlace(
   place: Place,
   kinds: readonly FaultKind[],
-  { stage, random: seed, calm, over, signal, onBegun }: Omit<DisturbanceOptions, 'kinds'>,
+  { environment, random: seed, calm, over, signal, onBegun }: Omit<DisturbanceOptions, 'kinds'>,
 ): Promise<void> {
   if (kinds.length === 0) return;
   const random = seed.fork(place);
@@ -62,7 +62,7 @@ async function disturbPlace(
       signal.throwIfAborted();
       if (over.aborted && !isFirst) return;
       if (kind.restarts && calm.aborted && !isFirst) continue;
-      const active = await kind.begin(stage, random);
+      const active = await kind.begin(environment, random);
       onBegun(kind);
       await rest(kind.lastsMs);
       await active.end();

@@ -10,10 +10,11 @@ import {
 import type { Fault, FaultMatch } from '../support/atlas-simulator/faults.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import { eventually } from '../support/eventually.ts';
+import { grantRights, OPERATOR } from '../support/installation.ts';
 import { CREDENTIALS } from './credentials.ts';
+import type { Environment } from './environment.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replicas.ts';
-import { MANIFESTS, OPERATOR, type Stage } from './stage.ts';
 
 /** Where it goes wrong. At most one fault of a place lasts at a time, so that the end of one is not the end of another. */
 export const PLACES = ['API server', 'Atlas', 'operator', 'credentials'] as const;
@@ -24,9 +25,9 @@ export interface FaultKind {
   readonly place: Place;
   /** The shortest and the longest time between its beginning and its end, in milliseconds. */
   readonly lastsMs: readonly [number, number];
-  /** Whether an operator starts anew after it, which visits everything again and hides what other faults have broken. */
+  /** Whether an operator restarts after it, which reconciles everything again and hides what other faults have broken. */
   readonly restarts: boolean;
-  readonly begin: (stage: Stage, random: Random) => Promise<ActiveFault>;
+  readonly begin: (environment: Environment, random: Random) => Promise<ActiveFault>;
 }
 
 export interface ActiveFault {
@@ -47,7 +48,7 @@ export const FAULTS: readonly FaultKind[] = [
     apiProxy.resetAll();
     return nothing;
   }),
-  fault('open connections silent for ever', 'API server', AT_ONCE, ({ apiProxy }) => {
+  fault('open connections silent forever', 'API server', AT_ONCE, ({ apiProxy }) => {
     apiProxy.freezeOpen();
     return nothing;
   }),
@@ -77,10 +78,7 @@ export const FAULTS: readonly FaultKind[] = [
     const bindings = '/apis/rbac.authorization.k8s.io/v1/clusterrolebindings';
     await cluster.delete(bindings, OPERATOR.name);
     await cluster.delete(bindings, `${OPERATOR.name}-delivery-secrets`);
-    const files = MANIFESTS.map((file) => `--filename=${file}`);
-    return async () => {
-      await eventually('the rights are given back', () => controlPlane.kubectlRun(['apply', ...files]));
-    };
+    return () => eventually('the rights are given back', () => grantRights(controlPlane));
   }),
 
   // Atlas's answers. None of them is a permanent error: those are asked again after up to an hour, by design.
@@ -127,7 +125,7 @@ export const FAULTS: readonly FaultKind[] = [
     atlasProxy.resetAll();
     return nothing;
   }),
-  fault('open connections silent for ever', 'Atlas', AT_ONCE, ({ atlasProxy }) => {
+  fault('open connections silent forever', 'Atlas', AT_ONCE, ({ atlasProxy }) => {
     atlasProxy.freezeOpen();
     return nothing;
   }),
@@ -137,24 +135,24 @@ export const FAULTS: readonly FaultKind[] = [
   }),
 
   // The operator's own processes
-  restarting('leader killed', 'operator', AT_ONCE, async (stage) => {
-    const leader = await leaderOf(stage);
+  restarting('leader killed', 'operator', AT_ONCE, async (environment) => {
+    const leader = await leaderOf(environment);
     await leader.kill();
     return nothing;
   }),
-  restarting('leader told to stop', 'operator', AT_ONCE, async (stage) => {
-    const leader = await leaderOf(stage);
+  restarting('leader told to stop', 'operator', AT_ONCE, async (environment) => {
+    const leader = await leaderOf(environment);
     await leader.tellToStop();
     return nothing;
   }),
-  restarting('leader frozen for a moment', 'operator', seconds(2, 7), async (stage) => {
-    const leader = await leaderOf(stage);
+  restarting('leader frozen for a moment', 'operator', seconds(2, 7), async (environment) => {
+    const leader = await leaderOf(environment);
     await leader.freeze();
     return () => leader.thaw();
   }),
   // A lease is good for 15 s: the other replica leads when this one wakes up.
-  restarting('leader frozen until another leads', 'operator', seconds(18, 23), async (stage) => {
-    const leader = await leaderOf(stage);
+  restarting('leader frozen until another leads', 'operator', seconds(18, 23), async (environment) => {
+    const leader = await leaderOf(environment);
     await leader.freeze();
     return () => leader.thaw();
   }),
@@ -193,15 +191,15 @@ function fault(
   name: string,
   place: Place,
   lastsMs: FaultKind['lastsMs'],
-  begin: (stage: Stage, random: Random) => Promise<End> | End,
+  begin: (environment: Environment, random: Random) => Promise<End> | End,
 ): FaultKind {
   return {
     name: `${place}: ${name}`,
     place,
     lastsMs,
     restarts: false,
-    begin: async (stage, random) => {
-      const end = await begin(stage, random);
+    begin: async (environment, random) => {
+      const end = await begin(environment, random);
       return { end: async () => end() };
     },
   };
@@ -224,7 +222,7 @@ function answers(
   });
 }
 
-/** Some job's: were any of it mirrored, that resource would differ from the truth for good. */
+/** Some job's: were any of it mirrored, that resource would stay different from Atlas. */
 const STRANGE_JOB: JsonObject = { id: '0'.repeat(24), statusName: 'KILLED', delivery: { methodName: 'HTTP' } };
 
 const GARBAGE: readonly Fault[] = [
@@ -254,7 +252,7 @@ const MORE_THAN_KNOWN: Fault = {
 /** A takeover takes 18 s, and more while the API server is away. */
 const LEADERLESS_MS = 120_000;
 
-function leaderOf({ replicas }: Stage): Promise<Replica> {
+function leaderOf({ replicas }: Environment): Promise<Replica> {
   const find = (): Replica => {
     const leader = replicas.leader();
     if (leader === undefined) throw new Error('no replica leads');

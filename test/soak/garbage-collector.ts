@@ -1,7 +1,7 @@
 /** What a cluster's garbage collector does: there is no controller manager here that would. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, RESOURCES, secretsOf } from './cluster.ts';
-import { ActualResource, ActualSecret } from './verdict.ts';
+import { ActualResource, ActualSecret } from './comparison.ts';
 
 const PERIOD_MS = 2_000;
 /** Of the operator's delivery Secrets. */

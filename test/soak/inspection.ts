@@ -1,9 +1,9 @@
 /** Looks at all resources again and again, and knows since when each has been equal to Atlas. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Cluster, RESOURCES } from './cluster.ts';
+import { ActualResource, ActualSecret, differences } from './comparison.ts';
+import type { ExpectedState } from './expected-state.ts';
 import { DELIVERY_SECRETS } from './garbage-collector.ts';
-import type { Truth } from './truth.ts';
-import { ActualResource, ActualSecret, differences } from './verdict.ts';
 import type { ExpectedResource, Workload } from './workload.ts';
 
 export interface Inspection {
@@ -33,7 +33,7 @@ export interface Unequal {
 
 const PAUSE_MS = 1_000;
 
-export function createInspection(cluster: Cluster, truth: Truth, workload: Workload): Inspection {
+export function createInspection(cluster: Cluster, expectedState: ExpectedState, workload: Workload): Inspection {
   /** Milliseconds since the epoch. */
   const equalSince = new Map<string, number>();
   let last: Look = { kind: 'unanswered' };
@@ -44,7 +44,7 @@ export function createInspection(cluster: Cluster, truth: Truth, workload: Workl
     const secrets = byName(await cluster.list(DELIVERY_SECRETS), (object) => ActualSecret.parse(object));
     const expected = workload.resources();
     const unequal = expected.flatMap((resource): readonly Unequal[] => {
-      const { body } = truth.of(resource.job.jobId);
+      const { body } = expectedState.of(resource.job.jobId);
       const secret = secrets.get(`${resource.namespace}/${resource.deliverySecretName}`);
       const list = differences(resource, body, resources.get(keyOf(resource)), secret);
       return list.length === 0 ? [] : [{ key: keyOf(resource), differences: list }];
@@ -81,7 +81,7 @@ export function createInspection(cluster: Cluster, truth: Truth, workload: Workl
     longestSince: (epochMs) => {
       const now = Date.now();
       const times = workload.resources().map((resource) => {
-        const from = Math.max(epochMs, truth.of(resource.job.jobId).since);
+        const from = Math.max(epochMs, expectedState.of(resource.job.jobId).since);
         return (equalSince.get(keyOf(resource)) ?? now) - from;
       });
       return Math.max(0, ...times);

@@ -19,8 +19,8 @@ import {
   urlV2Download,
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
+import type { ExpectedState } from './expected-state.ts';
 import type { Random } from './random.ts';
-import type { Truth } from './truth.ts';
 
 /** The body of a job that is still running, different from change to change. */
 export function runningBody(job: JobIdentity, change: number, random: Random): JsonObject {
@@ -32,9 +32,9 @@ export type Ending = (life: JobLife) => Generator<number, void> | AsyncGenerator
 
 export interface JobLife {
   readonly job: JobIdentity;
-  readonly truth: Truth;
+  readonly expectedState: ExpectedState;
   readonly random: Random;
-  /** Asks the operator for a visit. */
+  /** Requests a reconcile. */
   readonly ask: () => Promise<void>;
 }
 
@@ -76,8 +76,8 @@ const ENDINGS: readonly Ending[] = [
 const inMs = (ms: number): string => atlasDate(Date.now() + ms);
 
 function final(draw: (job: JobIdentity, random: Random) => JsonObject): Ending {
-  return function* ({ job, truth, random }) {
-    truth.set(job, draw(job, random));
+  return function* ({ job, expectedState, random }) {
+    expectedState.set(job, draw(job, random));
     yield 0;
   };
 }
@@ -85,29 +85,32 @@ function final(draw: (job: JobIdentity, random: Random) => JsonObject): Ending {
 const READY = [readyDownload, urlV2Download, encryptedDownload, pointInTimeDownload] as const;
 
 /** Ready for a short while: the operator comes at `expires` and sees what it has become, with or without its hashes. */
-async function* downloadThatExpires({ job, truth, random }: JobLife): AsyncGenerator<number, void> {
-  truth.set(job, pendingDownload(job));
+async function* downloadThatExpires({ job, expectedState, random }: JobLife): AsyncGenerator<number, void> {
+  expectedState.set(job, pendingDownload(job));
   yield random.int(3_000, 10_000);
   const expires = inMs(random.int(5_000, 25_000));
   const at = Date.parse(expires);
   const gone = { at, body: endedDownload(job, 'EXPIRED', expires) };
-  truth.set(job, random.pick(READY)(job, expires), gone);
+  expectedState.set(job, random.pick(READY)(job, expires), gone);
   const isFetched = random.chance(0.5);
   yield random.int(2_000, 10_000);
-  if (isFetched && Date.now() < at) truth.set(job, fetchedDownload(job, expires), gone);
+  if (isFetched && Date.now() < at) expectedState.set(job, fetchedDownload(job, expires), gone);
   // No rest: a job that was ready when all else has ended still expires.
   await delay(Math.max(0, at - Date.now()));
-  truth.set(job, gone.body);
+  expectedState.set(job, gone.body);
 }
 
 /** Ready until tomorrow. Its hashes appear when somebody has fetched it, who asks the operator to look again. */
-async function* downloadThatStays({ job, truth, random, ask }: JobLife): AsyncGenerator<number, void> {
+async function* downloadThatStays({ job, expectedState, random, ask }: JobLife): AsyncGenerator<number, void> {
   const tomorrow = inMs(86_400_000);
-  truth.set(job, pendingDownload(job));
+  expectedState.set(job, pendingDownload(job));
   yield random.int(3_000, 10_000);
   const ready = random.pick(READY)(job, tomorrow);
-  truth.set(job, ready);
+  expectedState.set(job, ready);
   yield random.int(8_000, 20_000);
-  truth.set(job, { ...ready, hashes: [{ fileName: `${job.jobId}.tar.gz`, hash: random.hex(40), typeName: 'SHA1' }] });
+  expectedState.set(job, {
+    ...ready,
+    hashes: [{ fileName: `${job.jobId}.tar.gz`, hash: random.hex(40), typeName: 'SHA1' }],
+  });
   await ask();
 }

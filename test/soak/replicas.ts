@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Exit, freePort, type OperatorProcess, startOperator } from '../support/operator-process.ts';
+import type { Exit } from '../support/exit.ts';
+import { type OperatorProcess, startOperator } from '../support/operator-process.ts';
 
 /** A running replica. */
 export interface Replica {
@@ -68,10 +69,9 @@ export function startReplicas({ count, kubeconfig, env, logFolder }: ReplicasOpt
     [...running].filter(isLeader).sort((left, right) => (right.ledSince ?? 0) - (left.ledSince ?? 0))[0];
 
   async function start(name: string): Promise<Running> {
-    const port = await freePort();
     const operator = await startOperator({
       kubeconfig,
-      env: { ...env, HTTP_BIND_ADDRESS: `127.0.0.1:${port}` },
+      env,
       logFile: path.join(logFolder, `${name}.log`),
     });
     const done = new Set<'killed' | 'told to stop'>();

@@ -5,17 +5,18 @@
  *   setting up ──▶ filling: all resources created, all equal once ──▶ disturbing: faults and changes
  *     ──▶ settling: no faults and no changes, until all are equal or the time is up ──▶ counting
  */
+import { OPERATOR } from '../support/installation.ts';
 import { disturb } from './disturbance.ts';
+import { type Environment, startEnvironment } from './environment.ts';
+import { createExpectedState } from './expected-state.ts';
 import { FAULTS, type FaultKind } from './faults.ts';
 import { collectGarbage } from './garbage-collector.ts';
 import { createInspection, type Inspection, type Unequal } from './inspection.ts';
 import { createRandom, type Random } from './random.ts';
 import type { Memory, Replicas } from './replicas.ts';
-import { OPERATOR, type Stage, setStage } from './stage.ts';
 import { recordStatusHistory } from './status-history.ts';
 import { countDuplicateWrites, countStatusWrites } from './status-writes.ts';
-import { createTruth } from './truth.ts';
-import { createWorkload, type Deed, type Workload } from './workload.ts';
+import { createWorkload, type UserAction, type Workload } from './workload.ts';
 
 export interface SoakOptions {
   /** The same seed brings the same faults and the same changes, each sequence in the same order. */
@@ -38,7 +39,7 @@ export interface SoakOptions {
 export interface SoakResult {
   /** How often each kind of fault has begun. */
   readonly faults: ReadonlyMap<string, number>;
-  readonly deeds: ReadonlyMap<Deed, number>;
+  readonly userActions: ReadonlyMap<UserAction, number>;
   /** How often the body of a job has changed at Atlas. */
   readonly changesAtAtlas: number;
   /** How often the mirrored part of a status has changed: changes that follow each other quickly are one. */
@@ -79,7 +80,7 @@ const FILL_MS = 180_000;
 /** A transient back-off may last 2 minutes, and a watch that died silently is found after 42 s. */
 const SETTLE_MS = 240_000;
 const PROGRESS_MS = 10_000;
-/** In this part of the time operators are made to start anew; after it nothing hides what they cannot live with. */
+/** In this part of the time operators are restarted; after it nothing hides what they cannot live with. */
 const RESTARTING_PART = 0.5;
 
 /** Runs a soak and ends everything that it has started. Rejects when the soak itself could not go on. */
@@ -89,35 +90,39 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
   const ending = new AbortController();
   const signal = AbortSignal.any([options.signal, ending.signal]);
   await using cleanup = new AsyncDisposableStack();
-  const stage = await setStage(cleanup, { random, logLevel, signal });
+  const environment = await startEnvironment(cleanup, { random, logLevel, signal });
   cleanup.defer(() => ending.abort(new Error('the soak has ended')));
-  const history = await recordStatusHistory(stage.controlPlane.etcdUrl);
+  const history = await recordStatusHistory(environment.controlPlane.etcdUrl);
   cleanup.defer(history.stop);
-  const truth = createTruth(stage.atlas);
-  const workload = createWorkload({ stage, truth, random, resources: options.resources });
-  const inspection = createInspection(stage.cluster, truth, workload);
+  const expectedState = createExpectedState(environment.atlas);
+  const workload = createWorkload({ environment, expectedState, random, resources: options.resources });
+  const inspection = createInspection(environment.cluster, expectedState, workload);
   void inspection.run(signal);
-  void collectGarbage(stage.cluster, signal);
+  void collectGarbage(environment.cluster, signal);
 
   say(`creating ${options.resources} resources`);
   await fill(workload, inspection, signal);
-  const memoryAtStart = await leaderMemory(stage.replicas);
+  const memoryAtStart = await leaderMemory(environment.replicas);
   say('all are equal to Atlas; now the faults begin');
-  const { faults, endedAt } = await disturbWhileChanging({ stage, workload, inspection, random }, options, signal);
+  const { faults, endedAt } = await disturbWhileChanging(
+    { environment, workload, inspection, random },
+    options,
+    signal,
+  );
   say('no more faults, no more changes');
   await inspection.untilAllEqual(settleMs, signal);
-  const memoryAtEnd = await leaderMemory(stage.replicas);
+  const memoryAtEnd = await leaderMemory(environment.replicas);
   const last = inspection.last();
   if (last.kind === 'unanswered') throw new Error('the API server does not answer at the end');
   const longestToConvergeMs = inspection.longestSince(endedAt);
 
-  await stage.replicas.stop();
+  await environment.replicas.stop();
   await history.caughtUp();
-  const writes = await countStatusWrites(stage.controlPlane.auditLog, OPERATOR_USER);
+  const writes = await countStatusWrites(environment.controlPlane.auditLog, OPERATOR.user);
   const result: SoakResult = {
     faults,
-    deeds: workload.deeds(),
-    changesAtAtlas: truth.changes(),
+    userActions: workload.userActions(),
+    changesAtAtlas: expectedState.changes(),
     changesMirrored: history.mirroredChanges(),
     resources: last.resources,
     lost: last.unequal,
@@ -126,15 +131,13 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     longestToConvergeMs,
     memoryAtStart,
     memoryAtEnd,
-    ends: stage.replicas.ends(),
-    problems: stage.replicas.problems(),
-    logFolder: stage.logFolder,
+    ends: environment.replicas.ends(),
+    problems: environment.replicas.problems(),
+    logFolder: environment.logFolder,
   };
-  if (isGood(result)) await stage.forgetLogs();
+  if (isGood(result)) await environment.forgetLogs();
   return result;
 }
-
-const OPERATOR_USER = `system:serviceaccount:${OPERATOR.namespace}:${OPERATOR.name}`;
 
 async function fill(workload: Workload, inspection: Inspection, signal: AbortSignal): Promise<void> {
   await workload.populate();
@@ -145,7 +148,7 @@ async function fill(workload: Workload, inspection: Inspection, signal: AbortSig
 }
 
 interface Scene {
-  readonly stage: Stage;
+  readonly environment: Environment;
   readonly workload: Workload;
   readonly inspection: Inspection;
   readonly random: Random;
@@ -153,7 +156,7 @@ interface Scene {
 
 /** Resolves when all faults have ended and the last change has been made; `endedAt` is the time of the former. */
 async function disturbWhileChanging(
-  { stage, workload, inspection, random }: Scene,
+  { environment, workload, inspection, random }: Scene,
   { disturbMs, faults: kinds = FAULTS, say }: SoakOptions,
   signal: AbortSignal,
 ): Promise<{ readonly faults: ReadonlyMap<string, number>; readonly endedAt: number }> {
@@ -168,7 +171,7 @@ async function disturbWhileChanging(
     const changesOver = new AbortController();
     const changing = workload.run(AbortSignal.any([changesOver.signal, signal]));
     const disturbing = disturb({
-      stage,
+      environment,
       kinds,
       random: random.fork('faults'),
       calm: AbortSignal.timeout(disturbMs * RESTARTING_PART),

@@ -1,5 +1,5 @@
 /**
- * Every status that ever was. It is read from etcd, which nobody kills: an API server that was started anew has
+ * Every status that ever was. It is read from etcd, which nobody kills: an API server that has restarted has
  * forgotten what happened before, and a watch on it would miss changes.
  */
 import { createInterface } from 'node:readline';
@@ -8,6 +8,7 @@ import { text } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
 import { request } from 'undici';
 import * as z from 'zod';
+import { decode, RESOURCE_PREFIX, rangeOf } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 
 export interface StatusHistory {
@@ -20,7 +21,6 @@ export interface StatusHistory {
   readonly stop: () => void;
 }
 
-const PREFIX = '/registry/atlasrestore.dev/legacyrestorejobs/';
 /** The operator's own fields: what it observed. */
 const OBSERVED: readonly string[] = ['observedGeneration', 'conditions', 'lastHandledReconcileAt', 'lastChangeTime'];
 
@@ -33,7 +33,7 @@ export async function recordStatusHistory(etcdUrl: string): Promise<StatusHistor
   let revision = 0;
 
   function note({ type, kv }: WatchEvent): void {
-    const key = decode(kv.key).slice(PREFIX.length);
+    const key = decode(kv.key).slice(RESOURCE_PREFIX.length);
     const previous = statuses.get(key);
     revision = Number(kv.mod_revision);
     if (type === 'DELETE') {
@@ -75,13 +75,7 @@ type Status = Readonly<Record<string, unknown>>;
 const mirroredPart = (status: Status): Status =>
   Object.fromEntries(Object.entries(status).filter(([member]) => !OBSERVED.includes(member)));
 
-// etcd's API as JSON: every number is a string, every key and value is base64
-
-const encode = (text: string): string => Buffer.from(text).toString('base64');
-const decode = (text: string): string => Buffer.from(text, 'base64').toString();
-
-/** All keys that begin with the prefix: `0` follows `/`. */
-const RANGE = { key: encode(PREFIX), range_end: encode(PREFIX.replace(/\/$/, '0')) };
+const RANGE = rangeOf(RESOURCE_PREFIX);
 
 type WatchEvent = z.infer<typeof WatchEvent>;
 const WatchEvent = z.object({

@@ -1,17 +1,17 @@
-/** The result of a soak as a table for people. */
+/** The result of a soak as Markdown tables. */
+import { markdownTable } from '../../scripts/markdown-table.ts';
 import { FAULTS } from './faults.ts';
 import type { Memory } from './replicas.ts';
 import type { SoakResult } from './soak.ts';
 
-/** Lines of a name and a value, in columns. */
+/** A table of what happened, by kind, for each side, and one of the result. */
 export function toTable(result: SoakResult): string {
   return [
-    ...section('faults', [...result.faults].sort(inOrderOfTable)),
-    ...section('what people did to resources', result.deeds),
-    ...section('ends of the two replicas, each followed by a start', result.ends),
-    'result',
-    ...rows(summary(result)),
-  ].join('\n');
+    counts('faults', [...result.faults].sort(inOrderOfTable)),
+    counts('user actions', [...result.userActions]),
+    counts('ends of the two replicas, each followed by a start', [...result.ends]),
+    table('result', summary(result)),
+  ].join('\n\n');
 }
 
 type Row = readonly [name: string, value: number | string];
@@ -32,17 +32,16 @@ function summary(result: SoakResult): readonly Row[] {
   ];
 }
 
-function section(title: string, entries: Iterable<Row>): readonly string[] {
-  const list = [...entries];
-  const total = list.reduce((sum, [, value]) => sum + Number(value), 0);
-  return [title, ...rows([...list, ['together', total]]), ''];
+function counts(title: string, entries: readonly (readonly [name: string, count: number])[]): string {
+  return table(title, [...entries, ['total', entries.reduce((sum, [, count]) => sum + count, 0)]]);
 }
 
-const NAME_WIDTH = 56;
-const VALUE_WIDTH = 16;
-
-const rows = (list: readonly Row[]): readonly string[] =>
-  list.map(([name, value]) => `  ${name.padEnd(NAME_WIDTH)}${format(value).padStart(VALUE_WIDTH)}`);
+const table = (title: string, rows: readonly Row[]): string =>
+  markdownTable(
+    [title, ''],
+    rows.map(([name, value]) => [name, format(value)]),
+    { numeric: true },
+  );
 
 const format = (value: number | string): string => (typeof value === 'number' ? value.toLocaleString('en-US') : value);
 

@@ -5,10 +5,10 @@ import type { JobIdentity } from '../support/atlas-simulator/jobs.ts';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { resourcesOf } from './cluster.ts';
 import { CREDENTIALS, type CredentialsSecret } from './credentials.ts';
+import type { Environment } from './environment.ts';
+import type { ExpectedState } from './expected-state.ts';
 import { chooseEnding, runningBody } from './job-lives.ts';
 import type { Random } from './random.ts';
-import type { Stage } from './stage.ts';
-import type { Truth } from './truth.ts';
 
 /** A resource that exists. */
 export interface ExpectedResource {
@@ -16,7 +16,7 @@ export interface ExpectedResource {
   readonly name: string;
   readonly job: JobIdentity;
   readonly deliverySecretName: string | undefined;
-  /** Value of the annotation that asks for a visit; undefined when nobody ever asked. */
+  /** Value of the annotation that requests a reconcile; undefined when nobody ever asked. */
   readonly requestedAt: string | undefined;
 }
 
@@ -28,15 +28,15 @@ export interface Workload {
   /** What exists now. */
   readonly resources: () => readonly ExpectedResource[];
   /** How often people did something to a resource, by what it was. */
-  readonly deeds: () => ReadonlyMap<Deed, number>;
+  readonly userActions: () => ReadonlyMap<UserAction, number>;
 }
 
-export const DEEDS = ['created', 'deleted', 'edited', 'suspended', 'asked for a visit'] as const;
-export type Deed = (typeof DEEDS)[number];
+export const USER_ACTIONS = ['created', 'deleted', 'edited', 'suspended', 'requested a reconcile'] as const;
+export type UserAction = (typeof USER_ACTIONS)[number];
 
 export interface WorkloadOptions {
-  readonly stage: Stage;
-  readonly truth: Truth;
+  readonly environment: Environment;
+  readonly expectedState: ExpectedState;
   readonly random: Random;
   readonly resources: number;
 }
@@ -46,10 +46,10 @@ const CREATE_AT_ONCE = 20;
 /** Every tenth job is named by two resources. */
 const TWINS = 0.1;
 
-export function createWorkload({ stage, truth, random, resources: count }: WorkloadOptions): Workload {
+export function createWorkload({ environment, expectedState, random, resources: count }: WorkloadOptions): Workload {
   const existing = new Map<string, ExpectedResource>();
-  const deeds = new Map<Deed, number>(DEEDS.map((deed) => [deed, 0]));
-  const note = (deed: Deed): void => void deeds.set(deed, (deeds.get(deed) ?? 0) + 1);
+  const userActions = new Map<UserAction, number>(USER_ACTIONS.map((action) => [action, 0]));
+  const note = (action: UserAction): void => void userActions.set(action, (userActions.get(action) ?? 0) + 1);
   const lives = placesOf(count, random).map((places, index) => live(places, random.fork(`life ${index}`)));
 
   // What people do
@@ -57,7 +57,7 @@ export function createWorkload({ stage, truth, random, resources: count }: Workl
   async function create(place: Place, job: JobIdentity, interval: string): Promise<void> {
     const { namespace, name, credentials, deliverySecretName } = place;
     existing.set(keyOf(place), { namespace, name, job, deliverySecretName, requestedAt: undefined });
-    await stage.cluster.create(resourcesOf(namespace), {
+    await environment.cluster.create(resourcesOf(namespace), {
       apiVersion: 'atlasrestore.dev/v1',
       kind: 'LegacyRestoreJob',
       metadata: { name },
@@ -72,22 +72,22 @@ export function createWorkload({ stage, truth, random, resources: count }: Workl
   }
 
   async function remove(place: Place): Promise<void> {
-    await stage.cluster.delete(resourcesOf(place.namespace), place.name);
+    await environment.cluster.delete(resourcesOf(place.namespace), place.name);
     existing.delete(keyOf(place));
     note('deleted');
   }
 
-  async function edit(place: Place, spec: Readonly<Record<string, unknown>>, deed: Deed): Promise<void> {
-    await stage.cluster.patch(resourcesOf(place.namespace), place.name, { spec });
-    note(deed);
+  async function edit(place: Place, spec: Readonly<Record<string, unknown>>, action: UserAction): Promise<void> {
+    await environment.cluster.patch(resourcesOf(place.namespace), place.name, { spec });
+    note(action);
   }
 
   async function ask(place: Place, requestedAt: string): Promise<void> {
     const known = existing.get(keyOf(place));
     if (known !== undefined) existing.set(keyOf(place), { ...known, requestedAt });
     const metadata = { annotations: { [REQUESTED_AT]: requestedAt } };
-    await stage.cluster.patch(resourcesOf(place.namespace), place.name, { metadata });
-    note('asked for a visit');
+    await environment.cluster.patch(resourcesOf(place.namespace), place.name, { metadata });
+    note('requested a reconcile');
   }
 
   // A life: it yields how long it rests, in milliseconds, and may be ended at any rest.
@@ -97,14 +97,14 @@ export function createWorkload({ stage, truth, random, resources: count }: Workl
     for (let generation = 0; ; generation++) {
       const own = seed.fork(`generation ${generation}`);
       const job: JobIdentity = { groupId: groupOf(places), clusterName: 'Cluster0', jobId: own.hex(24) };
-      truth.set(job, youngJob(job));
+      expectedState.set(job, youngJob(job));
       for (const place of places) await create(place, job, own.pick(['10s', '10s', '11s']));
       yield own.int(4_000, 14_000);
       yield* run(job, places, own);
       const ending = chooseEnding(own);
       yield* ending({
         job,
-        truth,
+        expectedState,
         random: own,
         // Nobody looks at a finished download for ten minutes, by design: whoever wants to know earlier asks.
         ask: async () => {
@@ -122,7 +122,7 @@ export function createWorkload({ stage, truth, random, resources: count }: Workl
   async function* run(job: JobIdentity, places: readonly Place[], own: Random): AsyncGenerator<number, void> {
     const changes = own.chance(0.1) ? 1_000 : own.int(1, 5);
     for (let change = 1; change <= changes; change++) {
-      truth.set(job, runningBody(job, change, own));
+      expectedState.set(job, runningBody(job, change, own));
       yield own.int(3_000, 14_000);
       if (own.chance(0.1)) await edit(own.pick(places), { interval: own.pick(['10s', '11s', '12s']) }, 'edited');
       if (own.chance(0.05)) yield* suspend(own.pick(places), own);
@@ -148,7 +148,7 @@ export function createWorkload({ stage, truth, random, resources: count }: Workl
       await Promise.all(lives.map((life, index) => letLive(life, random.fork(`start ${index}`), over)));
     },
     resources: () => [...existing.values()],
-    deeds: () => deeds,
+    userActions: () => userActions,
   };
 }
 

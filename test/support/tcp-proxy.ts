@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import { Transform, type TransformCallback } from 'node:stream';
+import { listen } from './listen.ts';
 
 export interface TcpProxy {
   readonly port: number;
@@ -53,10 +54,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
     client.pipe(upstream);
     upstream.pipe(cutting(pieceBytes, lifeBytes, () => client.resetAndDestroy())).pipe(client);
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the proxy has no port');
+  const port = await listen(server);
 
   const freezeOpen = (): void => {
     for (const pair of pairs) {
@@ -70,7 +68,7 @@ export async function startTcpProxy(targetPort: number): Promise<TcpProxy> {
   };
 
   return {
-    port: address.port,
+    port,
     open: () => pairs.size,
     opened: () => opened,
     resetAll: () => {

@@ -2,10 +2,13 @@
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { Status } from '../../src/api/legacy-restore-job.ts';
+import type { JobIdentity } from './atlas-simulator/jobs.ts';
+import type { JsonObject } from './atlas-simulator/json.ts';
 import { type AtlasSimulator, startAtlasSimulator } from './atlas-simulator/simulator.ts';
 import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from './control-plane/control-plane.ts';
 import { eventually } from './eventually.ts';
-import { freePort, type OperatorProcess, startOperator } from './operator-process.ts';
+import { installAccount, installCrds } from './installation.ts';
+import { type OperatorProcess, startOperator } from './operator-process.ts';
 
 /** The project and cluster of all jobs, and the API key that may read them. */
 export const GROUP_ID = '5a66666887d9d61443b41645';
@@ -13,7 +16,6 @@ export const CLUSTER_NAME = 'Cluster0';
 export const API_KEY = { publicKey: 'abcdefgh', privateKey: '0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0' } as const;
 /** Where the Secret `atlas-key` is, and resources are unless a test says otherwise. */
 export const NAMESPACE = 'payments';
-const OPERATOR = { namespace: 'legacy-restore-operator-system', name: 'legacy-restore-operator' } as const;
 
 /** A LegacyRestoreJob as the API server sends it. */
 export type Resource = z.infer<typeof Resource>;
@@ -32,7 +34,7 @@ export interface TestBed {
   readonly controlPlane: ControlPlane;
   readonly atlas: AtlasSimulator;
   /** Starts an operator under its own service account and RBAC; it is ended with the test bed. */
-  readonly startOperator: (env?: Readonly<Record<string, string>>) => Promise<TestOperator>;
+  readonly startOperator: (env?: Readonly<Record<string, string>>) => Promise<OperatorProcess>;
   /** Kills all operators that still run. */
   readonly endOperators: () => Promise<void>;
   /** Creates a Secret and throws when that is refused. */
@@ -43,8 +45,8 @@ export interface TestBed {
   /** Merge-patches a resource and throws when that is refused. */
   readonly patch: (name: string, patch: unknown, namespace?: string) => Promise<Resource>;
   readonly delete: (name: string, namespace?: string) => Promise<void>;
-  /** Asks for a visit now and waits until it has been answered. */
-  readonly visit: (name: string) => Promise<Resource>;
+  /** Requests a reconcile now and waits until it is done. */
+  readonly reconcile: (name: string) => Promise<Resource>;
   /** Waits until a resource fulfils a condition. */
   readonly until: (
     name: string,
@@ -56,11 +58,6 @@ export interface TestBed {
   readonly stop: () => Promise<void>;
 }
 
-export interface TestOperator extends OperatorProcess {
-  /** Of /livez, /readyz and /metrics. */
-  readonly url: string;
-}
-
 /** `crd`: whether the CRD is installed, which it is unless a test says otherwise. */
 export async function startTestBed(options?: ControlPlaneOptions, { crd = true } = {}): Promise<TestBed> {
   const controlPlane = await startControlPlane(options);
@@ -68,18 +65,8 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
   const operators: OperatorProcess[] = [];
   atlas.addApiKey({ ...API_KEY, groupIds: [GROUP_ID] });
   atlas.addCluster(GROUP_ID, CLUSTER_NAME);
-  if (crd) {
-    await controlPlane.kubectlRun(['apply', '-f', 'crds/']);
-    await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
-  }
-  const kubeconfig = await controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
-  await controlPlane.kubectlRun([
-    'apply',
-    '-f',
-    'deploy/base/rbac.yaml',
-    '-f',
-    'deploy/base/delivery-secrets-rbac.yaml',
-  ]);
+  if (crd) await installCrds(controlPlane);
+  const kubeconfig = await installAccount(controlPlane);
   await mustBe(201, 'POST', '/api/v1/namespaces', { metadata: { name: NAMESPACE } });
 
   const collection = (namespace: string): string =>
@@ -131,18 +118,12 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
     controlPlane,
     atlas,
     startOperator: async (env = {}) => {
-      const port = await freePort();
       const operator = await startOperator({
         kubeconfig,
-        env: {
-          ATLAS_BASE_URL: atlas.url,
-          HTTP_BIND_ADDRESS: `127.0.0.1:${port}`,
-          ATLAS_REQUESTS_PER_MINUTE: '0',
-          ...env,
-        },
+        env: { ATLAS_BASE_URL: atlas.url, ATLAS_REQUESTS_PER_MINUTE: '0', ...env },
       });
       operators.push(operator);
-      return { ...operator, url: `http://127.0.0.1:${port}` };
+      return operator;
     },
     endOperators,
     createSecret,
@@ -166,14 +147,10 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
     delete: async (name, namespace = NAMESPACE) => {
       await mustBe(200, 'DELETE', `${collection(namespace)}/${name}`);
     },
-    visit: async (name) => {
+    reconcile: async (name) => {
       const token = randomBytes(8).toString('hex');
       await patch(name, { metadata: { annotations: { 'atlasrestore.dev/requestedAt': token } } });
-      return until(
-        name,
-        'the request for a visit is answered',
-        ({ status }) => status.lastHandledReconcileAt === token,
-      );
+      return until(name, 'the requested reconcile is done', ({ status }) => status.lastHandledReconcileAt === token);
     },
     until,
     stop: async () => {
@@ -182,6 +159,17 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
       await controlPlane.stop();
     },
   };
+}
+
+/** Puts a new restore job at Atlas, whose answers have the body made for it. */
+export function putJob(
+  atlas: AtlasSimulator,
+  body: (job: JobIdentity) => JsonObject,
+  ids: Partial<JobIdentity> = {},
+): JobIdentity {
+  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId(), ...ids };
+  atlas.putJob(job, { kind: 'fixed', body: body(job) });
+  return job;
 }
 
 /** A fresh id of a restore job. */

@@ -1,4 +1,5 @@
 /** A reflector of LegacyRestoreJobs on a client of its own, and everything that it told. */
+import { readFile } from 'node:fs/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
 import { API_VERSION, type LegacyRestoreJob, PLURAL } from '../../src/api/legacy-restore-job.ts';
@@ -6,6 +7,7 @@ import { collectionPath, toLegacyRestoreJob } from '../../src/controller/legacy-
 import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
 import { type Change, createReflector, type Reflector, type WatchCause } from '../../src/kube/reflector.ts';
 import { createWatchLog } from '../../src/kube/watch-log.ts';
+import type { ControlPlane } from './control-plane/control-plane.ts';
 
 export interface Watched {
   readonly reflector: Reflector<LegacyRestoreJob>;
@@ -86,3 +88,12 @@ export const withoutWatchList = (client: KubeClient): KubeClient => ({
   ...client,
   stream: (path, signal) => client.stream(path.replace('NotOlderThan', 'Exact'), signal),
 });
+
+/** A kubeconfig, as text, of a service account that may do no more than a reflector does. */
+export async function watcherKubeconfig(controlPlane: ControlPlane): Promise<string> {
+  const role = ['--verb=get,list,watch', '--resource=legacyrestorejobs.atlasrestore.dev'];
+  const binding = ['--clusterrole=watcher', '--serviceaccount=default:watcher'];
+  await controlPlane.kubectlRun(['create', 'clusterrole', 'watcher', ...role]);
+  await controlPlane.kubectlRun(['create', 'clusterrolebinding', 'watcher', ...binding]);
+  return readFile(await controlPlane.serviceAccountKubeconfig('default', 'watcher'), 'utf8');
+}

@@ -1,12 +1,10 @@
 /** How long a change takes when the connections to the API server have died and nobody was told. */
 import { randomBytes } from 'node:crypto';
-import { readFile, writeFile } from 'node:fs/promises';
-import path from 'node:path';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
+import { LEADER_ELECTION, OPERATOR, proxiedKubeconfig } from '../support/installation.ts';
 import { startTcpProxy } from '../support/tcp-proxy.ts';
-import { CLUSTER_NAME, GROUP_ID, newJobId, type TestBed } from '../support/test-bed.ts';
+import { putJob, type TestBed } from '../support/test-bed.ts';
 
-const OPERATOR = { namespace: 'legacy-restore-operator-system', name: 'legacy-restore-operator' } as const;
 const PATIENCE_MS = 180_000;
 
 /**
@@ -18,13 +16,9 @@ export async function measureSilentDeath(bed: TestBed, leaderElect: boolean): Pr
   const proxy = await startTcpProxy(Number(new URL(bed.controlPlane.server).port));
   try {
     const direct = await bed.controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
-    const kubeconfig = path.join(bed.controlPlane.dir, 'proxied.kubeconfig');
-    const text = await readFile(direct, 'utf8');
-    await writeFile(kubeconfig, text.replaceAll(bed.controlPlane.server, `https://127.0.0.1:${proxy.port}`));
     const operator = await bed.startOperator({
-      KUBECONFIG: kubeconfig,
-      LEADER_ELECT: String(leaderElect),
-      LEASE_NAMESPACE: OPERATOR.namespace,
+      KUBECONFIG: await proxiedKubeconfig(bed.controlPlane, direct, proxy.port),
+      ...(leaderElect ? LEADER_ELECTION : {}),
     });
     await mirrorNew(bed);
     proxy.freezeOpen();
@@ -40,9 +34,8 @@ export async function measureSilentDeath(bed: TestBed, leaderElect: boolean): Pr
 
 /** Creates a resource and waits until it is mirrored. */
 async function mirrorNew(bed: TestBed): Promise<void> {
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
   const name = `silent-${randomBytes(4).toString('hex')}`;
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create(name, { jobId: job.jobId, interval: '24h' });
   await bed.until(name, 'it is mirrored', ({ status }) => status.statusName !== undefined, undefined, PATIENCE_MS);
 }

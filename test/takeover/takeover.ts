@@ -1,22 +1,22 @@
-/** How long nobody works when the leader ends. */
+/** How long no replica works when the leader ends. */
 import { randomBytes } from 'node:crypto';
 import { atlasDate, fetchedDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
-import { CLUSTER_NAME, GROUP_ID, newJobId, type TestBed, type TestOperator } from '../support/test-bed.ts';
+import { LEADER_ELECTION } from '../support/installation.ts';
+import type { OperatorProcess } from '../support/operator-process.ts';
+import { putJob, type TestBed } from '../support/test-bed.ts';
 
-const ENV = { LEADER_ELECT: 'true', LEASE_NAMESPACE: 'legacy-restore-operator-system' };
 const PATIENCE_MS = 120_000;
 const DAY_MS = 86_400_000;
 
 /** Milliseconds from the signal until another replica leads, and until a change at Atlas of that moment is mirrored. */
 export async function measureTakeover(bed: TestBed, signal: NodeJS.Signals): Promise<readonly number[]> {
-  const leader = await bed.startOperator(ENV);
+  const leader = await bed.startOperator(LEADER_ELECTION);
   await leader.waitForLog(({ msg }) => msg === 'acquired the lease', PATIENCE_MS);
-  const standby = await bed.startOperator(ENV);
+  const standby = await bed.startOperator(LEADER_ELECTION);
   await untilReady(standby);
-  const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: newJobId() };
   const name = `takeover-${randomBytes(4).toString('hex')}`;
-  bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+  const job = putJob(bed.atlas, youngJob);
   await bed.create(name, { jobId: job.jobId, interval: '10s' });
   await bed.until(name, 'it is mirrored', ({ status }) => status.statusName === 'IN_PROGRESS');
 
@@ -36,7 +36,7 @@ export async function measureTakeover(bed: TestBed, signal: NodeJS.Signals): Pro
   return [leads, mirrored];
 }
 
-const untilReady = ({ url }: TestOperator): Promise<void> =>
+const untilReady = ({ url }: OperatorProcess): Promise<void> =>
   eventually('the standby is ready', async () => {
     const { status } = await fetch(`${url}/readyz`);
     if (status !== 200) throw new Error(`/readyz answered ${status}`);

@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -8,6 +7,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { releaseDownload } from '../support/control-plane/release-download.ts';
+import { listen } from '../support/listen.ts';
 
 const NAMES = ['etcd', 'kube-apiserver', 'kubectl'];
 
@@ -15,6 +15,8 @@ let top: string;
 let into: string;
 let server: Server;
 let published: readonly string[];
+let hash: string;
+let port: number;
 
 beforeEach(async () => {
   // envtest-js would look nowhere else.
@@ -26,13 +28,13 @@ beforeEach(async () => {
   for (const name of NAMES) await writeFile(path.join(top, 'envtest', name), `${name} of a release`, { mode: 0o755 });
   await promisify(execFile)('tar', ['-czf', path.join(top, 'release.tar.gz'), '-C', top, 'envtest']);
   const archive = await readFile(path.join(top, 'release.tar.gz'));
-  const hash = createHash('sha512').update(archive).digest('hex');
+  hash = createHash('sha512').update(archive).digest('hex');
   server = createServer((request, response) => {
     if (request.url === '/index.yaml') response.end(JSON.stringify(index(published, hash)));
     else if (request.url === '/release.tar.gz') response.end(archive);
     else response.writeHead(503).end();
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  });
+  port = await listen(server);
 });
 
 afterEach(async () => {
@@ -66,8 +68,11 @@ test('another minor version is refused', async () => {
   expect(await readdir(into)).toEqual([]);
 });
 
-test('an index that is not to be had is a failure', async () => {
-  await expect(releaseDownload('v1.37.2', url('/nowhere')).obtain(NAMES, into, {})).rejects.toThrow('answered 503');
+test('an archive with another checksum than the index says is refused', async () => {
+  published = ['v1.37.2'];
+  hash = createHash('sha512').update('another archive').digest('hex');
+  await expect(releaseDownload('v1.37.2', url('/index.yaml')).obtain(NAMES, into, {})).rejects.toThrow(/mismatch/);
+  expect(await readdir(into)).not.toContain('kubectl');
 });
 
 function index(versions: readonly string[], hash: string): unknown {
@@ -80,7 +85,5 @@ function index(versions: readonly string[], hash: string): unknown {
 }
 
 function url(resource: string): string {
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('the server does not listen');
-  return `http://127.0.0.1:${address.port}${resource}`;
+  return `http://127.0.0.1:${port}${resource}`;
 }

@@ -47,7 +47,7 @@ const fetchJob = createAtlas(environment('ATLAS_BASE_URL'), new Agent({ connecti
 const keys = new Map<string, { readonly readAt: number; readonly key: Promise<ApiKey> }>();
 
 const waiting = new Set<string>();
-const visiting = new Set<string>();
+const active = new Set<string>();
 
 const informer = makeInformer<Resource>(
   config,
@@ -64,7 +64,7 @@ informer.on('error', (error: unknown) => {
 });
 void informer.start();
 
-// The queue: one visit of a resource at a time
+// The queue: one reconcile of a resource at a time
 
 function add(key: string): void {
   waiting.add(key);
@@ -73,29 +73,29 @@ function add(key: string): void {
 
 function work(): void {
   for (const key of waiting) {
-    if (visiting.size >= concurrency) return;
-    if (visiting.has(key)) continue;
+    if (active.size >= concurrency) return;
+    if (active.has(key)) continue;
     waiting.delete(key);
-    visiting.add(key);
-    void visit(key);
+    active.add(key);
+    void processKey(key);
   }
 }
 
-async function visit(key: string): Promise<void> {
+async function processKey(key: string): Promise<void> {
   try {
     const afterMs = await reconcile(key);
     if (afterMs !== undefined) setTimeout(() => add(key), afterMs);
   } catch (error) {
-    log('warn', 'the visit failed', { key, error: String(error) });
+    log('warn', 'the reconcile failed', { key, error: String(error) });
     setTimeout(() => add(key), RETRY_MS);
   }
-  visiting.delete(key);
+  active.delete(key);
   work();
 }
 
-// One visit
+// One reconcile
 
-/** Milliseconds until the next visit; undefined when there is none. */
+/** Milliseconds until the next reconcile; undefined when there is none. */
 async function reconcile(key: string): Promise<number | undefined> {
   const [namespace = '', name = ''] = key.split('/');
   const resource = informer.get(name, namespace);

@@ -43,7 +43,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	// No throttle on the client's side: the other contestants have none.
+	// No throttle on the client's side: the other subjects have none.
 	config.QPS = -1
 	manager, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:  scheme,

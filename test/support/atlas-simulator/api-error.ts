@@ -51,11 +51,6 @@ export function invalidQueryError(fields: readonly string[]): ApiError {
   };
 }
 
-/** HTTP 400, not 404: Atlas reports a cluster without backups as a bad request. */
-export function backupNotEnabledError(): ApiError {
-  return apiError(400, 'BACKUP_JOB_NOT_FOUND', 'Backups are not enabled for this cluster.');
-}
-
 export function invalidGroupIdError(groupId: string): ApiError {
   return apiError(404, 'INVALID_GROUP_ID', `An invalid group ID ${groupId} was specified.`, [groupId]);
 }

@@ -4,7 +4,7 @@ import { apiErrorAnswer, resourceNotFoundError } from './api-error.ts';
 import { type AtlasRequest, formatOf } from './atlas-request.ts';
 import { authenticate } from './authentication.ts';
 import { schemeOf } from './authorization.ts';
-import type { Behaviour } from './behaviour.ts';
+import type { Behavior } from './behavior.ts';
 import { type Credentials, createCredentials } from './credentials.ts';
 import { createDigestCheck } from './digest-check.ts';
 import { createFaultSource, type FaultFacts, type Faults, replyWithFault } from './faults.ts';
@@ -28,15 +28,15 @@ export interface Atlas {
 }
 
 /** `now` in milliseconds since the epoch: every lifetime, limit and job timeline is measured with it. */
-export function createAtlas(behaviour: () => Behaviour, now: () => number): Atlas {
+export function createAtlas(behavior: () => Behavior, now: () => number): Atlas {
   const credentials = createCredentials();
   const jobs = createJobs(now);
   const tokens = createAccessTokens(now);
   const recorder = createRequestRecorder();
   const faultSource = createFaultSource();
-  const digest = createDigestCheck(behaviour, now, (publicKey) => credentials.apiKey(publicKey)?.privateKey);
-  const jobEndpoint = { jobs, behaviour, takeToken: createTokenBuckets(now) };
-  const oauthEndpoint = { credentials, tokens, behaviour, noteRequest: createMinuteWindows(now) };
+  const digest = createDigestCheck(behavior, now, (publicKey) => credentials.apiKey(publicKey)?.privateKey);
+  const jobEndpoint = { jobs, behavior, takeToken: createTokenBuckets(now) };
+  const oauthEndpoint = { credentials, tokens, behavior, noteRequest: createMinuteWindows(now) };
 
   function admit(request: AtlasRequest): Admission {
     if (request.route.kind === 'token' || request.route.kind === 'revoke') {

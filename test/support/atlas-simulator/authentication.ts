@@ -27,10 +27,10 @@ export function authenticate(
       return { kind: 'refused', answer: apiErrorAnswer(UNAUTHORIZED), refusal: 'dead-token' };
     }
     case 'digest': {
-      const verdict = digest.verify(request.method, request.target, authorization.parameters);
-      if (verdict.kind === 'accepted') return { kind: 'accepted', access: credentials.apiKey(verdict.publicKey) ?? {} };
-      const stale = verdict.refusal === 'stale-nonce';
-      return { kind: 'refused', answer: challenged(digest, stale), refusal: verdict.refusal };
+      const result = digest.verify(request.method, request.target, authorization.parameters);
+      if (result.kind === 'accepted') return { kind: 'accepted', access: credentials.apiKey(result.publicKey) ?? {} };
+      const stale = result.refusal === 'stale-nonce';
+      return { kind: 'refused', answer: challenged(digest, stale), refusal: result.refusal };
     }
     case 'basic':
     case 'malformed':

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { AuthParameters } from './authorization.ts';
-import type { Behaviour, DigestAlgorithm } from './behaviour.ts';
+import type { Behavior, DigestAlgorithm } from './behavior.ts';
 import { createNonces } from './nonces.ts';
 
 /** The realm of the recorded challenge. */
@@ -36,14 +36,14 @@ export interface DigestCheck {
 
 /** The server's side of RFC 7616 with qop=auth, as strict as the text allows. */
 export function createDigestCheck(
-  behaviour: () => Behaviour,
+  behavior: () => Behavior,
   now: () => number,
   privateKeyOf: (publicKey: string) => string | undefined,
 ): DigestCheck {
-  const nonces = createNonces(now, () => behaviour().nonceLifetimeMs);
+  const nonces = createNonces(now, () => behavior().nonceLifetimeMs);
 
   function judge(method: string, target: string, parameters: AuthParameters): DigestRefusal | DigestAnswer {
-    const answer = readAnswer(parameters, behaviour().algorithms);
+    const answer = readAnswer(parameters, behavior().algorithms);
     if (typeof answer === 'string') return answer;
     if (answer.realm !== REALM) return 'wrong-realm';
     if (answer.uri !== target) return 'wrong-uri';
@@ -54,14 +54,14 @@ export function createDigestCheck(
     if (!nonces.isLive(answer.nonce)) return 'stale-nonce';
     const use = nonces.use(answer.nonce, Number.parseInt(answer.nc, 16));
     if (use === 'replayed') return 'replayed-nc';
-    return use === 'out-of-order' && behaviour().strictNc ? 'nc-not-rising' : answer;
+    return use === 'out-of-order' && behavior().strictNc ? 'nc-not-rising' : answer;
   }
 
   return {
     challenge(stale) {
       const nonce = nonces.issue();
-      const challenges = behaviour().algorithms.map((algorithm) => challengeText(nonce, algorithm, stale));
-      return behaviour().challengeLayout === 'combined' ? [challenges.join(', ')] : challenges;
+      const challenges = behavior().algorithms.map((algorithm) => challengeText(nonce, algorithm, stale));
+      return behavior().challengeLayout === 'combined' ? [challenges.join(', ')] : challenges;
     },
     verify(method, target, parameters) {
       const judged = judge(method, target, parameters);

@@ -17,7 +17,7 @@ import {
   tokenBucketError,
 } from './api-error.ts';
 import { type AtlasRequest, formatOf, type Route } from './atlas-request.ts';
-import type { Behaviour } from './behaviour.ts';
+import type { Behavior } from './behavior.ts';
 import type { Access } from './credentials.ts';
 import type { Jobs } from './jobs.ts';
 import type { JsonObject } from './json.ts';
@@ -26,7 +26,7 @@ import type { TakeToken } from './rate-limit.ts';
 /** What the endpoint looks things up in. */
 export interface JobEndpoint {
   readonly jobs: Jobs;
-  readonly behaviour: () => Behaviour;
+  readonly behavior: () => Behavior;
   readonly takeToken: TakeToken;
 }
 
@@ -80,15 +80,15 @@ type RateLimitVerdict =
   | { readonly kind: 'allowed'; readonly headers: AnswerHeaders }
   | { readonly kind: 'limited'; readonly error: ApiError; readonly headers: AnswerHeaders };
 
-function askRateLimit(groupId: string, { behaviour, takeToken }: JobEndpoint): RateLimitVerdict {
-  const bucket = behaviour().rateLimit;
+function askRateLimit(groupId: string, { behavior, takeToken }: JobEndpoint): RateLimitVerdict {
+  const bucket = behavior().rateLimit;
   if (bucket === 'off') return { kind: 'allowed', headers: {} };
-  const verdict = takeToken(groupId, bucket);
+  const result = takeToken(groupId, bucket);
   const limit = { 'RateLimit-Limit': String(bucket.capacity) };
-  if (verdict.kind === 'allowed') {
-    return { kind: 'allowed', headers: { ...limit, 'RateLimit-Remaining': String(verdict.remaining) } };
+  if (result.kind === 'allowed') {
+    return { kind: 'allowed', headers: { ...limit, 'RateLimit-Remaining': String(result.remaining) } };
   }
-  const seconds = verdict.retryAfterSeconds;
+  const seconds = result.retryAfterSeconds;
   const headers = { ...limit, 'RateLimit-Remaining': '0', 'Retry-After': String(seconds) };
   return { kind: 'limited', error: tokenBucketError('api/atlas/v1.0/groups', seconds, bucket), headers };
 }

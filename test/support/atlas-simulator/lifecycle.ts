@@ -16,7 +16,7 @@ export interface DownloadPhases {
   readonly pendingMs: number;
   /** Delivery READY, no hashes yet. */
   readonly readyMs: number;
-  /** Delivery READY, somebody has downloaded it: hashes. Then it is EXPIRED, for ever. */
+  /** Delivery READY, somebody has downloaded it: hashes. Then it is EXPIRED forever. */
   readonly fetchedMs: number;
 }
 

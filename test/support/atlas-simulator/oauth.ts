@@ -2,7 +2,7 @@ import type { AccessTokens } from './access-tokens.ts';
 import { type Answer, type AnswerHeaders, jsonAnswer } from './answer.ts';
 import { apiErrorAnswer, methodNotAllowedError, tokenRateLimitError } from './api-error.ts';
 import type { AtlasRequest } from './atlas-request.ts';
-import type { Behaviour } from './behaviour.ts';
+import type { Behavior } from './behavior.ts';
 import type { Credentials } from './credentials.ts';
 import type { NoteRequest } from './rate-limit.ts';
 import type { Refusal } from './request-log.ts';
@@ -11,7 +11,7 @@ import type { Refusal } from './request-log.ts';
 export interface OAuthEndpoint {
   readonly credentials: Credentials;
   readonly tokens: AccessTokens;
-  readonly behaviour: () => Behaviour;
+  readonly behavior: () => Behavior;
   readonly noteRequest: NoteRequest;
 }
 
@@ -55,13 +55,13 @@ export function answerOAuthRequest(request: AtlasRequest, clientId: string, endp
   return request.route.kind === 'token' ? issueToken(form, clientId, endpoint) : revokeToken(form, clientId, endpoint);
 }
 
-function issueToken(form: URLSearchParams, clientId: string, { tokens, behaviour }: OAuthEndpoint): Answer {
+function issueToken(form: URLSearchParams, clientId: string, { tokens, behavior }: OAuthEndpoint): Answer {
   const grantType = form.get('grant_type');
   if (grantType === null) return oauthError(400, 'invalid_request', 'Missing parameter: grant_type.');
   if (grantType !== 'client_credentials') {
     return oauthError(400, 'unsupported_grant_type', `Unsupported grant type: ${grantType}.`);
   }
-  const { tokenLifetimeSeconds, liveTokensPerAccount } = behaviour();
+  const { tokenLifetimeSeconds, liveTokensPerAccount } = behavior();
   const token = tokens.issue(clientId, tokenLifetimeSeconds, liveTokensPerAccount);
   if (token === undefined) return oauthError(403, 'access_denied', 'Too many active access tokens.');
   const body = { access_token: token, expires_in: tokenLifetimeSeconds, token_type: 'Bearer' };
@@ -78,11 +78,11 @@ function revokeToken(form: URLSearchParams, clientId: string, { tokens }: OAuthE
 
 function noteTokenRequest({ authorization, address }: AtlasRequest, endpoint: OAuthEndpoint): number {
   const clientId = authorization.kind === 'basic' ? authorization.username : '';
-  return endpoint.noteRequest(`${address} ${clientId}`, endpoint.behaviour().tokenRequestsPerMinute);
+  return endpoint.noteRequest(`${address} ${clientId}`, endpoint.behavior().tokenRequestsPerMinute);
 }
 
-function basicChallenge({ behaviour }: OAuthEndpoint): AnswerHeaders {
-  return behaviour().basicChallenge ? { 'Www-Authenticate': 'Basic realm="MMS Public API"' } : {};
+function basicChallenge({ behavior }: OAuthEndpoint): AnswerHeaders {
+  return behavior().basicChallenge ? { 'Www-Authenticate': 'Basic realm="MMS Public API"' } : {};
 }
 
 // `error` is a string here: another shape than the API's errors.

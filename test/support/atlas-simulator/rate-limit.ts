@@ -1,4 +1,4 @@
-import type { TokenBucket } from './behaviour.ts';
+import type { TokenBucket } from './behavior.ts';
 
 /** What a token bucket says to one request. */
 export type BucketVerdict =

@@ -146,7 +146,7 @@ export function brokenJob(job: JobIdentity): JsonObject {
   return { ...youngJob(job), statusName: 'BROKEN' };
 }
 
-/** A job that somebody cancelled. */
+/** A job that somebody canceled. */
 export function killedJob(job: JobIdentity): JsonObject {
   return { ...youngJob(job), statusName: 'KILLED' };
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Dispatcher, request } from 'undici';
-import type { DigestAlgorithm } from './behaviour.ts';
+import type { DigestAlgorithm } from './behavior.ts';
 import type { ApiKey } from './credentials.ts';
 import type { JobIdentity } from './jobs.ts';
 

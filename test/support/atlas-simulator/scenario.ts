@@ -11,24 +11,7 @@ const json: z.ZodType<JsonValue> = z.lazy(() =>
 );
 const body = z.record(z.string(), json);
 
-const access = {
-  groupIds: z.array(z.string()).readonly().exactOptional(),
-  accessListed: z.boolean().exactOptional(),
-  suspended: z.boolean().exactOptional(),
-};
-
 const identity = { groupId: z.string(), clusterName: z.string(), jobId: z.string() };
-
-const behaviour = z.strictObject({
-  nonceLifetimeMs: milliseconds.exactOptional(),
-  strictNc: z.boolean().exactOptional(),
-  tokenLifetimeSeconds: z.int().min(0).exactOptional(),
-  tokenRequestsPerMinute: z.int().min(0).exactOptional(),
-  rateLimit: z
-    .strictObject({ capacity: z.int(), refill: z.int(), periodSeconds: z.number() })
-    .readonly()
-    .exactOptional(),
-});
 
 const job = z.union([
   /** Always the same body. */
@@ -47,11 +30,11 @@ const job = z.union([
   }),
 ]);
 
-/** What a simulator process is started with: a JSON file of this form. */
+/** What the simulator in a cluster is started with: a JSON file of this form. */
 export const scenarioSchema = z.strictObject({
-  behaviour: behaviour.default({}),
-  apiKeys: z.array(z.strictObject({ publicKey: z.string(), privateKey: z.string(), ...access })).default([]),
-  serviceAccounts: z.array(z.strictObject({ clientId: z.string(), clientSecret: z.string(), ...access })).default([]),
+  apiKeys: z
+    .array(z.strictObject({ publicKey: z.string(), privateKey: z.string(), groupIds: z.array(z.string()).readonly() }))
+    .default([]),
   clusters: z.array(z.strictObject({ groupId: z.string(), clusterName: z.string() })).default([]),
   jobs: z.array(job).default([]),
 });
@@ -62,11 +45,9 @@ export type Scenario = z.output<typeof scenarioSchema>;
 /** A scenario as it is written: everything that has a default may be left out. */
 export type ScenarioInput = z.input<typeof scenarioSchema>;
 
-/** Puts a scenario on stage. The timelines of its jobs start now. */
+/** Sets up a scenario. The timelines of its jobs start now. */
 export function applyScenario(scenario: Scenario, simulator: AtlasSimulator): void {
-  simulator.configure(scenario.behaviour);
   for (const key of scenario.apiKeys) simulator.addApiKey(key);
-  for (const account of scenario.serviceAccounts) simulator.addServiceAccount(account);
   for (const { groupId, clusterName } of scenario.clusters) simulator.addCluster(groupId, clusterName);
   for (const entry of scenario.jobs) {
     const { groupId, clusterName, jobId } = entry;

@@ -6,7 +6,7 @@ import { apiErrorAnswer, internalError } from './api-error.ts';
 import { createAtlas } from './atlas.ts';
 import { type AtlasRequest, readTarget } from './atlas-request.ts';
 import { parseAuthorization } from './authorization.ts';
-import { type Behaviour, DEFAULT_BEHAVIOUR } from './behaviour.ts';
+import { type Behavior, DEFAULT_BEHAVIOUR } from './behavior.ts';
 import type { Credentials } from './credentials.ts';
 import type { Faults } from './faults.ts';
 import type { Jobs } from './jobs.ts';
@@ -14,7 +14,7 @@ import { type Reply, send, statusOf } from './reply.ts';
 import type { RequestLog } from './request-log.ts';
 
 /** How a simulator starts. What is not given is as in `DEFAULT_BEHAVIOUR`. */
-export interface AtlasSimulatorOptions extends Partial<Behaviour> {
+export interface AtlasSimulatorOptions extends Partial<Behavior> {
   /** Address to listen on; default 127.0.0.1. */
   readonly host?: string;
   /** Default: a free one. */
@@ -41,7 +41,7 @@ export interface AtlasSimulator
   /** Makes every Digest nonce issued so far stale. */
   expireNonces(): void;
   /** Changes what is given and leaves the rest, from the next request on. */
-  configure(changes: Partial<Behaviour>): void;
+  configure(changes: Partial<Behavior>): void;
   /** Cuts all connections, stalled ones too, and stops listening. */
   stop(): Promise<void>;
 }
@@ -49,8 +49,8 @@ export interface AtlasSimulator
 /** Starts a simulator that knows no credentials and no jobs yet. Rejects when it cannot listen. */
 export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): Promise<AtlasSimulator> {
   const { host = '127.0.0.1', port = 0, tls, now = () => Date.now(), onRequest, ...changed } = options;
-  let behaviour: Behaviour = { ...DEFAULT_BEHAVIOUR, ...changed };
-  const atlas = createAtlas(() => behaviour, now);
+  let behavior: Behavior = { ...DEFAULT_BEHAVIOUR, ...changed };
+  const atlas = createAtlas(() => behavior, now);
   const stopping = new AbortController();
 
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -92,7 +92,7 @@ export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): 
     revokeAllTokens: (clientId) => atlas.revokeAllTokens(clientId),
     expireNonces: () => atlas.expireNonces(),
     configure(changes) {
-      behaviour = { ...behaviour, ...changes };
+      behavior = { ...behavior, ...changes };
     },
     stop,
     [Symbol.asyncDispose]: stop,

@@ -13,7 +13,7 @@ export type ToolName = keyof ReturnType<typeof programs>;
 export interface EnsureToolsOptions extends ObtainOptions {
   /** What is tried before building. */
   readonly sources?: readonly Source[];
-  /** What else than installing Go would help, for the message when nothing can be had. */
+  /** What else than installing Go would help, for the message when nothing can be obtained. */
   readonly alternative?: string;
 }
 

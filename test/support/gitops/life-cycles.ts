@@ -1,5 +1,4 @@
 /** Resources in every state of their lives, as the operator itself writes them, and the health that each must have. */
-
 import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import { API_VERSION, KIND } from '../../../src/api/legacy-restore-job.ts';
 import { REASONS } from '../../../src/api/reasons.ts';
@@ -174,15 +173,15 @@ const situationOf = (failure: AnyFailure): Situation =>
     ? 'not finished, and an error that needs a person'
     : 'not finished, and an error that may pass';
 
-/** A resource that was visited with these outcomes, one after the other. */
+/** A resource that was reconciled with these outcomes, one after the other. */
 function life(name: string, situation: Situation, outcomes: readonly Outcome[], end?: 'suspended'): Life {
-  const before = outcomes.reduce(visited, resource());
+  const before = outcomes.reduce(reconciled, resource());
   if (end === undefined) return { name, situation, object: sent(before) };
   const job = { ...before, generation: before.generation + 1, spec: { ...SPEC, suspend: true } };
-  return { name, situation, object: sent(visited(job, { kind: 'suspended' })) };
+  return { name, situation, object: sent(reconciled(job, { kind: 'suspended' })) };
 }
 
-function visited(job: LegacyRestoreJob, outcome: Outcome): LegacyRestoreJob {
+function reconciled(job: LegacyRestoreJob, outcome: Outcome): LegacyRestoreJob {
   const { status } = report({
     job,
     requestedAt: undefined,

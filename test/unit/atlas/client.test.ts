@@ -100,7 +100,11 @@ describe('a fetch', () => {
 
   test('survives an outage', async () => {
     atlas.faults.add({ times: 1, fault: { kind: 'html' } });
-    expect(await atlasErrorOf(get())).toMatchObject({ kind: 'unavailable', reason: 'AtlasUnavailable', httpStatus: 503 });
+    expect(await atlasErrorOf(get())).toMatchObject({
+      kind: 'unavailable',
+      reason: 'AtlasUnavailable',
+      httpStatus: 503,
+    });
     expect((await get()).job.id).toBe(JOB.jobId);
   });
 });
@@ -343,8 +347,14 @@ describe('the budget', () => {
     const error = await atlasErrorOf(fetchJob(own, JOB, KEY));
     expect(error).toMatchObject({ kind: 'rateLimited', reason: 'RateLimited', retryAfterMs: 200 });
     expect(own.budgets().paused).toBe(1);
-    expect(own.wait(JOB, KEY, 'first')).toEqual({ kind: 'waiting', pause: expect.objectContaining({ forMs: expect.any(Number) }) });
-    expect(own.fetch(JOB, KEY, 'second')).toEqual({ kind: 'waiting', pause: expect.objectContaining({ forMs: expect.any(Number) }) });
+    expect(own.wait(JOB, KEY, 'first')).toEqual({
+      kind: 'waiting',
+      pause: expect.objectContaining({ forMs: expect.any(Number) }),
+    });
+    expect(own.fetch(JOB, KEY, 'second')).toEqual({
+      kind: 'waiting',
+      pause: expect.objectContaining({ forMs: expect.any(Number) }),
+    });
     // Other credentials and other projects are not concerned.
     expect((await fetchJob(own, JOB, ACCOUNT)).job.id).toBe(JOB.jobId);
     expect(await atlasErrorOf(fetchJob(own, { ...JOB, groupId: 'f'.repeat(24) }, KEY))).toMatchObject({

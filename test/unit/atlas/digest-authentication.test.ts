@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type AtlasCredentials, credentialsKey } from '../../../src/atlas/credentials.ts';
 import { createDigestAuthentication, type DigestAuthentication } from '../../../src/atlas/digest-authentication.ts';
-import type { HttpAnswer, HttpRequest, Send } from '../../../src/atlas/http.ts';
+import type { HttpRequest, HttpResponse, Send } from '../../../src/atlas/http.ts';
 import { testSend } from '../../support/atlas-client.ts';
 import { PUBLISHED_EXAMPLE, PUBLISHED_EXAMPLE_JOB } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { jobPath } from '../../support/atlas-simulator/reference-client.ts';
@@ -18,7 +18,7 @@ interface Scripted {
 }
 
 function scripted(
-  answer: (authorization: string | undefined, count: number) => HttpAnswer | Promise<HttpAnswer>,
+  answer: (authorization: string | undefined, count: number) => HttpResponse | Promise<HttpResponse>,
 ): Scripted {
   const authorizations: (string | undefined)[] = [];
   return {
@@ -30,8 +30,8 @@ function scripted(
   };
 }
 
-const OK: HttpAnswer = { status: 200, headers: {}, body: '' };
-const challenge = (nonce: string, more = ''): HttpAnswer => ({
+const OK: HttpResponse = { status: 200, headers: {}, body: '' };
+const challenge = (nonce: string, more = ''): HttpResponse => ({
   status: 401,
   headers: { 'www-authenticate': `Digest realm="r", nonce="${nonce}", qop="auth", algorithm=MD5${more}` },
   body: '',
@@ -177,7 +177,7 @@ describe('an exchange', () => {
 
   test('shares a nonce only once it has worked', async () => {
     const digest = createDigestAuthentication();
-    const { promise: held, resolve: release } = Promise.withResolvers<HttpAnswer>();
+    const { promise: held, resolve: release } = Promise.withResolvers<HttpResponse>();
     const server = scripted((authorization, count) => {
       if (authorization === undefined) return challenge(`n${count}`);
       return part(authorization, 'nonce') === 'n1' ? held : OK;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type AtlasCredentials, credentialsKey } from '../../../src/atlas/credentials.ts';
-import type { HttpAnswer, Send } from '../../../src/atlas/http.ts';
+import type { HttpResponse, Send } from '../../../src/atlas/http.ts';
 import { createOAuthAuthentication, type OAuthAuthentication, type TokenResult } from '../../../src/atlas/oauth.ts';
 import { atlasErrorOf, testSend } from '../../support/atlas-client.ts';
 import { failing } from '../../support/atlas-simulator/fault-samples.ts';
@@ -387,7 +387,7 @@ describe('a refusal of the token endpoint', () => {
   test('whose caller stops is not held against later ones', async () => {
     const reason = new Error('stopping');
     let stopping = true;
-    const send: Send = (request): Promise<HttpAnswer> => (stopping ? Promise.reject(reason) : http.send(request));
+    const send: Send = (request): Promise<HttpResponse> => (stopping ? Promise.reject(reason) : http.send(request));
     const own = createOAuthAuthentication(atlas.url, send, () => clock);
     const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
     await expect(own.authenticate(send, request, ACCOUNT, 'key')).rejects.toBe(reason);

@@ -238,7 +238,9 @@ describe('a restore job', () => {
   });
 
   test('may be nested without bounds', () => {
-    expect(jobOf(readRestoreJobResponse(200, bodyOf(deeplyNested(PUBLISHED_EXAMPLE)), undefined)).job).toEqual(PUBLISHED_EXAMPLE);
+    expect(jobOf(readRestoreJobResponse(200, bodyOf(deeplyNested(PUBLISHED_EXAMPLE)), undefined)).job).toEqual(
+      PUBLISHED_EXAMPLE,
+    );
     const nested = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
     const answer = jobOf(readRestoreJobResponse(200, `{"id":"x","delivery":${nested},"hashes":${nested}}`, undefined));
     expect(answer).toMatchObject({ job: { id: 'x', hashes: [] }, dropped: ['delivery', 'hashes[0]'] });
@@ -391,7 +393,9 @@ describe('an error', () => {
       expect(errorOf(read(body, httpStatus))).toMatchObject({ httpStatus, kind, reason });
     }
     expect(errorOf(readRestoreJobResponse(httpStatus, '', undefined))).toMatchObject({ httpStatus, kind, reason });
-    expect(errorOf(readRestoreJobResponse(httpStatus, '<html>Bad gateway</html>', undefined)).message).not.toContain('<');
+    expect(errorOf(readRestoreJobResponse(httpStatus, '<html>Bad gateway</html>', undefined)).message).not.toContain(
+      '<',
+    );
   });
 
   test('of the server is never a refusal, whatever its code', () => {
@@ -406,15 +410,24 @@ describe('an error', () => {
 
   test('inside of a 200 with a code that is no status of an error is no job', () => {
     for (const error of [0, 200, -1, 99]) {
-      expect(errorOf(read({ error, errorCode: 'X' }))).toMatchObject({ kind: 'invalidResponse', reason: 'InvalidResponse' });
+      expect(errorOf(read({ error, errorCode: 'X' }))).toMatchObject({
+        kind: 'invalidResponse',
+        reason: 'InvalidResponse',
+      });
     }
   });
 
   test('as recorded: no or wrong credentials', () => {
     const body =
       '{"error":401,"reason":"Unauthorized","detail":"You are not authorized for this resource.","errorCode":"UNEXPECTED_ERROR"}';
-    expect(errorOf(readRestoreJobResponse(401, body, undefined))).toMatchObject({ kind: 'refused', reason: 'Unauthorized' });
-    expect(errorOf(readRestoreJobResponse(500, body, undefined))).toMatchObject({ kind: 'unavailable', reason: 'AtlasUnavailable' });
+    expect(errorOf(readRestoreJobResponse(401, body, undefined))).toMatchObject({
+      kind: 'refused',
+      reason: 'Unauthorized',
+    });
+    expect(errorOf(readRestoreJobResponse(500, body, undefined))).toMatchObject({
+      kind: 'unavailable',
+      reason: 'AtlasUnavailable',
+    });
   });
 
   test('gives the ApiError as it came, its parameters as strings', () => {
@@ -437,7 +450,13 @@ describe('an error', () => {
   });
 
   test('with one ill-typed member still gives the others', () => {
-    for (const odd of [{ errorCode: 5 }, { error: '404' }, { parameters: 'none' }, { reason: [] }, { badRequestDetail: 1 }])
+    for (const odd of [
+      { errorCode: 5 },
+      { error: '404' },
+      { parameters: 'none' },
+      { reason: [] },
+      { badRequestDetail: 1 },
+    ])
       expect(apiErrorOf({ error: 404, errorCode: 'X', detail: 'Words.', ...odd })).toMatchObject({ detail: 'Words.' });
   });
 

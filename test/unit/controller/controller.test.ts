@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
 import type { LegacyRestoreJob, Status } from '../../../src/api/legacy-restore-job.ts';
-import type { RestoreJobAnswer } from '../../../src/atlas/answer.ts';
+import type { RestoreJobResponse } from '../../../src/api/restore-job.ts';
 import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
-import { errorFromAnswer } from '../../../src/atlas/errors.ts';
+import { errorFromResponse } from '../../../src/atlas/errors.ts';
 import { type Controller, createController } from '../../../src/controller/controller.ts';
 import { toLegacyRestoreJob } from '../../../src/controller/legacy-restore-jobs.ts';
 import { createQueue } from '../../../src/controller/queue.ts';
 import { observeQueue } from '../../../src/controller/queue-metrics.ts';
 import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import type { EventContent } from '../../../src/kube/events.ts';
+import type { EventContent } from '../../../src/restore-job/events.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import {
   atlasDate,
@@ -22,7 +22,7 @@ import {
 } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { metricValue, samplesOf } from '../../support/scrape.ts';
 import { fakeClient } from '../support/fake-client.ts';
-import { answerOf, conditionOf, resource, SPEC } from '../support/resources.ts';
+import { conditionOf, resource, responseOf, SPEC } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const SECOND = 1_000;
@@ -31,9 +31,9 @@ const HOUR = 60 * MINUTE;
 const KEY = 'payments/cluster0-friday';
 const SECRET_PATH = '/api/v1/namespaces/payments/secrets/atlas-key';
 
-const RUNNING = answerOf(youngJob(SPEC));
-const FINISHED = answerOf(pendingDownload(SPEC));
-const BROKEN = answerOf(brokenJob(SPEC));
+const RUNNING = responseOf(youngJob(SPEC));
+const FINISHED = responseOf(pendingDownload(SPEC));
+const BROKEN = responseOf(brokenJob(SPEC));
 
 beforeEach(() => {
   jest.useFakeTimers({ now: NOW });
@@ -44,7 +44,7 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-type AtlasReply = RestoreJobAnswer | Promise<RestoreJobAnswer> | Error | Exclude<Fetch, { kind: 'fetching' }>;
+type AtlasReply = RestoreJobResponse | Promise<RestoreJobResponse> | Error | Exclude<Fetch, { kind: 'fetching' }>;
 
 /** A controller between an API server and an Atlas that do what the test says. */
 class World {
@@ -52,11 +52,11 @@ class World {
   readonly server = new Map<string, LegacyRestoreJob>();
   /** The resources as the reflector has them. */
   readonly cache = new Map<string, LegacyRestoreJob>();
-  /** What Atlas answers next; the last one for ever. */
+  /** What Atlas answers next; the last one forever. */
   atlas: AtlasReply[] = [RUNNING];
   /** Keys that asked Atlas, in order. */
   readonly fetches: string[] = [];
-  readonly leftLine: string[] = [];
+  readonly leftQueue: string[] = [];
   missingFields: readonly string[] = [];
   readonly waited: string[] = [];
   atlasClosed = false;
@@ -79,13 +79,13 @@ class World {
   secretReads = 0;
   readonly metrics = createMetrics('test');
   readonly controller: Controller;
-  readonly #queue = createQueue({ concurrency: 4, observer: observeQueue(this.metrics) });
+  readonly queue = createQueue({ concurrency: 4, observer: observeQueue(this.metrics) });
   #resourceVersion = 100;
 
   constructor() {
     this.controller = createController({
       client: fakeClient({ request: (request) => this.#answer(request) }),
-      jobs: {
+      cache: {
         get: (key) => this.cache.get(key),
         all: () => this.cache.values(),
         update: (object) => {
@@ -96,7 +96,7 @@ class World {
           return { type: 'updated', object, previous };
         },
       },
-      queue: this.#queue,
+      queue: this.queue,
       atlas: this.#atlasClient(),
       events: {
         record: (_about, event) => {
@@ -130,9 +130,9 @@ class World {
     if (job !== undefined) this.#see(job);
   }
 
-  /** It is somebody's turn at Atlas. */
-  onTurn(key = KEY): void {
-    this.#queue.add(key, 'due');
+  /** A request to Atlas is reserved for somebody. */
+  onReserved(key = KEY): void {
+    this.queue.add(key, 'due');
   }
 
   delete(key = KEY): void {
@@ -207,15 +207,15 @@ class World {
       fetch: (_ref, _credentials, waiter) => {
         this.fetches.push(waiter);
         const reply = this.atlas.length > 1 ? this.atlas.shift() : this.atlas[0];
-        if (reply instanceof Error) return { kind: 'fetching', answer: Promise.reject(reply), begunAt: Date.now() };
+        if (reply instanceof Error) return { kind: 'fetching', response: Promise.reject(reply), begunAt: Date.now() };
         if (reply !== undefined && 'kind' in reply) return reply;
-        return { kind: 'fetching', answer: Promise.resolve(reply ?? RUNNING), begunAt: Date.now() };
+        return { kind: 'fetching', response: Promise.resolve(reply ?? RUNNING), begunAt: Date.now() };
       },
       wait: (_ref, _credentials, waiter) => {
         this.waited.push(waiter);
-        return { kind: 'waiting', pausedSince: NOW };
+        return { kind: 'waiting', pause: { forMs: Date.now() - NOW, apiError: undefined } };
       },
-      forget: (waiter) => this.leftLine.push(waiter),
+      forget: (waiter) => this.leftQueue.push(waiter),
       budgets: () => ({ paused: 3, waiting: 2, remaining: 1 }),
       close: () => {
         this.atlasClosed = true;
@@ -241,7 +241,7 @@ const raw = ({ namespace, name, uid, resourceVersion, generation, spec, status, 
 
 const pass = (ms = 0): Promise<void> => jest.advanceTimersByTimeAsync(ms);
 
-/** A world that works, with one fresh resource that was not visited yet. */
+/** A world that works, with one fresh resource that was not reconciled yet. */
 function working(...atlas: AtlasReply[]): World {
   const world = new World();
   if (atlas.length > 0) world.atlas = atlas;
@@ -255,10 +255,8 @@ const suspended = (job: LegacyRestoreJob): LegacyRestoreJob => ({
   generation: job.generation + 1,
   spec: { ...job.spec, suspend: true },
 });
-const unauthorized = () =>
-  errorFromAnswer({ httpStatus: 401, errorCode: 'USER_UNAUTHORIZED', detail: undefined, retryAfterMs: undefined });
-const outage = () =>
-  errorFromAnswer({ httpStatus: 503, errorCode: undefined, detail: undefined, retryAfterMs: undefined });
+const unauthorized = () => errorFromResponse(401, { error: 401, errorCode: 'USER_UNAUTHORIZED' }, undefined);
+const outage = () => errorFromResponse(503, undefined, undefined);
 const kubeError = (status: number, retryAfterMs?: number) =>
   new KubeError(`the API server answered ${status}`, { status, retryAfterMs });
 
@@ -317,7 +315,7 @@ describe('the mirror age', () => {
 });
 
 describe('the start', () => {
-  test('nothing is visited before it, whatever changes', async () => {
+  test('nothing is reconciled before it, whatever changes', async () => {
     const world = new World();
     world.apply(resource());
     world.apply({ ...world.job, generation: 2 });
@@ -327,7 +325,7 @@ describe('the start', () => {
     expect(await gauge(world, 'legacy_restore_mirror_age_seconds')).toBe(0);
   });
 
-  test('what is urgent is visited now, what is open is spread, what has ended is left alone', async () => {
+  test('what is urgent is reconciled now, what is open is spread, what has ended is left alone', async () => {
     const world = new World();
     const observed = (name: string, status: Status) =>
       world.apply(resource({ name, status: { observedGeneration: 1, ...status } }));
@@ -354,7 +352,7 @@ describe('the start', () => {
   });
 });
 
-describe('a visit', () => {
+describe('a reconcile', () => {
   test('costs one request to Atlas and one status write, and its own write asks for no other', async () => {
     const world = working();
     await pass();
@@ -435,7 +433,7 @@ describe('a visit', () => {
   });
 
   test('while it is under way the gauges tell', async () => {
-    const pending = Promise.withResolvers<RestoreJobAnswer>();
+    const pending = Promise.withResolvers<RestoreJobResponse>();
     const world = working(pending.promise);
     await pass(7 * SECOND);
     expect(await gauge(world, 'controller_runtime_active_workers')).toBe(1);
@@ -458,7 +456,7 @@ describe('a visit', () => {
     expect([world.fetches.length, world.attempts]).toEqual([1, 2]);
     expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ reason: 'Suspended', observedGeneration: 2 });
     // It must not keep a place in the line, where a request would be set aside for it.
-    expect(world.leftLine).toContain(KEY);
+    expect(world.leftQueue).toContain(KEY);
   });
 
   test('is answered where it was requested', async () => {
@@ -495,7 +493,9 @@ describe('a visit', () => {
       throw new TypeError('a bug');
     });
     await pass();
-    expect(world.logged).toMatchObject([{ level: 50, msg: 'a visit ended with an unexpected error', error: 'a bug' }]);
+    expect(world.logged).toMatchObject([
+      { level: 50, msg: 'reconcile failed with an unexpected error', error: 'a bug' },
+    ]);
     await pass(SECOND);
     expect(world.job.status.statusName).toBe('IN_PROGRESS');
   });
@@ -515,7 +515,7 @@ describe('a status write that conflicts', () => {
     expect(world.events.map(({ reason }) => reason)).toEqual(['JobInProgress', 'JobFinished']);
   });
 
-  test('again and again is left to the next visit, which asks nobody', async () => {
+  test('again and again is left to the next reconcile, which asks nobody', async () => {
     const world = working();
     world.onWrite = () => {
       world.apply({ ...world.job }, { lag: true });
@@ -527,7 +527,7 @@ describe('a status write that conflicts', () => {
     expect([world.fetches.length, world.statuses.length]).toEqual([1, 1]);
   });
 
-  test('with a changed spec is dropped: the change has its own visit', async () => {
+  test('with a changed spec is dropped: the change has its own reconcile', async () => {
     const world = working();
     world.onWrite = () => {
       world.onWrite = () => {};
@@ -548,14 +548,14 @@ describe('a status write that fails', () => {
     expect([world.fetches.length, world.attempts, world.events, jest.getTimerCount()]).toEqual([1, 1, [], 0]);
   });
 
-  test('again and again is told once, and what is written at last belongs to the same visit', async () => {
+  test('again and again is told once, and what is written at last belongs to the same reconcile', async () => {
     const world = working(RUNNING);
     world.writes = [kubeError(500), kubeError(500), kubeError(500)];
     await pass(HOUR / 60);
     expect(world.attempts).toBeGreaterThanOrEqual(4);
     const told = world.logged.filter(({ level }) => level >= 30);
     expect(told.map(({ level, msg }) => [level, msg])).toEqual([
-      [40, 'the status could not be written, it is tried again'],
+      [40, 'the status could not be written and is tried again'],
       [30, 'status changed'],
     ]);
     expect(told[0]?.requestId).toMatch(/^[0-9a-f-]{36}$/);
@@ -572,7 +572,7 @@ describe('a status write that fails', () => {
     world.writes = [problem];
     await pass();
     expect([world.attempts, world.statuses.length, world.events]).toEqual([1, 0, []]);
-    expect(world.logged).toMatchObject([{ level: 40, msg: 'the status could not be written, it is tried again' }]);
+    expect(world.logged).toMatchObject([{ level: 40, msg: 'the status could not be written and is tried again' }]);
     await pass(ms - 1);
     expect(world.attempts).toBe(1);
     await pass(1);
@@ -606,7 +606,10 @@ describe('a status write that fails', () => {
 
   test('found before a download ended and written after: the end is looked at', async () => {
     const expires = atlasDate(NOW + 5 * SECOND);
-    const world = working(answerOf(readyDownload(SPEC, expires)), answerOf(endedDownload(SPEC, 'EXPIRED', expires)));
+    const world = working(
+      responseOf(readyDownload(SPEC, expires)),
+      responseOf(endedDownload(SPEC, 'EXPIRED', expires)),
+    );
     world.writes = [kubeError(429, 10 * SECOND)];
     await pass(10 * SECOND);
     expect(world.statuses).toMatchObject([{ delivery: { statusName: 'READY' } }]);
@@ -646,10 +649,10 @@ describe('a status write that fails', () => {
   });
 });
 
-describe('changes during a visit', () => {
-  /** A visit that waits for Atlas until the answer is given. */
-  async function visiting(): Promise<{ world: World; answer: (answer: RestoreJobAnswer) => Promise<void> }> {
-    const pending = Promise.withResolvers<RestoreJobAnswer>();
+describe('changes during a reconcile', () => {
+  /** A reconcile that waits for Atlas until the answer is given. */
+  async function reconciling(): Promise<{ world: World; answer: (answer: RestoreJobResponse) => Promise<void> }> {
+    const pending = Promise.withResolvers<RestoreJobResponse>();
     const world = working(pending.promise, FINISHED);
     await pass();
     expect(world.fetches).toHaveLength(1);
@@ -662,8 +665,8 @@ describe('changes during a visit', () => {
     };
   }
 
-  test('of the spec: the result is not written, and exactly one more visit follows', async () => {
-    const { world, answer } = await visiting();
+  test('of the spec: the result is not written, and exactly one more reconcile follows', async () => {
+    const { world, answer } = await reconciling();
     world.apply({ ...world.job, generation: 2, spec: { ...SPEC, interval: '90s' } });
     world.apply({ ...world.job, generation: 3, spec: { ...SPEC, interval: '91s' } });
     await answer(RUNNING);
@@ -673,8 +676,8 @@ describe('changes during a visit', () => {
     expect(world.fetches).toHaveLength(2);
   });
 
-  test('of the annotation: the visit does not answer it, the next one does', async () => {
-    const { world, answer } = await visiting();
+  test('of the annotation: the reconcile does not answer it, the next one does', async () => {
+    const { world, answer } = await reconciling();
     world.apply({ ...world.job, requestedAt: 'please' });
     await answer(RUNNING);
     expect(world.statuses.map(({ lastHandledReconcileAt }) => lastHandledReconcileAt)).toEqual([undefined, 'please']);
@@ -682,15 +685,15 @@ describe('changes during a visit', () => {
   });
 
   test('deleted: nothing is written and nothing is kept', async () => {
-    const { world, answer } = await visiting();
+    const { world, answer } = await reconciling();
     world.delete();
     await answer(RUNNING);
     expect([world.attempts, world.events, jest.getTimerCount()]).toEqual([0, [], 0]);
-    expect(world.leftLine).toContain(KEY);
+    expect(world.leftQueue).toContain(KEY);
   });
 
   test('deleted while its credentials fail: its Secret is not read for ever', async () => {
-    const pending = Promise.withResolvers<RestoreJobAnswer>();
+    const pending = Promise.withResolvers<RestoreJobResponse>();
     const world = working(pending.promise);
     await pass();
     world.delete();
@@ -702,7 +705,7 @@ describe('changes during a visit', () => {
   });
 
   test('deleted and created again: nothing of the old one is written', async () => {
-    const { world, answer } = await visiting();
+    const { world, answer } = await reconciling();
     world.delete();
     world.apply(resource({ uid: 'uid-2' }));
     await answer(BROKEN);
@@ -712,7 +715,7 @@ describe('changes during a visit', () => {
   });
 
   test('created again while nobody watched: a stale resourceVersion keeps the old result out', async () => {
-    const { world, answer } = await visiting();
+    const { world, answer } = await reconciling();
     world.server.delete(KEY);
     world.apply(resource({ uid: 'uid-2' }), { lag: true });
     await answer(BROKEN);
@@ -725,7 +728,7 @@ describe('changes during a visit', () => {
 
 describe('failures in a row', () => {
   test('wait longer and longer, and a resource made anew starts from the beginning', async () => {
-    const down = errorFromAnswer({ httpStatus: 503, errorCode: undefined, detail: undefined, retryAfterMs: undefined });
+    const down = errorFromResponse(503, undefined, undefined);
     const world = working(down);
     await pass();
     for (const seconds of [1, 2, 4]) {
@@ -745,34 +748,32 @@ describe('failures in a row', () => {
 });
 
 describe('waiting for a budget', () => {
-  const waiting = (pausedSince: number | undefined): AtlasReply => ({ kind: 'waiting', pausedSince });
+  const waiting = (forMs: number | undefined): AtlasReply => ({
+    kind: 'waiting',
+    pause: forMs === undefined ? undefined : { forMs, apiError: undefined },
+  });
 
-  test('holds no worker and no timer, and the turn brings the visit', async () => {
+  test('holds no worker and no timer, and the turn brings the reconcile', async () => {
     const world = working(waiting(undefined), RUNNING);
     await pass();
-    expect([world.controller.activeVisits(), world.attempts, jest.getTimerCount()]).toEqual([0, 0, 0]);
-    world.onTurn();
+    expect([world.queue.active(), world.attempts, jest.getTimerCount()]).toEqual([0, 0, 0]);
+    world.onReserved();
     await pass();
     expect(world.job.status.statusName).toBe('IN_PROGRESS');
   });
 
-  test('a 429 puts the visit into the line, and says nothing at once', async () => {
-    const limited = errorFromAnswer({
-      httpStatus: 429,
-      errorCode: 'RATE_LIMITED',
-      detail: undefined,
-      retryAfterMs: undefined,
-    });
+  test('a 429 puts the reconcile into the queue, and says nothing at once', async () => {
+    const limited = errorFromResponse(429, { error: 429, errorCode: 'RATE_LIMITED' }, undefined);
     const world = working(limited, RUNNING);
     await pass();
     expect([world.waited, world.attempts]).toEqual([[KEY], 0]);
-    world.onTurn();
+    world.onReserved();
     await pass();
     expect(world.job.status.statusName).toBe('IN_PROGRESS');
   });
 
   test('a pause of more than a minute becomes visible once', async () => {
-    const world = working(waiting(NOW));
+    const world = working(waiting(0), waiting(MINUTE));
     await pass();
     await pass(MINUTE);
     expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'Unknown', reason: 'RateLimited' });
@@ -781,19 +782,19 @@ describe('waiting for a budget', () => {
   });
 
   test('a pause that could not be made visible does not outlive the turn', async () => {
-    const world = working(waiting(NOW - MINUTE), RUNNING);
+    const world = working(waiting(MINUTE), RUNNING);
     world.writes = [kubeError(500)];
     await pass();
-    world.onTurn();
+    world.onReserved();
     await pass();
     expect(world.statuses).toMatchObject([{ statusName: 'IN_PROGRESS' }]);
   });
 
-  test('who is deleted leaves the line', async () => {
+  test('who is deleted leaves the queue', async () => {
     const world = working(waiting(undefined));
     await pass();
     world.delete();
-    expect(world.leftLine).toContain(KEY);
+    expect(world.leftQueue).toContain(KEY);
   });
 });
 
@@ -813,7 +814,7 @@ describe('credentials that do not work', () => {
     expect(world.fetches).toHaveLength(1);
   });
 
-  test('after a 401 all resources of the Secret are visited once it changes, and Atlas is not asked before', async () => {
+  test('after a 401 all resources of the Secret are reconciled once it changes, and Atlas is not asked before', async () => {
     const world = working(unauthorized());
     world.apply(resource({ name: 'second' }));
     await pass();
@@ -850,9 +851,9 @@ describe('credentials that do not work', () => {
 });
 
 describe('the delivery Secret', () => {
-  test('an API server that fails in the middle interrupts the visit, which is made up for', async () => {
+  test('an API server that fails in the middle interrupts the reconcile, which is tried again', async () => {
     const world = new World();
-    world.atlas = [answerOf(readyDownload(SPEC, atlasDate(NOW + 60 * MINUTE)))];
+    world.atlas = [responseOf(readyDownload(SPEC, atlasDate(NOW + 60 * MINUTE)))];
     world.controller.start();
     // The fake has no such Secret, and answers its creation with 404: the namespace is going.
     world.apply(resource({ spec: { ...SPEC, deliverySecretName: 'download' } }));
@@ -872,11 +873,11 @@ describe('the stop', () => {
     expect(jest.getTimerCount()).toBe(0);
   });
 
-  test('begins no further visit, lets those under way end, then closes the Atlas client', async () => {
-    const pending = Promise.withResolvers<RestoreJobAnswer>();
+  test('begins no further reconcile, lets those under way end, then closes the Atlas client', async () => {
+    const pending = Promise.withResolvers<RestoreJobResponse>();
     const world = working(pending.promise);
     await pass();
-    expect(world.controller.activeVisits()).toBe(1);
+    expect(world.queue.active()).toBe(1);
     let stopped = false;
     const stopping = world.controller.stop().then(() => {
       stopped = true;
@@ -884,7 +885,7 @@ describe('the stop', () => {
     world.apply(resource({ name: 'late' }));
     await pass(MINUTE);
     expect([stopped, world.atlasClosed, await gauge(world, 'workqueue_depth')]).toEqual([false, false, 0]);
-    pending.resolve(answerOf(endedDownload(SPEC, 'EXPIRED', atlasDate(NOW))));
+    pending.resolve(responseOf(endedDownload(SPEC, 'EXPIRED', atlasDate(NOW))));
     await pass();
     await stopping;
     expect(world.job.status.statusName).toBe('FINISHED');

@@ -36,7 +36,11 @@ function setup(): Setup {
       const version = versions.get(source.id) ?? 'absent';
       return version instanceof Error
         ? Promise.reject(version)
-        : Promise.resolve({ version, ok: false, reason: 'SecretInvalid', message: '' });
+        : Promise.resolve({
+            version,
+            ok: false,
+            failure: { origin: 'content', reason: 'SecretInvalid', detail: '' },
+          });
     },
   };
   return { watch: createCredentialsWatch({ reader, onChanged: (key) => told.push(key) }), versions, reads, told };

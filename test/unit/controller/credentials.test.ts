@@ -8,6 +8,7 @@ import {
   createCredentialsReader,
 } from '../../../src/controller/credentials.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
+import { failureMessage } from '../../../src/restore-job/messages.ts';
 import { type FakeClient, fakeClient } from '../support/fake-client.ts';
 import { resource, SPEC } from '../support/resources.ts';
 
@@ -49,8 +50,10 @@ function setup(answer: () => unknown, job = resource(), directory = '', namespac
 
 function messageOf(result: CredentialsResult): string {
   if (result.ok) throw new Error('the credentials were taken');
-  return `${result.reason}: ${result.message}`;
+  return `${result.failure.reason}: ${failureMessage(result.failure, 'resource')}`;
 }
+
+const REMEDY = 'Give it either publicApiKey and privateApiKey, or clientId and clientSecret.';
 
 describe('what a Secret holds', () => {
   test('an API key', async () => {
@@ -80,7 +83,6 @@ describe('what a Secret holds', () => {
     expect(await read()).toMatchObject({ credentials: { publicKey: PUBLIC, privateKey: PRIVATE } });
   });
 
-  const REMEDY = 'Give it either publicApiKey and privateApiKey, or clientId and clientSecret.';
   test.each<[string, Record<string, string> | null, string]>([
     [
       'both kinds',
@@ -176,7 +178,7 @@ describe('default credentials', () => {
     ['no folder, whatever namespaces are granted it', ['payments']],
   ])('%s', async (_name, namespaces) => {
     expect(messageOf(await setup(unread, bare, '', namespaces).read())).toBe(
-      'SecretInvalid: spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace.',
+      `SecretInvalid: spec.credentialsSecretRef is missing, and the operator grants no default credentials to this namespace: name a Secret there. ${REMEDY}`,
     );
   });
 

@@ -1,22 +1,23 @@
 import { describe, expect, test } from '@jest/globals';
-import { writeDeliverySecret } from '../../../src/controller/delivery-secret.ts';
-import type { DeliverySecretResult } from '../../../src/controller/outcome.ts';
+import { type Delivered, deliver } from '../../../src/controller/delivery-secret.ts';
 import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
+import { failureMessage } from '../../../src/restore-job/messages.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
 import { PUBLISHED_EXAMPLE, pendingDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { type FakeClient, fakeClient } from '../support/fake-client.ts';
-import { answerOf, resource, SPEC } from '../support/resources.ts';
+import { resource, responseOf, SPEC } from '../support/resources.ts';
 
 const NAME = 'cluster0-friday-download';
 const job = resource({ spec: { ...SPEC, deliverySecretName: NAME } });
 const COLLECTION = '/api/v1/namespaces/payments/secrets';
 const PATH = `${COLLECTION}/${NAME}`;
+const JOB_PATH = '/apis/atlasrestore.dev/v1/namespaces/payments/legacyrestorejobs/cluster0-friday';
 const PENDING = pendingDownload(SPEC);
 const READY = urlV2Download(SPEC, '2030-01-01T00:00:00Z');
 const KEYS: Record<string, string> = {
-  url: String(answerOf(READY).job.delivery?.url),
-  urlV2: String(answerOf(READY).job.delivery?.urlV2),
+  url: String(responseOf(READY).job.delivery?.url),
+  urlV2: String(responseOf(READY).job.delivery?.urlV2),
   authHeader: 'X-Backup-Restore-Key',
   authValue: `key-of-${SPEC.jobId}`,
 };
@@ -30,22 +31,41 @@ const present = (data: Readonly<Record<string, string>>, owners: readonly string
   data: base64(data),
 });
 
+/** The resource as the API server sends it. */
+const object = (changes: { readonly uid?: string; readonly generation?: number } = {}) => ({
+  metadata: {
+    namespace: job.namespace,
+    name: job.name,
+    uid: job.uid,
+    resourceVersion: '200',
+    generation: job.generation,
+    ...changes,
+  },
+  spec: job.spec,
+});
+
 interface Run {
-  readonly result: DeliverySecretResult;
+  readonly result: Delivered;
   readonly writes: readonly KubeRequest[];
 }
 
-/** Writes the Secret of an answer, over `secret` (undefined: there is none). */
-async function run(body: JsonObject, secret: unknown, onWrite: () => unknown = () => ({})): Promise<Run> {
-  const client = clientWith(secret, onWrite);
-  const result = await writeDeliverySecret(client, job, answerOf(body));
+/** Writes the Secret of a response, over `secret` (undefined: there is none). */
+async function run(
+  body: JsonObject,
+  secret: unknown,
+  onWrite: () => unknown = () => ({}),
+  fresh: () => unknown = () => object(),
+): Promise<Run> {
+  const client = clientWith(secret, onWrite, fresh);
+  const result = await deliver(client, job, responseOf(body));
   return { result, writes: client.requests.filter(({ method }) => method !== 'GET') };
 }
 
-const clientWith = (secret: unknown, onWrite: () => unknown): FakeClient =>
+const clientWith = (secret: unknown, onWrite: () => unknown, fresh: () => unknown): FakeClient =>
   fakeClient({
     request: ({ method, path }) => {
       if (method !== 'GET') return onWrite();
+      if (path === JOB_PATH) return fresh();
       expect(path).toBe(PATH);
       if (secret === undefined) throw new KubeError('none', { status: 404 });
       if (secret instanceof Error) throw secret;
@@ -54,23 +74,23 @@ const clientWith = (secret: unknown, onWrite: () => unknown): FakeClient =>
   });
 
 const refuse = (status: number) => () => {
-  throw new KubeError(`the API server answered ${status}`, { status });
+  throw new KubeError(`the API server answered ${status}`, { status, statusMessage: 'not you' });
 };
 
 test('without deliverySecretName nothing is read and nothing written', async () => {
   const client = fakeClient();
-  expect(await writeDeliverySecret(client, resource(), answerOf(READY))).toEqual({ kind: 'none' });
+  expect(await deliver(client, resource(), responseOf(READY))).toEqual({ kind: 'done' });
   expect(client.requests).toEqual([]);
 });
 
 describe('there is none', () => {
   test('and no URL: nothing is created', async () => {
-    expect(await run(PENDING, undefined)).toEqual({ result: { kind: 'none' }, writes: [] });
+    expect(await run(PENDING, undefined)).toEqual({ result: { kind: 'done' }, writes: [] });
   });
 
   test('and a URL: it is created, owned by the resource without blocking anything', async () => {
     const { result, writes } = await run(READY, undefined);
-    expect(result).toEqual({ kind: 'written' });
+    expect(result).toEqual({ kind: 'done' });
     expect(writes).toEqual([
       {
         method: 'POST',
@@ -103,23 +123,23 @@ describe('there is none', () => {
 
 describe('there is one of ours', () => {
   test('with the same content: nothing is written', async () => {
-    expect(await run(READY, present(KEYS))).toEqual({ result: { kind: 'current' }, writes: [] });
+    expect(await run(READY, present(KEYS))).toEqual({ result: { kind: 'done' }, writes: [] });
   });
 
   test.each<[string, JsonObject, Record<string, string>, Record<string, string>]>([
     ['another value', READY, { ...KEYS, authValue: 'old' }, KEYS],
     ['a key that Atlas did not give before', READY, { url: KEYS['url'] ?? '' }, KEYS],
     [
-      'a key that vanished from the answer',
+      'a key that vanished from the response',
       PUBLISHED_EXAMPLE,
       KEYS,
-      { url: String(answerOf(PUBLISHED_EXAMPLE).job.delivery?.url) },
+      { url: String(responseOf(PUBLISHED_EXAMPLE).job.delivery?.url) },
     ],
     ['a key that somebody added', READY, { ...KEYS, mine: 'x' }, KEYS],
     ['every key vanished', PENDING, KEYS, {}],
   ])('%s: its data is replaced whole, and only as it was read', async (_name, body, before, after) => {
     const { result, writes } = await run(body, present(before));
-    expect(result).toEqual({ kind: 'written' });
+    expect(result).toEqual({ kind: 'done' });
     expect(writes).toEqual([
       {
         method: 'PATCH',
@@ -135,7 +155,7 @@ describe('there is one of ours', () => {
 
   test('among other owners it is still ours', async () => {
     const { result } = await run(READY, present({}, ['somebody', job.uid]));
-    expect(result).toEqual({ kind: 'written' });
+    expect(result).toEqual({ kind: 'done' });
   });
 });
 
@@ -145,37 +165,37 @@ describe('there is one that is not ours', () => {
     ['of a resource that had the same name', ['uid-0']],
   ])('%s: it is left untouched', async (_name, owners) => {
     const { result, writes } = await run(READY, present(KEYS, owners));
-    expect(result).toMatchObject({ kind: 'refused', reason: 'DeliverySecretConflict' });
+    expect(result).toMatchObject({ kind: 'failed', failure: { reason: 'DeliverySecretConflict' } });
     expect(writes).toEqual([]);
-    expect(JSON.stringify(result)).toContain(`Secret payments/${NAME} exists and does not belong to this resource.`);
+    expect(messageOf(result)).toContain(`Secret payments/${NAME} exists and does not belong to this resource. `);
     for (const value of Object.values(KEYS)) expect(JSON.stringify(result)).not.toContain(value);
   });
 
   test('while there is no URL it is no problem', async () => {
-    expect(await run(PENDING, present({}, []))).toEqual({ result: { kind: 'none' }, writes: [] });
+    expect(await run(PENDING, present({}, []))).toEqual({ result: { kind: 'done' }, writes: [] });
   });
 });
 
 describe('what the API server refuses', () => {
   test.each<[string, unknown, () => unknown]>([
-    ['reading', new KubeError('no', { status: 403 }), refuse(403)],
+    ['reading', new KubeError('no', { status: 403, statusMessage: 'not you' }), refuse(403)],
     ['creating', undefined, refuse(403)],
     ['changing', present({}), refuse(403)],
   ])('%s is forbidden', async (_name, secret, onWrite) => {
     const { result } = await run(READY, secret, onWrite);
-    expect(result).toMatchObject({ kind: 'refused', reason: 'DeliverySecretForbidden' });
-    expect(JSON.stringify(result)).toContain(`The operator may not write Secret payments/${NAME}.`);
+    expect(result).toMatchObject({ kind: 'failed', failure: { reason: 'DeliverySecretForbidden' } });
+    expect(messageOf(result)).toContain(`The operator may not write Secret payments/${NAME}: not you. `);
   });
 
   test('what may not be read is no problem while there is no URL', async () => {
-    const { result } = await run(PENDING, new KubeError('no', { status: 403 }));
-    expect(result).toEqual({ kind: 'none' });
+    const { result } = await run(PENDING, new KubeError('no', { status: 403, statusMessage: 'not you' }));
+    expect(result).toEqual({ kind: 'done' });
   });
 
   test('an immutable Secret is a conflict', async () => {
     const { result } = await run(READY, present({}), refuse(422));
-    expect(result).toMatchObject({ kind: 'refused', reason: 'DeliverySecretConflict' });
-    expect(JSON.stringify(result)).toContain('cannot be changed, it may be immutable');
+    expect(result).toMatchObject({ kind: 'failed', failure: { reason: 'DeliverySecretConflict' } });
+    expect(messageOf(result)).toContain(`Secret payments/${NAME} cannot be written: not you. `);
   });
 
   test.each<[string, unknown, number]>([
@@ -185,9 +205,34 @@ describe('what the API server refuses', () => {
     ['the API server is overloaded', present({}), 429],
     ['the API server is away', undefined, 0],
     ['reading failed', new KubeError('the API server answered 500', { status: 500 }), 500],
-  ])('%s: the visit is interrupted', async (_name, secret, status) => {
+  ])('%s: the error goes on', async (_name, secret, status) => {
     const writing = run(READY, secret, refuse(status));
     await expect(writing).rejects.toThrow(KubeError);
     await expect(writing).rejects.toMatchObject({ status });
   });
 });
+
+describe('a resource that is no longer the one that was reconciled', () => {
+  test.each<[string, () => unknown]>([
+    ['has another spec', () => object({ generation: 2 })],
+    ['was created again', () => object({ uid: 'uid-2' })],
+    ['was deleted', refuse(404)],
+  ])('%s: nothing is written', async (_name, fresh) => {
+    for (const secret of [undefined, present({})]) {
+      const { result, writes } = await run(READY, secret, () => ({}), fresh);
+      expect([result, writes]).toEqual([{ kind: 'outdated' }, []]);
+    }
+  });
+
+  test('is not looked at where nothing is to be written', async () => {
+    const unasked = () => {
+      throw new Error('the resource was read');
+    };
+    expect((await run(READY, present(KEYS), () => ({}), unasked)).result).toEqual({ kind: 'done' });
+  });
+});
+
+function messageOf(result: Delivered): string {
+  if (result.kind !== 'failed') throw new Error('it was delivered');
+  return failureMessage(result.failure, 'resource');
+}

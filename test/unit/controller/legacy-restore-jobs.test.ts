@@ -61,7 +61,7 @@ describe('what is kept of a resource', () => {
     toLegacyRestoreJob({ ...OBJECT, spec }, (...words) => told.push(words));
     toLegacyRestoreJob(undefined, (...words) => told.push(words));
     expect(told).toEqual([
-      ['payments/cluster0-friday', 'spec.groupId, spec.interval'],
+      ['payments/cluster0-friday', 'spec.groupId'],
       ['/', ''],
     ]);
   });

@@ -2,19 +2,19 @@ import { describe, expect, test } from '@jest/globals';
 import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
 import type { AtlasCredentials } from '../../../src/atlas/credentials.ts';
-import { errorFromAnswer, unavailable } from '../../../src/atlas/errors.ts';
+import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
 import type { CredentialsReader, CredentialsResult, CredentialsSource } from '../../../src/controller/credentials.ts';
-import type { Outcome } from '../../../src/controller/outcome.ts';
-import { reconcile } from '../../../src/controller/reconcile.ts';
+import { observe } from '../../../src/controller/observe.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
-import { pendingDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { fakeClient } from '../support/fake-client.ts';
-import { answerOf, resource, SPEC } from '../support/resources.ts';
+import type { Outcome } from '../../../src/restore-job/outcome.ts';
+import { pendingDownload } from '../../support/atlas-simulator/recorded-bodies.ts';
+import { resource, responseOf, SPEC } from '../support/resources.ts';
 
 const OLD: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'old' };
 const NEW: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'new' };
-const ANSWER = answerOf(pendingDownload(SPEC));
+const RESPONSE = responseOf(pendingDownload(SPEC));
 const BEGUN = 1_893_456_000_000;
+const PAUSE = { forMs: 17, apiError: undefined };
 const SOURCE: CredentialsSource = {
   kind: 'secret',
   id: 'payments/atlas-key',
@@ -30,20 +30,23 @@ const good = (version: string, credentials: AtlasCredentials): CredentialsResult
 const bad = (version: string): CredentialsResult => ({
   version,
   ok: false,
-  reason: 'SecretInvalid',
-  message: 'Secret payments/atlas-key lacks the key clientId.',
+  failure: {
+    origin: 'content',
+    reason: 'SecretInvalid',
+    detail: 'Secret payments/atlas-key lacks the key clientId',
+  },
 });
 const answered = (httpStatus: number, errorCode?: string) =>
-  errorFromAnswer({ httpStatus, errorCode, detail: 'words', retryAfterMs: undefined });
+  errorFromResponse(httpStatus, errorCode === undefined ? undefined : { error: httpStatus, errorCode }, undefined);
 
-interface Visit {
+interface Result {
   readonly outcome: Outcome;
   /** Credentials of each fetch. */
   readonly fetches: readonly AtlasCredentials[];
   /** What was said to the watch of credentials, in order. */
   readonly watched: readonly string[];
   readonly reads: readonly string[];
-  readonly line: readonly string[];
+  readonly queue: readonly string[];
   /** Which fetches would do, of each fetch. */
   readonly begun: readonly ('any' | 'now' | undefined)[];
 }
@@ -55,11 +58,11 @@ interface Given {
   readonly atlas: (credentials: AtlasCredentials) => Fetch | Error;
 }
 
-async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Given): Promise<Visit> {
+async function observing({ job = resource(), found = [good('1', OLD)], atlas }: Given): Promise<Result> {
   const fetches: AtlasCredentials[] = [];
   const watched: string[] = [];
   const reads: string[] = [];
-  const line: string[] = [];
+  const queue: string[] = [];
   const begun: ('any' | 'now' | undefined)[] = [];
   const results = [...found];
   const take = (how: string): Promise<CredentialsResult> => {
@@ -78,22 +81,16 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
       fetches.push(given);
       begun.push(options?.begun);
       const fetch = atlas(given);
-      return fetch instanceof Error ? { kind: 'fetching', answer: Promise.reject(fetch), begunAt: BEGUN } : fetch;
+      return fetch instanceof Error ? { kind: 'fetching', response: Promise.reject(fetch), begunAt: BEGUN } : fetch;
     },
     wait: (_ref, _credentials, waiter) => {
-      line.push(`wait ${waiter}`);
-      return { kind: 'waiting', pausedSince: 17 };
+      queue.push(`wait ${waiter}`);
+      return { kind: 'waiting', pause: PAUSE };
     },
-    forget: (waiter) => line.push(`forget ${waiter}`),
+    forget: (waiter) => queue.push(`forget ${waiter}`),
   };
-  const client = fakeClient({
-    request: () => {
-      throw new KubeError('the API server answered 500', { status: 500 });
-    },
-  });
-  const outcome = await reconcile(
+  const outcome = await observe(
     {
-      client,
       atlas: {
         ...atlasClient,
         budgets: () => ({ paused: 0, waiting: 0, remaining: undefined }),
@@ -107,16 +104,17 @@ async function visit({ job = resource(), found = [good('1', OLD)], atlas }: Give
       },
     },
     job,
+    'request-1',
   );
-  return { outcome, fetches, watched, reads, line, begun };
+  return { outcome, fetches, watched, reads, queue, begun };
 }
 
-const fetching = (): Fetch => ({ kind: 'fetching', answer: Promise.resolve(ANSWER), begunAt: BEGUN });
+const fetching = (): Fetch => ({ kind: 'fetching', response: Promise.resolve(RESPONSE), begunAt: BEGUN });
 const KEY = 'payments/cluster0-friday';
 
-test('an answer is fetched with the credentials, and nobody looks at them any more', async () => {
-  const { outcome, fetches, watched } = await visit({ atlas: fetching });
-  expect(outcome).toEqual({ kind: 'fetched', answer: ANSWER, asOf: BEGUN, delivery: { kind: 'none' } });
+test('a response is fetched with the credentials, and nobody looks at them any more', async () => {
+  const { outcome, fetches, watched } = await observing({ atlas: fetching });
+  expect(outcome).toEqual({ kind: 'fetched', response: RESPONSE, asOf: BEGUN, deliveryFailure: undefined });
   expect(fetches).toEqual([OLD]);
   expect(watched.at(-1)).toBe(`forget ${KEY}`);
 });
@@ -126,26 +124,24 @@ test.each([
   ['was asked for for the first time', 'first', undefined, 'now'],
   ['was asked for and has been made', 'first', 'first', 'any'],
   ['was never asked for', undefined, undefined, 'any'],
-] as const)('a visit that %s: which fetches will do', async (_, requestedAt, lastHandledReconcileAt, wanted) => {
+] as const)('a reconcile that %s: which fetches will do', async (_, requestedAt, lastHandledReconcileAt, wanted) => {
   const status = lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt };
-  const { begun } = await visit({ job: resource({ requestedAt, status }), atlas: fetching });
+  const { begun } = await observing({ job: resource({ requestedAt, status }), atlas: fetching });
   expect(begun).toEqual([wanted]);
 });
 
-test('suspended: nobody is asked, and a place in the line is given up', async () => {
+test('suspended: nobody is asked, and a place in the queue is given up', async () => {
   const job = resource({ spec: { ...SPEC, suspend: true } });
-  const { outcome, fetches, reads, watched, line } = await visit({ job, atlas: fetching });
+  const { outcome, fetches, reads, watched, queue } = await observing({ job, atlas: fetching });
   expect([outcome, fetches, reads]).toEqual([{ kind: 'suspended' }, [], []]);
-  expect([watched, line]).toEqual([[`forget ${KEY}`], [`forget ${KEY}`]]);
+  expect([watched, queue]).toEqual([[`forget ${KEY}`], [`forget ${KEY}`]]);
 });
 
 test('credentials that cannot be used: Atlas is not asked, and they are looked at', async () => {
-  const { outcome, fetches, watched } = await visit({ found: [bad('3')], atlas: fetching });
-  const message = 'Secret payments/atlas-key lacks the key clientId.';
-  expect(outcome).toEqual({
-    kind: 'failed',
-    failure: { kind: 'permanent', reason: 'SecretInvalid', message, identity: message },
-  });
+  const { outcome, fetches, watched } = await observing({ found: [bad('3')], atlas: fetching });
+  const unusable = bad('3');
+  if (unusable.ok) throw new Error('not unusable');
+  expect(outcome).toEqual({ kind: 'failed', failure: unusable.failure });
   expect([fetches, watched.at(-1)]).toEqual([[], `await ${KEY} payments/atlas-key 3`]);
 });
 
@@ -154,10 +150,10 @@ describe('Atlas says 401', () => {
     credentials === OLD ? answered(401, 'USER_UNAUTHORIZED') : fetching();
 
   test('and the Secret is the same: that was it, and it is looked at', async () => {
-    const { outcome, fetches, watched, reads } = await visit({ atlas: unauthorized });
+    const { outcome, fetches, watched, reads } = await observing({ atlas: unauthorized });
     expect(outcome).toMatchObject({
       kind: 'failed',
-      failure: { kind: 'permanent', reason: 'Unauthorized', identity: 'USER_UNAUTHORIZED' },
+      failure: { reason: 'Unauthorized', apiError: { error: 401, errorCode: 'USER_UNAUTHORIZED' } },
     });
     expect([fetches, reads, watched.at(-1)]).toEqual([
       [OLD],
@@ -167,22 +163,25 @@ describe('Atlas says 401', () => {
   });
 
   test('and the Secret was rotated: the new credentials are tried at once, and nobody looks at them any more', async () => {
-    const { outcome, fetches, watched } = await visit({ found: [good('1', OLD), good('2', NEW)], atlas: unauthorized });
+    const { outcome, fetches, watched } = await observing({
+      found: [good('1', OLD), good('2', NEW)],
+      atlas: unauthorized,
+    });
     expect(outcome).toMatchObject({ kind: 'fetched' });
     expect([fetches, watched.at(-1)]).toEqual([[OLD, NEW], `forget ${KEY}`]);
   });
 
   test('to the new credentials as well: they are looked at', async () => {
-    const { outcome, fetches, watched } = await visit({
+    const { outcome, fetches, watched } = await observing({
       found: [good('1', OLD), good('2', NEW)],
       atlas: () => answered(401),
     });
-    expect(outcome).toMatchObject({ failure: { reason: 'Unauthorized', identity: '' } });
+    expect(outcome).toMatchObject({ failure: { reason: 'Unauthorized' } });
     expect([fetches, watched.at(-1)]).toEqual([[OLD, NEW], `await ${KEY} payments/atlas-key 2`]);
   });
 
   test('and the Secret is gone: that is the problem', async () => {
-    const { outcome, watched } = await visit({ found: [good('1', OLD), bad('absent')], atlas: unauthorized });
+    const { outcome, watched } = await observing({ found: [good('1', OLD), bad('absent')], atlas: unauthorized });
     expect(outcome).toMatchObject({ failure: { reason: 'SecretInvalid' } });
     expect(watched.at(-1)).toBe(`await ${KEY} payments/atlas-key absent`);
   });
@@ -190,23 +189,24 @@ describe('Atlas says 401', () => {
 
 describe('other failures', () => {
   test.each([
-    ['permanent', answered(404, 'RESTORE_JOB_NOT_FOUND'), 'permanent', 'JobNotFound', 'RESTORE_JOB_NOT_FOUND'],
-    ['transient', answered(503), 'transient', 'AtlasUnavailable', ''],
-    ['no answer', unavailable('Atlas cannot be reached'), 'transient', 'AtlasUnavailable', ''],
-  ])('%s: nobody looks at the credentials', async (_name, error, kind, reason, identity) => {
-    const { outcome, fetches, watched, reads } = await visit({ atlas: () => error });
-    expect(outcome).toEqual({ kind: 'failed', failure: { kind, reason, message: error.message, identity } });
+    ['permanent', answered(404, 'RESTORE_JOB_NOT_FOUND'), 'JobNotFound'],
+    ['transient', answered(503), 'AtlasUnavailable'],
+    ['no response', new AtlasError('ATLAS_UNREACHABLE', 'Atlas cannot be reached'), 'AtlasUnavailable'],
+  ])('%s: nobody looks at the credentials', async (_name, error, reason) => {
+    const { outcome, fetches, watched, reads } = await observing({ atlas: () => error });
+    const failure = { origin: 'atlas', reason, apiError: error.apiError, detail: error.message };
+    expect(outcome).toEqual({ kind: 'failed', failure });
     expect([fetches.length, reads, watched.at(-1)]).toEqual([1, ['read'], `forget ${KEY}`]);
   });
 
-  test('a 429 takes a place in the line', async () => {
-    const { outcome, line } = await visit({ atlas: () => answered(429, 'RATE_LIMITED') });
-    expect([outcome, line]).toEqual([{ kind: 'waiting', pausedSince: 17 }, [`wait ${KEY}`]]);
+  test('a 429 takes a place in the queue', async () => {
+    const { outcome, queue } = await observing({ atlas: () => answered(429, 'RATE_LIMITED') });
+    expect([outcome, queue]).toEqual([{ kind: 'waiting', pause: PAUSE }, [`wait ${KEY}`]]);
   });
 
-  test('no request is left in the budget: the place in the line is the outcome', async () => {
-    const { outcome } = await visit({ atlas: () => ({ kind: 'waiting', pausedSince: undefined }) });
-    expect(outcome).toEqual({ kind: 'waiting', pausedSince: undefined });
+  test('no request is left in the budget: the place in the queue is the outcome', async () => {
+    const { outcome } = await observing({ atlas: () => ({ kind: 'waiting', pause: undefined }) });
+    expect(outcome).toEqual({ kind: 'waiting', pause: undefined });
   });
 
   test.each([
@@ -216,19 +216,8 @@ describe('other failures', () => {
       { found: [good('1', OLD), new KubeError('x', { status: 0 })], atlas: () => answered(401) },
     ],
     ['the operator is stopping', { atlas: () => new Error('stopping') }],
-    [
-      'the delivery Secret cannot be read',
-      {
-        job: resource({ spec: { ...SPEC, deliverySecretName: 'download' } }),
-        atlas: (): Fetch => ({
-          kind: 'fetching',
-          answer: Promise.resolve(answerOf(urlV2Download(SPEC, '2030-01-01T00:00:00Z'))),
-          begunAt: BEGUN,
-        }),
-      },
-    ],
-  ] satisfies [string, Given][])('%s: the visit is interrupted', async (_name, given) => {
-    const { outcome } = await visit(given);
+  ] satisfies [string, Given][])('%s: the reconcile is interrupted', async (_name, given) => {
+    const { outcome } = await observing(given);
     expect(outcome).toMatchObject({ kind: 'interrupted', error: expect.any(Error) });
   });
 });

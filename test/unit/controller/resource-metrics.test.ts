@@ -1,9 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Condition, LegacyRestoreJob, Status } from '../../../src/api/legacy-restore-job.ts';
-import { reasonsOf } from '../../../src/api/reasons.ts';
 import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../../../src/api/restore-job.ts';
-import { ERROR_CODES } from '../../../src/atlas/errors.ts';
 import { countResources, setResourceMetrics } from '../../../src/controller/resource-metrics.ts';
+import { entryOf, reasonsOf } from '../../../src/restore-job/reasons.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import {
   atlasDate,
@@ -16,7 +15,7 @@ import {
   youngJob,
 } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { metricValue, samplesOf } from '../../support/scrape.ts';
-import { answerOf, resource, SPEC } from '../support/resources.ts';
+import { resource, responseOf, SPEC } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const HOUR = 3_600_000;
@@ -30,8 +29,8 @@ const synced = (status: Condition['status'], reason: string): Condition => ({
   observedGeneration: 1,
 });
 const download = { ...synced('True', 'DownloadReady'), type: 'DownloadAvailable' } as const;
-const mirrored = (body: Parameters<typeof answerOf>[0], status: Status = {}): LegacyRestoreJob =>
-  resource({ status: { ...answerOf(body).job, ...status } });
+const mirrored = (body: Parameters<typeof responseOf>[0], status: Status = {}): LegacyRestoreJob =>
+  resource({ status: { ...responseOf(body).job, ...status } });
 const count = (jobs: readonly LegacyRestoreJob[], ageMs: (job: LegacyRestoreJob) => number = () => 0) =>
   countResources(jobs, ageMs, NOW);
 /** Only what is not zero. */
@@ -77,8 +76,8 @@ describe('by Synced', () => {
     expect(Object.keys(bySynced).toSorted()).toEqual([...reasonsOf('Synced'), 'none'].toSorted());
     expect(bySynced['JobFetched']).toEqual({ True: 0 });
     expect(bySynced['Suspended']).toEqual({ Unknown: 0 });
-    for (const { kind, reason } of ERROR_CODES)
-      expect([reason, bySynced[reason]]).toEqual([reason, kind === 'permanent' ? { False: 0 } : { Unknown: 0 }]);
+    expect(bySynced['JobNotFound']).toEqual({ False: 0 });
+    for (const reason of reasonsOf('Synced')) expect(bySynced[reason]).toEqual({ [entryOf(reason).status]: 0 });
   });
 
   test('what others wrote into a status makes no new label', () => {
@@ -112,10 +111,10 @@ test('downloads that expire soon, by whether somebody has fetched them', () => {
     mirrored(automatedRestore(SPEC)),
   ];
   expect(count(jobs).expiringSoon).toEqual({ fetched: 1, unfetched: 2 });
-  // Where the URL is kept out of status the condition tells that there is a download.
+  // Where the URL is kept out of status, status says that there is one.
   const hidden = { statusName: 'FINISHED', delivery: { statusName: 'READY', expires: at(HOUR) } };
   expect(count([resource({ status: hidden })]).expiringSoon.unfetched).toBe(0);
-  expect(count([resource({ status: { ...hidden, conditions: [download] } })]).expiringSoon.unfetched).toBe(1);
+  expect(count([resource({ status: { ...hidden, urlWithheld: true } })]).expiringSoon.unfetched).toBe(1);
 });
 
 describe('the mirror age', () => {

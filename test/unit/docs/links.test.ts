@@ -35,7 +35,7 @@ describe('the reading of a page', () => {
     'docs/some.md',
     [
       '# A `Secret` is not found, why?',
-      'See [this](other.md#there), ![that](picture.svg), `[not](code.md)` and <img src="demo.svg">.',
+      'See [this](other.md#there), ![that](figure.svg), `[not](code.md)` and <img src="demo.svg">.',
       '<!-- runnable -->',
       '',
       '```sh',
@@ -49,7 +49,7 @@ describe('the reading of a page', () => {
   );
 
   test('finds links, but not in code', () => {
-    expect(page.links).toEqual(['other.md#there', 'picture.svg', 'demo.svg']);
+    expect(page.links).toEqual(['other.md#there', 'figure.svg', 'demo.svg']);
   });
 
   test('makes anchors as GitHub does', () => {

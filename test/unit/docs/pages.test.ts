@@ -33,11 +33,6 @@ test('every setting stands on the settings page', () => {
   for (const { name, variable } of listSettings()) expect(page).toContain(`| \`--${name}\` | \`${variable}\` |`);
 });
 
-test('the program that the page about logs runs in the container is the one of the image', () => {
-  const [, program = ''] = /kubectl exec "\$POD" -- (\S+)/.exec(readFileSync('docs/logs.md', 'utf8')) ?? [];
-  expect(readFileSync('Dockerfile', 'utf8')).toContain(`ENTRYPOINT ["${program}"`);
-});
-
 test('every runtime dependency has its reason in the architecture page', () => {
   const page = readFileSync('docs/architecture.md', 'utf8');
   const table = page.slice(page.indexOf('## Runtime dependencies'));

@@ -24,7 +24,7 @@ test('the tests that it names exist where it says', () => {
     return parts.flatMap(([, file = '', names = '']) =>
       [...names.matchAll(/\*([^*]+)\*/g)]
         .map(([, name = '']) => `${file}: ${name}`)
-        .filter((proof) => !read(file).includes(proof.slice(file.length + 2))),
+        .filter((named) => !read(file).includes(named.slice(file.length + 2))),
     );
   });
   expect(missing).toEqual([]);

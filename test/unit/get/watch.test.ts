@@ -15,8 +15,7 @@ import { responseOf } from '../support/resources.ts';
 
 const RUNNING = responseOf(youngJob(REF));
 const FINISHED = responseOf(pendingDownload(REF));
-const failure = (httpStatus: number, retryAfterMs?: number) =>
-  errorFromResponse(httpStatus, undefined, retryAfterMs);
+const failure = (httpStatus: number, retryAfterMs?: number) => errorFromResponse(httpStatus, undefined, retryAfterMs);
 
 /** Watches with these responses; tells what was seen as `IN_PROGRESS` or `AtlasUnavailable 1`. */
 async function watch(steps: ReadonlyArray<RestoreJobResponse | Error>, stop = new AbortController()) {

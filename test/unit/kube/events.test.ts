@@ -44,7 +44,9 @@ function setup(
   const recorder = createEventRecorder({
     client,
     signal,
+    controller: 'example.org/some-operator',
     instance,
+    action: 'Mirror',
     onWritten: () => {
       world.written += 1;
     },
@@ -83,7 +85,7 @@ describe('an event', () => {
           kind: 'Event',
           metadata: { name: expect.stringMatching(/^cluster0-friday\.[0-9a-f-]{36}$/), namespace: 'payments' },
           eventTime: '2030-01-01T00:00:00.123000Z',
-          reportingController: 'atlasrestore.dev/legacy-restore-operator',
+          reportingController: 'example.org/some-operator',
           reportingInstance: 'replica-1',
           action: 'Mirror',
           type: 'Warning',

@@ -275,7 +275,7 @@ describe('the first list', () => {
     });
   });
 
-  test('that is cut off is none: it is done anew, and nothing that was there is taken for deleted', async () => {
+  test('that is cut off is none: it is done again, and nothing that was there is taken for deleted', async () => {
     const it = await watching([thing('one', 1), thing('two', 2)]);
     it.pipe.error(410);
     await pass();
@@ -343,7 +343,7 @@ describe('lists by page', () => {
     expect([it.cache, versionOf(it.pipe), it.interruptions]).toEqual([['one@1'], '100', []]);
   });
 
-  test('that fail are done anew, and a page alone deletes nothing', async () => {
+  test('that fail are done again, and a page alone deletes nothing', async () => {
     let fails = false;
     const it = world({
       ...pages,
@@ -449,7 +449,7 @@ describe('watching', () => {
     expect(it.told).toEqual(['deleted one@1', 'added one@1']);
   });
 
-  test('an hour later all are listed anew, whatever went well', async () => {
+  test('an hour later all are listed again, whatever went well', async () => {
     const it = await watching([thing('one', 1)], {
       onStream: (pipe) => void (isList(pipe) ? pipe.send(['ADDED', thing('two', 9)]).complete(200) : 0),
     });
@@ -469,7 +469,7 @@ describe('a version that expired', () => {
     throw kubeError(410);
   };
 
-  test('as a status: all are listed anew at once', async () => {
+  test('as a status: all are listed again at once', async () => {
     const it = await watching([thing('one', 1)], { onStream: (_pipe, index) => void (index === 2 && refused()) });
     it.pipe.bookmark(150).end();
     await pass();
@@ -479,7 +479,7 @@ describe('a version that expired', () => {
     expect([it.interruptions, it.cache, versionOf(it.pipe)]).toEqual([['expired: status 410'], ['one@7'], '300']);
   });
 
-  test('in the stream: all are listed anew at once', async () => {
+  test('in the stream: all are listed again at once', async () => {
     const it = await watching([thing('one', 1)]);
     it.pipe.send(['MODIFIED', thing('one', 101)]).error(410, 'Expired');
     await pass();
@@ -544,7 +544,7 @@ describe('interruptions', () => {
     expect([it.interruptions, it.cache]).toEqual([['watch: ECONNRESET'], []]);
   });
 
-  test('wait longer and longer, up to half a minute and for ever', async () => {
+  test('wait longer and longer, up to half a minute and without end', async () => {
     const it = await watching([], {
       onStream: () => {
         throw kubeError(0);
@@ -553,7 +553,7 @@ describe('interruptions', () => {
     it.pipe.fail(kubeError(0));
     await pass(10 * MINUTE);
     expect(it.waits.slice(0, 9)).toEqual([400, 800, 1_600, 3_200, 6_400, 12_800, 15_000, 15_000, 15_000]);
-    // Whoever cannot be reached is not asked for everything anew.
+    // Whoever cannot be reached is not asked for everything again.
     expect(it.pipes.filter(isList)).toHaveLength(1);
     expect(it.ended).toBe(false);
   });
@@ -565,7 +565,7 @@ describe('interruptions', () => {
     expect(it.waits).toEqual([600]);
   });
 
-  test('the third answer in a row that is an error makes the version suspect: all are listed anew', async () => {
+  test('the third answer in a row that is an error makes the version suspect: all are listed again', async () => {
     const it = await watching([], {
       onStream: (pipe) => {
         if (!isList(pipe)) throw kubeError(500);
@@ -576,7 +576,7 @@ describe('interruptions', () => {
     expect(it.pipes.map(isList)).toEqual([true, false, false, false, true]);
   });
 
-  test('a watch that brought something in between begins the count and the wait anew', async () => {
+  test('a watch that brought something in between begins the count and the wait again', async () => {
     const it = await watching();
     for (let time = 1; time <= 6; time++) {
       it.pipe.send(['MODIFIED', thing('one', 100 + time)]).fail(kubeError(500));
@@ -677,7 +677,7 @@ describe('silence', () => {
     expect(it.interruptions).toEqual(['stalled: nothing came for 10 s']);
   });
 
-  test('for half a minute in the middle of a list: it is done anew', async () => {
+  test('for half a minute in the middle of a list: it is done again', async () => {
     const it = world();
     await pass();
     it.pipe.send(['ADDED', thing('one', 1)]);

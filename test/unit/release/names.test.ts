@@ -53,6 +53,7 @@ describe('the chart', () => {
         appVersion: z.string(),
         home: z.string(),
         description: z.string(),
+        annotations: z.object({ 'artifacthub.io/images': z.string() }),
       })
       .parse(load(readFileSync('charts/legacy-restore-operator/Chart.yaml', 'utf8')));
     expect(chart).toEqual({
@@ -61,6 +62,9 @@ describe('the chart', () => {
       appVersion: packageJson.version,
       home: REPOSITORY,
       description: packageJson.description,
+      annotations: {
+        'artifacthub.io/images': expect.stringContaining(`legacy-restore-operator:${packageJson.version}\n`),
+      },
     });
   });
 
@@ -70,6 +74,15 @@ describe('the chart', () => {
       .parse(load(readFileSync('charts/legacy-restore-operator/values.yaml', 'utf8')));
     // An empty tag stands for the version of the chart.
     expect(image).toEqual({ repository: IMAGE, tag: '', digest: '' });
+  });
+});
+
+describe.each(['base', 'namespaced'])('deploy/%s', (folder) => {
+  const text = readFileSync(`deploy/${folder}/kustomization.yaml`, 'utf8');
+
+  test('has the version wherever it names one', () => {
+    const versions = [...text.matchAll(/(?:newTag|app\.kubernetes\.io\/version): (\S+)/g)].map(([, found]) => found);
+    expect(new Set(versions)).toEqual(new Set([packageJson.version]));
   });
 });
 

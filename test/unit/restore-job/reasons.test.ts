@@ -50,7 +50,14 @@ describe('the reasons that scripts and alerts compare', () => {
     ],
     [
       'DownloadAvailable',
-      ['DownloadReady', 'DownloadExpiring', 'DownloadPending', 'DownloadExpired', 'MaxDownloadsExceeded', 'DownloadFailed'],
+      [
+        'DownloadReady',
+        'DownloadExpiring',
+        'DownloadPending',
+        'DownloadExpired',
+        'MaxDownloadsExceeded',
+        'DownloadFailed',
+      ],
     ],
   ])('of %s: all that are promised, and no other', (condition, reasons) => {
     expect(of(condition).toSorted()).toEqual(reasons.toSorted());
@@ -92,10 +99,13 @@ describe('the reason of a failed request to Atlas', () => {
       apiError: errorCode === undefined ? undefined : { error: httpStatus, errorCode },
     });
 
-  test.each(atlasErrorCodes().map((row) => [row.errorCode, row] as const))('%s', (errorCode, { httpStatus, reason }) => {
-    expect(refused(httpStatus, errorCode)).toBe(reason);
-    expect(remedyOf(reason, errorCode, 'resource')).toMatch(/^[A-Z].{10,}\.$/);
-  });
+  test.each(atlasErrorCodes().map((row) => [row.errorCode, row] as const))(
+    '%s',
+    (errorCode, { httpStatus, reason }) => {
+      expect(refused(httpStatus, errorCode)).toBe(reason);
+      expect(remedyOf(reason, errorCode, 'resource')).toMatch(/^[A-Z].{10,}\.$/);
+    },
+  );
 
   test('no error code stands twice', () => {
     const codes = atlasErrorCodes().map(({ errorCode }) => errorCode);

@@ -6,8 +6,12 @@ import { RestoreJob } from '../../../src/api/restore-job.ts';
 import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
 import { type Failure, failureOfAtlas } from '../../../src/restore-job/failure.ts';
 import type { Outcome, Pause } from '../../../src/restore-job/outcome.ts';
-import { type ReconcileInput, type ReconcileResult, reconcileResult } from '../../../src/restore-job/reconcile-result.ts';
-import { entryOf, type FailureReason, REASONS, type SyncedReason } from '../../../src/restore-job/reasons.ts';
+import { REASONS, type SyncedReason } from '../../../src/restore-job/reasons.ts';
+import {
+  type ReconcileInput,
+  type ReconcileResult,
+  reconcileResult,
+} from '../../../src/restore-job/reconcile-result.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
 import {
   atlasDate,
@@ -24,7 +28,7 @@ import {
   urlV2Download,
   youngJob,
 } from '../../support/atlas-simulator/recorded-bodies.ts';
-import { responseOf, conditionOf, kstatus, resource, SPEC, stored, written } from '../support/resources.ts';
+import { conditionOf, kstatus, resource, responseOf, SPEC, stored, written } from '../support/resources.ts';
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const SECOND = 1_000;
@@ -113,7 +117,8 @@ function statusOf(result: ReconcileResult): Status {
 /** `Ready=True/JobFinished Synced=True/JobFetched …` in the order of the list. */
 const shown = (status: Status | undefined): string =>
   (status?.conditions ?? []).map(({ type, status: is, reason }) => `${type}=${is}/${reason}`).join(' ');
-const events = (result: ReconcileResult): string => result.events.map(({ type, reason }) => `${type} ${reason}`).join(', ');
+const events = (result: ReconcileResult): string =>
+  result.events.map(({ type, reason }) => `${type} ${reason}`).join(', ');
 const next = ({ requeueAfter }: ReconcileResult): number | 'never' => requeueAfter ?? 'never';
 
 const delivery = (body: JsonObject, members: JsonObject): JsonObject => ({
@@ -427,7 +432,13 @@ describe('a download that expires soon', () => {
   const EXPIRES = NOW + 2 * HOUR;
   const LATE = { now: EXPIRES - HOUR + SECOND };
   const READY = after([fetched(ready(EXPIRES))]);
-  const at = (asOf: number, body: JsonObject): Outcome => ({ ...fetched(body), kind: 'fetched', response: responseOf(body), asOf, deliveryFailure: undefined });
+  const at = (asOf: number, body: JsonObject): Outcome => ({
+    ...fetched(body),
+    kind: 'fetched',
+    response: responseOf(body),
+    asOf,
+    deliveryFailure: undefined,
+  });
   const late = (body: JsonObject): Outcome => at(LATE.now, body);
   const available = (status: Status | undefined) => conditionOf(status, 'DownloadAvailable');
 
@@ -502,7 +513,8 @@ describe('failures', () => {
       name: 'permanent, nothing mirrored',
       before: NOTHING,
       outcome: PERMANENT,
-      conditions: 'Ready=False/Unauthorized Synced=False/Unauthorized Reconciling=False/Unauthorized Stalled=True/Unauthorized',
+      conditions:
+        'Ready=False/Unauthorized Synced=False/Unauthorized Reconciling=False/Unauthorized Stalled=True/Unauthorized',
       next: 27 * SECOND,
     },
     {
@@ -551,21 +563,24 @@ describe('failures', () => {
       name: 'permanent, a ready download',
       before: [fetched(ready(NOW + 2 * HOUR))],
       outcome: PERMANENT,
-      conditions: 'Ready=True/JobFinished Synced=False/Unauthorized DownloadAvailable=True/DownloadReady Reconciling=False/JobFinished',
+      conditions:
+        'Ready=True/JobFinished Synced=False/Unauthorized DownloadAvailable=True/DownloadReady Reconciling=False/JobFinished',
       next: 27 * SECOND,
     },
     {
       name: 'transient, a ready download',
       before: [fetched(ready(NOW + 2 * HOUR))],
       outcome: TRANSIENT,
-      conditions: 'Ready=True/JobFinished Synced=Unknown/AtlasUnavailable DownloadAvailable=True/DownloadReady Reconciling=False/JobFinished',
+      conditions:
+        'Ready=True/JobFinished Synced=Unknown/AtlasUnavailable DownloadAvailable=True/DownloadReady Reconciling=False/JobFinished',
       next: SECOND,
     },
     {
       name: 'permanent, nothing can change any more',
       before: [fetched(PUBLISHED_EXAMPLE)],
       outcome: PERMANENT,
-      conditions: 'Ready=True/JobFinished Synced=False/Unauthorized DownloadAvailable=False/DownloadExpired Reconciling=False/JobFinished',
+      conditions:
+        'Ready=True/JobFinished Synced=False/Unauthorized DownloadAvailable=False/DownloadExpired Reconciling=False/JobFinished',
       next: 'never',
     },
     {
@@ -579,14 +594,16 @@ describe('failures', () => {
       name: 'permanent, broken',
       before: [fetched(brokenJob(REF))],
       outcome: PERMANENT,
-      conditions: 'Ready=False/JobBroken Synced=False/Unauthorized DownloadAvailable=False/JobBroken Reconciling=False/JobBroken Stalled=True/JobBroken',
+      conditions:
+        'Ready=False/JobBroken Synced=False/Unauthorized DownloadAvailable=False/JobBroken Reconciling=False/JobBroken Stalled=True/JobBroken',
       next: 'never',
     },
     {
       name: 'transient, killed',
       before: [fetched(killedJob(REF))],
       outcome: TRANSIENT,
-      conditions: 'Ready=False/JobKilled Synced=Unknown/AtlasUnavailable DownloadAvailable=False/JobKilled Reconciling=False/JobKilled Stalled=True/JobKilled',
+      conditions:
+        'Ready=False/JobKilled Synced=Unknown/AtlasUnavailable DownloadAvailable=False/JobKilled Reconciling=False/JobKilled Stalled=True/JobKilled',
       next: SECOND,
     },
   ])('$name', ({ before, outcome, conditions, next: expected }) => {
@@ -876,16 +893,22 @@ describe('waiting for a budget', () => {
 
 describe('suspended', () => {
   test.each([
-    { name: 'nothing mirrored', before: [], conditions: 'Ready=Unknown/Suspended Synced=Unknown/Suspended Reconciling=False/Suspended' },
+    {
+      name: 'nothing mirrored',
+      before: [],
+      conditions: 'Ready=Unknown/Suspended Synced=Unknown/Suspended Reconciling=False/Suspended',
+    },
     {
       name: 'running: Reconciling turns False',
       before: [fetched(youngJob(REF))],
-      conditions: 'Ready=False/JobInProgress Synced=Unknown/Suspended DownloadAvailable=False/DownloadPending Reconciling=False/Suspended',
+      conditions:
+        'Ready=False/JobInProgress Synced=Unknown/Suspended DownloadAvailable=False/DownloadPending Reconciling=False/Suspended',
     },
     {
       name: 'stalled by an error: Stalled goes',
       before: [fetched(youngJob(REF)), PERMANENT],
-      conditions: 'Ready=False/JobInProgress Synced=Unknown/Suspended DownloadAvailable=False/DownloadPending Reconciling=False/Suspended',
+      conditions:
+        'Ready=False/JobInProgress Synced=Unknown/Suspended DownloadAvailable=False/DownloadPending Reconciling=False/Suspended',
     },
     {
       name: 'broken: Stalled stays',
@@ -902,7 +925,8 @@ describe('suspended', () => {
     {
       name: 'finished',
       before: [fetched(ready(NOW + 48 * HOUR))],
-      conditions: 'Ready=True/JobFinished Synced=Unknown/Suspended DownloadAvailable=True/DownloadReady Reconciling=False/JobFinished',
+      conditions:
+        'Ready=True/JobFinished Synced=Unknown/Suspended DownloadAvailable=True/DownloadReady Reconciling=False/JobFinished',
     },
   ])('$name', ({ before, conditions }) => {
     const job = { ...after(before), generation: 2, requestedAt: 'please' };
@@ -1132,7 +1156,9 @@ describe('fields that the installed schema lacks', () => {
     const job = after([fetched(body)], resource(), { missingFields });
     const again = reconcile(job, fetched(body), { missingFields, now: NOW + MINUTE });
     expect([again.status, again.events, next(again)]).toEqual([undefined, [], 10 * MINUTE]);
-    const asked = statusOf(reconcile({ ...job, requestedAt: 'now' }, fetched(body), { missingFields, now: NOW + MINUTE }));
+    const asked = statusOf(
+      reconcile({ ...job, requestedAt: 'now' }, fetched(body), { missingFields, now: NOW + MINUTE }),
+    );
     expect(asked).toEqual({ ...job.status, lastHandledReconcileAt: 'now' });
   });
 
@@ -1264,7 +1290,12 @@ describe('whatever happens', () => {
     );
   });
 
-  function holds(job: LegacyRestoreJob, outcome: Outcome, given: Partial<ReconcileInput>, result: ReconcileResult): void {
+  function holds(
+    job: LegacyRestoreJob,
+    outcome: Outcome,
+    given: Partial<ReconcileInput>,
+    result: ReconcileResult,
+  ): void {
     expectRequeue(result.requeueAfter);
     expect(result.failures).toBeGreaterThanOrEqual(0);
     const told = JSON.stringify([result.events, result.log, result.status?.conditions]);
@@ -1295,7 +1326,8 @@ describe('whatever happens', () => {
     expect(types).toContain('Reconciling');
     const reconciling = conditionOf(status, 'Reconciling')?.status;
     expect(['True', 'False']).toContain(reconciling);
-    if (types.includes('Stalled')) expect([conditionOf(status, 'Stalled')?.status, reconciling]).toEqual(['True', 'False']);
+    if (types.includes('Stalled'))
+      expect([conditionOf(status, 'Stalled')?.status, reconciling]).toEqual(['True', 'False']);
     if (status.statusName === 'FINISHED') {
       expect(conditionOf(status, 'Ready')?.status).toBe('True');
       expect(reconciling).toBe('False');

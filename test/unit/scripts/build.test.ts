@@ -124,7 +124,7 @@ function sourceMap(): { readonly sources: readonly string[]; readonly mappings: 
   return z.object({ sources: z.array(z.string()), mappings: z.string() }).parse(JSON.parse(text));
 }
 
-/** Everything that the runtime dependencies need, as folders: what is resolved, but for optional extras like the colours of debug. */
+/** Everything that the runtime dependencies need, as folders: what is resolved, but for optional extras like the colors of debug. */
 function runtimePackages(): readonly string[] {
   const entry = z.object({ dev: z.boolean().default(false), optional: z.boolean().default(false) });
   const lock = z

@@ -23,28 +23,28 @@ import {
   untilReady,
   untilResource,
 } from '../operator.ts';
-import type { Proof, Stage } from '../proof.ts';
+import type { Environment, TestCase } from '../test-case.ts';
 
 /** Fields of status that an older version did not have yet. */
 const NEW_FIELDS = ['snapshotId', 'hashes'] as const;
 const NAMESPACE = 'upgrade';
 
-export const upgradeProofs: readonly Proof[] = [
+export const upgradeCases: readonly TestCase[] = [
   {
     name: 'helm upgrade and helm rollback: a setting there and back, never fewer than two pods available',
-    prove: async (stage) => {
-      const { cluster } = stage;
+    run: async (environment) => {
+      const { cluster } = environment;
       await using available = cluster.watch(
         [`deployment/${OPERATOR}`, `--namespace=${OPERATOR_NAMESPACE}`],
         '{.object.status.availableReplicas}',
       );
-      await helmRelease(stage, 'upgrade', {
+      await helmRelease(environment, 'upgrade', {
         values: { settings: { atlasBaseUrl: 'https://atlas.atlas.svc', logLevel: 'debug' } },
       });
-      assert.deepEqual(await logLevels(stage), ['debug', 'debug']);
+      assert.deepEqual(await logLevels(environment), ['debug', 'debug']);
       await cluster.helm(['rollback', OPERATOR, `--namespace=${OPERATOR_NAMESPACE}`, '--wait', '--timeout=120s']);
       await untilReady(cluster, 2);
-      assert.deepEqual(await logLevels(stage), ['info', 'info']);
+      assert.deepEqual(await logLevels(environment), ['info', 'info']);
       await available.stop();
       assert.deepEqual(
         available.lines.filter((count) => Number(count) < 2),
@@ -58,11 +58,11 @@ export const upgradeProofs: readonly Proof[] = [
   },
   {
     name: "helm uninstall leaves the users' resources, and nothing else of the release but the CustomResourceDefinition",
-    prove: async (stage) => {
-      const { cluster } = stage;
+    run: async (environment) => {
+      const { cluster } = environment;
       const before = await resourcesIn(cluster, 'payments');
       assert.ok(before.length > 0);
-      await helmUninstall(stage);
+      await helmUninstall(environment);
       const kept = (await resourcesIn(cluster, 'payments')).map(({ metadata, spec }) => ({
         uid: metadata['uid'],
         spec,
@@ -79,14 +79,14 @@ export const upgradeProofs: readonly Proof[] = [
   },
 ];
 
-export const crdProofs: readonly Proof[] = [
+export const crdCases: readonly TestCase[] = [
   {
-    name: 'an older CustomResourceDefinition: told in the log, on /readyz and by the metric, and no write at quiet visits',
-    prove: async (stage) => {
-      const { cluster, atlas } = stage;
-      await prepareNamespace(stage);
+    name: 'an older CustomResourceDefinition: told in the log, on /readyz and by the metric, and no write where nothing has changed',
+    run: async (environment) => {
+      const { cluster, atlas } = environment;
+      await prepareNamespace(environment);
       await atlas.present({ jobs: [runningJob(), finishedJob()] });
-      await helmRelease(stage, 'install', { chart: await olderChart(stage.folder) });
+      await helmRelease(environment, 'install', { chart: await olderChart(environment.folder) });
       await cluster.apply([
         ...namespaceWithKey(NAMESPACE),
         resource(NAMESPACE, 'running', jobIdOf(1), { interval: '10s' }),
@@ -110,19 +110,19 @@ export const crdProofs: readonly Proof[] = [
       const before = await resourcesIn(cluster, NAMESPACE);
       for (const { status } of before)
         for (const field of NEW_FIELDS) assert.equal(status[field], undefined, `${field} is there before the upgrade`);
-      const visits = async (): Promise<number> =>
+      const fetches = async (): Promise<number> =>
         (await atlas.requests()).filter(({ target }) => target.includes(jobIdOf(1))).length;
-      const first = await visits();
-      await eventually('two more visits', async () => assert.ok((await visits()) >= first + 2), SLOWLY);
-      assert.deepEqual(await resourcesIn(cluster, NAMESPACE), before, 'a quiet visit wrote');
+      const first = await fetches();
+      await eventually('two more fetches', async () => assert.ok((await fetches()) >= first + 2), SLOWLY);
+      assert.deepEqual(await resourcesIn(cluster, NAMESPACE), before, 'a reconcile without a change wrote');
       return `without status.${NEW_FIELDS.join(' and status.')}`;
     },
   },
   {
     name: 'helm upgrade brings the new CustomResourceDefinition, and the command in the log refills finished resources',
-    prove: async (stage) => {
-      const { cluster } = stage;
-      await helmRelease(stage, 'upgrade');
+    run: async (environment) => {
+      const { cluster } = environment;
+      await helmRelease(environment, 'upgrade');
       const start = performance.now();
       await eventually(
         'all pods see the new schema',
@@ -154,19 +154,19 @@ export const crdProofs: readonly Proof[] = [
       );
       for (const field of NEW_FIELDS)
         assert.notEqual(status[field], undefined, `${field} is missing after the upgrade`);
-      await removeRelease(stage);
+      await removeRelease(environment);
       return `noticed after ${seconds} s, hashes and snapshotId filled`;
     },
   },
 ];
 
 /** With the CustomResourceDefinition and all resources: what comes next starts from nothing. */
-async function removeRelease(stage: Stage): Promise<void> {
-  await helmUninstall(stage);
-  await stage.cluster.kubectl(['delete', CRD]);
+async function removeRelease(environment: Environment): Promise<void> {
+  await helmUninstall(environment);
+  await environment.cluster.kubectl(['delete', CRD]);
 }
 
-async function logLevels({ cluster }: Stage): Promise<readonly (string | undefined)[]> {
+async function logLevels({ cluster }: Environment): Promise<readonly (string | undefined)[]> {
   return (await operatorPods(cluster)).map(({ env }) => env.get('LOG_LEVEL'));
 }
 

@@ -6,12 +6,12 @@ import type { Cluster } from '../cluster.ts';
 import { run } from '../commands.ts';
 import { CHART, helmRelease, prepareNamespace } from '../installation.ts';
 import { OPERATOR, OPERATOR_NAMESPACE, operatorPods } from '../operator.ts';
-import type { Proof } from '../proof.ts';
+import type { TestCase } from '../test-case.ts';
 
-export const chartProofs: readonly Proof[] = [
+export const chartCases: readonly TestCase[] = [
   {
     name: 'helm lint and helm template, Helm 3 and Helm 4',
-    prove: async ({ programs: { helm, helm3 }, cluster }) => {
+    run: async ({ programs: { helm, helm3 }, cluster }) => {
       const kubeVersion = `--kube-version=${await kubernetesVersion(cluster)}`;
       for (const program of [helm, helm3]) await run(program, ['lint', '--strict', CHART, kubeVersion]);
       const render = async (program: string): Promise<readonly unknown[]> => {
@@ -31,24 +31,24 @@ export const chartProofs: readonly Proof[] = [
   },
   {
     name: 'helm install where Pod Security "restricted" is enforced, with nothing but the simulator\'s address and CA',
-    prove: async (stage) => {
-      await prepareNamespace(stage);
-      await stage.atlas.present({});
-      await helmRelease(stage, 'install');
-      const pods = await operatorPods(stage.cluster);
+    run: async (environment) => {
+      await prepareNamespace(environment);
+      await environment.atlas.present({});
+      await helmRelease(environment, 'install');
+      const pods = await operatorPods(environment.cluster);
       assert.deepEqual(
         pods.map(({ restarts }) => restarts),
         [0, 0],
         'a pod was restarted',
       );
       for (const { name } of pods)
-        assert.equal(await writeInto(stage.cluster, name), 'EROFS', `${name} can write to /tmp`);
+        assert.equal(await writeInto(environment.cluster, name), 'EROFS', `${name} can write to /tmp`);
       return `${pods.length} pods ready, with a read-only root file system`;
     },
   },
   {
     name: 'helm test',
-    prove: async ({ cluster }) => {
+    run: async ({ cluster }) => {
       const output = await cluster.helm(['test', OPERATOR, `--namespace=${OPERATOR_NAMESPACE}`, '--timeout=120s']);
       assert.match(output, /Phase:\s+Succeeded/);
       return 'succeeded';

@@ -1,4 +1,4 @@
-/** Who takes part: the operator and its peers, each built as it is released and started as a process of its own. */
+/** What is measured: the operator and its peers, each built as it is released and started as a process of its own. */
 import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -8,8 +8,8 @@ import { type BundleFile, bundle, bundleOperator } from '../scripts/bundle.ts';
 import { freePort } from '../test/support/operator-process.ts';
 import type { Command } from './measured-process.ts';
 
-export interface Contestant {
-  readonly name: ContestantName;
+export interface Subject {
+  readonly name: SubjectName;
   /** One line for the table's legend. */
   readonly description: string;
   /** The floor only sends the requests of a first sync: it watches nothing. */
@@ -18,8 +18,8 @@ export interface Contestant {
   readonly command: (target: Target) => Promise<Command>;
 }
 
-export const CONTESTANT_NAMES = ['operator', 'controller-runtime', 'client-node', 'floor'] as const;
-export type ContestantName = (typeof CONTESTANT_NAMES)[number];
+export const SUBJECT_NAMES = ['operator', 'controller-runtime', 'client-node', 'floor'] as const;
+export type SubjectName = (typeof SUBJECT_NAMES)[number];
 
 export interface Target {
   readonly kubeconfig: string;
@@ -56,7 +56,7 @@ export async function operatorCommand(program: string, { kubeconfig, atlasUrl }:
   };
 }
 
-export const CONTESTANTS: readonly Contestant[] = [
+export const SUBJECTS: readonly Subject[] = [
   {
     name: 'operator',
     description: 'this operator: the bundle of `npm run build` on Node.js',
@@ -106,7 +106,7 @@ async function readImage(): Promise<{
   };
 }
 
-function bundledPeer(name: string): Pick<Contestant, 'build' | 'command'> {
+function bundledPeer(name: string): Pick<Subject, 'build' | 'command'> {
   const program = `bench-${name}`;
   return {
     build: async () => writeFiles(await bundle(`bench/peers/${name}/main.ts`, program)),

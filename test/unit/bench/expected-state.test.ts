@@ -1,11 +1,13 @@
 import { describe, expect, test } from '@jest/globals';
+import { type ExpectedState, expectedJob, firstState, NotDone, verify } from '../../../bench/expected-state.ts';
 import { expectedConditions, type Phase } from '../../../bench/jobs.ts';
-import { factOf, firstTruth, NotDone, type Truth, verify } from '../../../bench/truth.ts';
 
-/** What a contestant that did its work leaves. */
-function storedOf(truth: Truth): Map<string, { metadata: { generation: number }; status: Record<string, unknown> }> {
+/** What a subject that did its work leaves. */
+function storedOf(
+  state: ExpectedState,
+): Map<string, { metadata: { generation: number }; status: Record<string, unknown> }> {
   return new Map(
-    [...truth].map(([key, { phase, body }]) => {
+    [...state].map(([key, { phase, body }]) => {
       const conditions = expectedConditions(phase).map(([type, status, reason]) => ({ type, status, reason }));
       return [key, { metadata: { generation: 1 }, status: { ...body, observedGeneration: 1, conditions } }];
     }),
@@ -15,10 +17,10 @@ function storedOf(truth: Truth): Map<string, { metadata: { generation: number };
 const KEY = 'bench-2/restore-000002';
 const HASHES = [{ fileName: 'other.tar.gz', hash: '86bc', typeName: 'SHA1' }];
 
-describe('the verdict over the final statuses', () => {
-  test.each<Phase>(['finished', 'running'])('accepts what equals the truth of %s jobs', (phase) => {
-    const truth = firstTruth(20, phase);
-    expect(() => verify(truth, storedOf(truth))).not.toThrow();
+describe('the comparison of the final statuses with Atlas', () => {
+  test.each<Phase>(['finished', 'running'])('accepts what Atlas says of %s jobs', (phase) => {
+    const state = firstState(20, phase);
+    expect(() => verify(state, storedOf(state))).not.toThrow();
   });
 
   test.each([
@@ -37,25 +39,25 @@ describe('the verdict over the final statuses', () => {
     ['an old generation', { observedGeneration: 0 }, 'has status.observedGeneration 0 at generation 1'],
     ['no condition', { conditions: [] }, 'has the condition Ready undefined undefined instead of True JobFinished'],
   ])('names the resource and %s', (_, change, problem) => {
-    const truth = firstTruth(20, 'finished');
-    const stored = storedOf(truth);
+    const state = firstState(20, 'finished');
+    const stored = storedOf(state);
     Object.assign(stored.get(KEY)?.status ?? {}, change);
     const expected = `LegacyRestoreJob ${KEY} ${problem}`;
-    expect(() => verify(truth, stored)).toThrow(NotDone);
-    expect(() => verify(truth, stored)).toThrow(expected);
+    expect(() => verify(state, stored)).toThrow(NotDone);
+    expect(() => verify(state, stored)).toThrow(expected);
   });
 
   test('names a resource that is missing, and a change that was not followed', () => {
-    const truth = firstTruth(20, 'finished');
-    const stored = storedOf(truth);
-    truth.set(...factOf(2, 'finished', 2));
-    expect(() => verify(truth, stored)).toThrow(`${KEY} has status.timestamp`);
+    const state = firstState(20, 'finished');
+    const stored = storedOf(state);
+    state.set(...expectedJob(2, 'finished', 2));
+    expect(() => verify(state, stored)).toThrow(`${KEY} has status.timestamp`);
     stored.delete(KEY);
-    expect(() => verify(truth, stored)).toThrow(`LegacyRestoreJob ${KEY} is missing`);
+    expect(() => verify(state, stored)).toThrow(`LegacyRestoreJob ${KEY} is missing`);
   });
 
   test('counts the resources', () => {
-    const stored = storedOf(firstTruth(20, 'finished'));
-    expect(() => verify(firstTruth(19, 'finished'), stored)).toThrow('there are 20 resources instead of 19');
+    const stored = storedOf(firstState(20, 'finished'));
+    expect(() => verify(firstState(19, 'finished'), stored)).toThrow('there are 20 resources instead of 19');
   });
 });

@@ -19,7 +19,7 @@ import {
   untilLeader,
   untilResource,
 } from '../operator.ts';
-import type { Proof, Stage } from '../proof.ts';
+import type { Environment, TestCase } from '../test-case.ts';
 
 /** The job of deploy/samples and of the chart's notes. */
 const SAMPLE = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: '6b77893b80eef5354c77ee15' } as const;
@@ -27,11 +27,11 @@ const NAMESPACE = 'payments';
 const NAME = 'cluster0-friday';
 const LONG_MS = 3_600_000;
 
-export const mirrorProofs: readonly Proof[] = [
+export const mirrorCases: readonly TestCase[] = [
   {
     name: 'a sample is mirrored: running, finished, download ready',
-    prove: async (stage) => {
-      const { cluster, atlas } = stage;
+    run: async (environment) => {
+      const { cluster, atlas } = environment;
       const phases = { runningMs: 15_000, pendingMs: 10_000, readyMs: LONG_MS, fetchedMs: LONG_MS };
       await atlas.present({ jobs: [{ ...SAMPLE, download: phases }] });
       await cluster.apply([namespaceOf(NAMESPACE)]);
@@ -60,26 +60,29 @@ export const mirrorProofs: readonly Proof[] = [
   },
   {
     name: 'the three commands of NOTES.txt lead to a finished job',
-    prove: async (stage) => {
-      const notes = await stage.cluster.helm(['get', 'notes', OPERATOR, `--namespace=${OPERATOR_NAMESPACE}`]);
+    run: async (environment) => {
+      const notes = await environment.cluster.helm(['get', 'notes', OPERATOR, `--namespace=${OPERATOR_NAMESPACE}`]);
       const commands = /^kubectl create secret .*?--timeout=\S+$/ms.exec(notes)?.[0];
       assert.ok(commands, 'the notes name no commands from "kubectl create secret" to "kubectl wait"');
       const script = commands
         .replace('publicApiKey=…', `publicApiKey=${API_KEY.publicKey}`)
         .replace('privateApiKey=…', `privateApiKey=${API_KEY.privateKey}`);
       assert.doesNotMatch(script, /…/, 'the notes leave more open than the key');
-      const folder = path.dirname(stage.programs.kubectl);
-      const env = { KUBECONFIG: stage.cluster.kubeconfig, PATH: `${folder}${path.delimiter}${process.env['PATH']}` };
+      const folder = path.dirname(environment.programs.kubectl);
+      const env = {
+        KUBECONFIG: environment.cluster.kubeconfig,
+        PATH: `${folder}${path.delimiter}${process.env['PATH']}`,
+      };
       await run('sh', ['-euc', script], { env });
       const remove = ['delete', 'lrj/cluster0-friday', 'secret/atlas-key', '--namespace=default'];
-      await stage.cluster.kubectl(remove);
+      await environment.cluster.kubectl(remove);
       return 'run as printed, with a key filled in';
     },
   },
   {
     name: 'probes and metrics through the Service, logs, events',
-    prove: async (stage) => {
-      const { cluster } = stage;
+    run: async (environment) => {
+      const { cluster } = environment;
       const service = (endpoint: string): Promise<string> => {
         const path = `/api/v1/namespaces/${OPERATOR_NAMESPACE}/services/${OPERATOR}:http/proxy/${endpoint}`;
         return cluster.kubectl(['get', '--raw', path]);
@@ -97,7 +100,7 @@ export const mirrorProofs: readonly Proof[] = [
       assert.ok(!text.includes('api-backup.mongodb.com'), 'a download URL is in the log');
       const bad = lines.filter(({ level }) => level === 'error');
       assert.deepEqual(bad, [], 'the log has errors');
-      const reasons = await eventReasons(stage);
+      const reasons = await eventReasons(environment);
       for (const reason of ['JobInProgress', 'JobFinished', 'DownloadReady'])
         assert.ok(reasons.includes(reason), `the events are ${reasons.join(', ')}, without ${reason}`);
       return `${lines.length} log lines, events ${reasons.join(', ')}`;
@@ -105,7 +108,7 @@ export const mirrorProofs: readonly Proof[] = [
   },
   {
     name: 'a rotated Secret: the old key refused, the new one taken without a restart',
-    prove: async ({ cluster, atlas }) => {
+    run: async ({ cluster, atlas }) => {
       const usual = { ...API_KEY, groupIds: [GROUP_ID] };
       const renewed = { publicKey: 'renewed-key', privateKey: 'renewed-private-key', groupIds: [GROUP_ID] };
       const jobs = [{ ...SAMPLE, jobId: jobIdOf(0), download: { runningMs: LONG_MS } }];
@@ -128,7 +131,7 @@ export const mirrorProofs: readonly Proof[] = [
   },
 ];
 
-async function eventReasons({ cluster }: Stage): Promise<readonly string[]> {
+async function eventReasons({ cluster }: Environment): Promise<readonly string[]> {
   const { items } = await cluster.get(z.object({ items: z.array(z.object({ reason: z.string() })) }), [
     'events',
     `--namespace=${NAMESPACE}`,

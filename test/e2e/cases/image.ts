@@ -3,16 +3,16 @@ import assert from 'node:assert/strict';
 import packageJson from '../../../package.json' with { type: 'json' };
 import { CommandError, run } from '../commands.ts';
 import { inspectImage } from '../images.ts';
-import type { Proof } from '../proof.ts';
+import type { TestCase } from '../test-case.ts';
 
 const MOST_ADDED_BYTES = 10_000_000;
 /** As strict as a pod can be. */
 const STRICT = ['--rm', '--read-only', '--network=none', '--cap-drop=ALL', '--security-opt=no-new-privileges'];
 
-export const imageProofs: readonly Proof[] = [
+export const imageCases: readonly TestCase[] = [
   {
     name: 'image: adds at most 10 MB to its base, not root, no shell, no npm',
-    prove: async ({ programs: { docker }, images }) => {
+    run: async ({ programs: { docker }, images }) => {
       const [image, base] = await Promise.all([
         inspectImage(docker, images.operator),
         inspectImage(docker, images.runtimeBase),
@@ -29,7 +29,7 @@ export const imageProofs: readonly Proof[] = [
   },
   {
     name: 'image: runs with a read-only root file system and no capability, prints pretty logs',
-    prove: async ({ programs: { docker }, images }) => {
+    run: async ({ programs: { docker }, images }) => {
       const version = await run(docker, ['run', ...STRICT, images.operator, 'version']);
       assert.equal(version, `${packageJson.version}\n`);
       const env = ['--env=LOG_FORMAT=pretty', '--env=KUBECONFIG=/nonexistent'];

@@ -16,40 +16,40 @@ import {
   untilReady,
   untilResource,
 } from '../operator.ts';
-import type { Proof, Stage } from '../proof.ts';
+import type { Environment, TestCase } from '../test-case.ts';
 
-export const modeProofs: readonly Proof[] = [
+export const modeCases: readonly TestCase[] = [
   {
     name: 'namespaced mode: works in its namespaces alone, without any ClusterRole',
-    prove: async (stage) => {
-      const { cluster } = stage;
-      await presentJob(stage);
+    run: async (environment) => {
+      const { cluster } = environment;
+      await presentJob(environment);
       await cluster.apply([...namespaceWithKey('inside'), ...namespaceWithKey('outside')]);
-      await helmRelease(stage, 'install', { values: { namespaces: ['inside'] } });
+      await helmRelease(environment, 'install', { values: { namespaces: ['inside'] } });
       const selector = `--selector=app.kubernetes.io/instance=${OPERATOR}`;
       const wide = await cluster.kubectl(['get', 'clusterroles,clusterrolebindings', selector, '--output=name']);
       assert.equal(wide, '', `there are ${wide}`);
-      // The one outside is older: it would have been visited first.
+      // The one outside is older: it would have been reconciled first.
       await cluster.apply([resource('outside', 'job', jobIdOf(0)), resource('inside', 'job', jobIdOf(0))]);
-      await untilMirrored(stage, 'inside');
+      await untilMirrored(environment, 'inside');
       const [outside] = await resourcesIn(cluster, 'outside');
       assert.deepEqual(outside?.status, { observedGeneration: -1 }, 'a resource outside of its namespaces was touched');
-      await helmUninstall(stage);
+      await helmUninstall(environment);
       await cluster.kubectl(['delete', 'namespace', 'inside', 'outside']);
       return 'one Role per namespace';
     },
   },
   {
     name: 'kustomize base instead of the chart',
-    prove: async (stage) => {
-      const { cluster } = stage;
-      await presentJob(stage);
-      await prepareNamespace(stage);
-      const overlay = await kustomization(stage);
+    run: async (environment) => {
+      const { cluster } = environment;
+      await presentJob(environment);
+      await prepareNamespace(environment);
+      const overlay = await kustomization(environment);
       await cluster.kubectl(['apply', '--server-side', '--force-conflicts', `--kustomize=${overlay}`]);
       await untilReady(cluster, 2);
       await cluster.apply([...namespaceWithKey('kustomized'), resource('kustomized', 'job', jobIdOf(0))]);
-      await untilMirrored(stage, 'kustomized');
+      await untilMirrored(environment, 'kustomized');
       // With the CustomResourceDefinition, so that what comes next starts from nothing.
       await cluster.kubectl(['delete', `--kustomize=${overlay}`, '--timeout=120s'], { timeoutMs: 150_000 });
       return 'the simulator patched in, two pods ready, a job mirrored';
@@ -57,19 +57,19 @@ export const modeProofs: readonly Proof[] = [
   },
 ];
 
-async function presentJob({ atlas }: Stage): Promise<void> {
+async function presentJob({ atlas }: Environment): Promise<void> {
   const job = { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: jobIdOf(0) };
   await atlas.present({ jobs: [{ ...job, body: youngJob(job) }] });
 }
 
-function untilMirrored({ cluster }: Stage, namespace: string): Promise<unknown> {
+function untilMirrored({ cluster }: Environment, namespace: string): Promise<unknown> {
   return untilResource(cluster, namespace, 'job', 'is mirrored', (status) => {
     return conditionOf(status, 'Synced') === 'True JobFetched';
   });
 }
 
 /** An overlay as a user writes one: the base, and what the simulator needs. */
-async function kustomization({ folder }: Stage): Promise<string> {
+async function kustomization({ folder }: Environment): Promise<string> {
   const overlay = path.join(folder, 'overlay');
   await mkdir(overlay);
   const container = {

@@ -10,7 +10,7 @@ export interface TokenBucket {
 }
 
 /** What can be set at the start and changed while the simulator runs. */
-export interface Behaviour {
+export interface Behavior {
   /** How long a Digest nonce can be used, in milliseconds; then a right answer gets 401 with `stale=true`. */
   readonly nonceLifetimeMs: number;
   /** false: a nonce count may arrive out of order, but never twice. true: it must rise. */
@@ -32,7 +32,7 @@ export interface Behaviour {
 }
 
 /** Atlas as recorded, without a rate limit. */
-export const DEFAULT_BEHAVIOUR: Behaviour = {
+export const DEFAULT_BEHAVIOUR: Behavior = {
   nonceLifetimeMs: 60_000,
   strictNc: false,
   algorithms: ['MD5'],

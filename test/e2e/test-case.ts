@@ -3,8 +3,8 @@ import type { Cluster } from './cluster.ts';
 import type { Images } from './images.ts';
 import type { Programs } from './programs.ts';
 
-/** What the proofs work with. */
-export interface Stage {
+/** What the test cases work with. */
+export interface Environment {
   readonly programs: Programs;
   readonly images: Images;
   readonly cluster: Cluster;
@@ -13,9 +13,9 @@ export interface Stage {
   readonly folder: string;
 }
 
-/** One row of the table. Later proofs build on what earlier ones left. */
-export interface Proof {
+/** One row of the table. Later test cases build on what earlier ones left. */
+export interface TestCase {
   readonly name: string;
   /** Resolves with what was seen or measured, in a few words; rejects with what is wrong. */
-  readonly prove: (stage: Stage) => Promise<string>;
+  readonly run: (environment: Environment) => Promise<string>;
 }

@@ -1,7 +1,7 @@
 /** docs/demo.svg: a run of the demo, drawn as a terminal. */
 
 /** Matches the lines about two of the jobs; the others are only in the table at the end. */
-const STORY =
+const SHOWN =
   /cluster0-friday|restore-job\.yaml|it has been downloaded|billing-friday|wrong-credentials\.yaml|atlas-key-billing/;
 const COLUMNS = 120;
 const INDENT = 6;
@@ -11,11 +11,11 @@ export function linesOf(transcript: string): readonly string[] {
   const lines = transcript.split('\n').map((line) => line.trimEnd());
   const table = lines.indexOf('$ kubectl get lrj -o wide');
   if (table === -1) throw new Error('the transcript has no table of the resources: did the demo fail?');
-  const story = lines.slice(0, table).filter((line) => /^ *\+\d+s /.test(line));
-  const firstApply = story.findIndex((line) => line.includes('deploy/samples/'));
-  const told = story.filter((line, index) => index < firstApply || STORY.test(line));
+  const steps = lines.slice(0, table).filter((line) => /^ *\+\d+s /.test(line));
+  const firstApply = steps.findIndex((line) => line.includes('deploy/samples/'));
+  const shown = steps.filter((line, index) => index < firstApply || SHOWN.test(line));
   const rows = lines.slice(table + 1, lines.indexOf('', table));
-  return ['$ npm run demo', ...told.flatMap(wrapped), '', '$ kubectl get lrj', ...withoutWideColumns(rows)];
+  return ['$ npm run demo', ...shown.flatMap(wrapped), '', '$ kubectl get lrj', ...withoutWideColumns(rows)];
 }
 
 /** The lines as an SVG without fonts, scripts or links. */

@@ -1,42 +1,43 @@
-/** What Atlas says of every job right now: what the final statuses are compared with, field by field. */
+/** What Atlas says of every job now; the final statuses are compared with it, field by field. */
 import { isDeepStrictEqual } from 'node:util';
 import * as z from 'zod';
 import { RestoreJob } from '../src/api/restore-job.ts';
 import type { JsonObject } from '../test/support/atlas-simulator/json.ts';
 import { type BenchJob, benchJob, bodyOf, expectedConditions, type Phase } from './jobs.ts';
 
-export interface Fact {
+export interface ExpectedJob {
   readonly job: BenchJob;
   readonly phase: Phase;
   readonly body: JsonObject;
 }
 
-/** The facts by `namespace/name`. */
-export type Truth = Map<string, Fact>;
+/** The jobs by `namespace/name`. */
+export type ExpectedState = Map<string, ExpectedJob>;
 
-/** Thrown where a contestant did not do its work; the message names the resource and the field. */
+/** Thrown where a subject did not do its work; the message names the resource and the field. */
 export class NotDone extends Error {
   override readonly name = 'NotDone';
 }
 
-/** The truth of the first `size` jobs in their first version. */
-export function firstTruth(size: number, phase: Phase): Truth {
-  return new Map(Array.from({ length: size }, (_, index) => factOf(index, phase, 1)));
+/** The first `size` jobs in their first version. */
+export function firstState(size: number, phase: Phase): ExpectedState {
+  return new Map(Array.from({ length: size }, (_, index) => expectedJob(index, phase, 1)));
 }
 
-/** One entry of a truth. */
-export function factOf(index: number, phase: Phase, version: number): readonly [string, Fact] {
+/** One entry of an expected state. */
+export function expectedJob(index: number, phase: Phase, version: number): readonly [string, ExpectedJob] {
   const job = benchJob(index);
   return [keyOf(job), { job, phase, body: bodyOf(job, phase, version) }];
 }
 
-/** Throws NotDone when a resource is missing, or any mirrored field, generation or condition differs from the truth. */
-export function verify(truth: Truth, stored: ReadonlyMap<string, unknown>): void {
-  for (const [key, fact] of truth) {
-    const problem = stored.has(key) ? differenceOf(fact, stored.get(key)) : 'is missing';
+/** Throws NotDone when a resource is missing, or any mirrored field, generation or condition is not as expected. */
+export function verify(expected: ExpectedState, stored: ReadonlyMap<string, unknown>): void {
+  for (const [key, job] of expected) {
+    const problem = stored.has(key) ? differenceOf(job, stored.get(key)) : 'is missing';
     if (problem !== undefined) throw new NotDone(`LegacyRestoreJob ${key} ${problem}`);
   }
-  if (stored.size !== truth.size) throw new NotDone(`there are ${stored.size} resources instead of ${truth.size}`);
+  if (stored.size !== expected.size)
+    throw new NotDone(`there are ${stored.size} resources instead of ${expected.size}`);
 }
 
 export const keyOf = ({ namespace, name }: BenchJob): string => `${namespace}/${name}`;
@@ -47,7 +48,7 @@ const Stored = z.object({
 });
 const Conditions = z.array(z.looseObject({ type: z.string(), status: z.string(), reason: z.string() }));
 
-function differenceOf({ body, phase }: Fact, object: unknown): string | undefined {
+function differenceOf({ body, phase }: ExpectedJob, object: unknown): string | undefined {
   const { data: resource, error } = Stored.safeParse(object);
   if (resource === undefined) return `cannot be read: ${z.prettifyError(error)}`;
   const { status, metadata } = resource;

@@ -1,5 +1,5 @@
 /**
- * `npm run picture`: runs the demo and draws it as docs/demo.svg. With `-- --transcript FILE` an earlier run is drawn,
+ * `npm run screenshot`: runs the demo and draws it as docs/demo.svg. With `-- --transcript FILE` an earlier run is drawn,
  * whose output was kept by `npm run demo > FILE`.
  */
 import { spawn } from 'node:child_process';
@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import { readFile, writeFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { linesOf, svgOf } from './picture.ts';
+import { linesOf, svgOf } from './screenshot.ts';
 
 const { transcript } = parseArgs({ options: { transcript: { type: 'string' } } }).values;
 const recorded = transcript === undefined ? await runDemo() : await readFile(transcript, 'utf8');

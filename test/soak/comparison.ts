@@ -138,8 +138,8 @@ function observations({ status }: ActualResource, body: JsonObject): JsonObject 
 const Condition = z.looseObject({ type: z.string(), status: z.string(), reason: z.string() });
 
 /**
- * Nothing can change any more. What kept the last visit from being one more, such as a Secret that was just missing,
- * may stay in `Synced`, by design: such a resource is not visited again for it after a restart.
+ * Nothing can change any more. What kept the last reconcile from succeeding, such as a Secret that was just missing,
+ * may stay in `Synced`, by design: such a resource is not reconciled again for it after a restart.
  */
 function hasEnded({ statusName, delivery }: JsonObject): boolean {
   if (statusName === 'BROKEN' || statusName === 'KILLED') return true;

@@ -1,13 +1,13 @@
-/** What Atlas says about every job: the only writer of the simulator's jobs, and what the verdict compares with. */
+/** What Atlas says about every job: the only writer of the simulator's jobs, and what resources are compared with. */
 import type { JobIdentity } from '../support/atlas-simulator/jobs.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import type { AtlasSimulator } from '../support/atlas-simulator/simulator.ts';
 
-export interface Truth {
+export interface ExpectedState {
   /** From now on Atlas answers with this body and, where given, with another one from a moment on. */
   readonly set: (job: JobIdentity, body: JsonObject, later?: LaterBody) => void;
   /** Throws when nothing was ever set. */
-  readonly of: (jobId: string) => Fact;
+  readonly of: (jobId: string) => ExpectedJob;
   /** How often a body has changed; the first one of a job is none. */
   readonly changes: () => number;
 }
@@ -18,14 +18,14 @@ export interface LaterBody {
   readonly body: JsonObject;
 }
 
-export interface Fact {
+export interface ExpectedJob {
   readonly body: JsonObject;
   /** Milliseconds since the epoch. */
   readonly since: number;
 }
 
-export function createTruth(atlas: AtlasSimulator): Truth {
-  const jobs = new Map<string, { readonly now: Fact; readonly later: LaterBody | undefined }>();
+export function createExpectedState(atlas: AtlasSimulator): ExpectedState {
+  const jobs = new Map<string, { readonly now: ExpectedJob; readonly later: LaterBody | undefined }>();
   let changes = 0;
   return {
     set(job, body, later) {

@@ -1,4 +1,4 @@
-/** The steps of the demo, and what is said about them. */
+/** The script of the demo: its steps, and what is said about them. */
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { REQUESTED_AT } from '../src/api/legacy-restore-job.ts';
 import type { ControlPlane } from '../test/support/control-plane/control-plane.ts';
+import type { Environment } from './environment.ts';
 import { conditionOf, type Resource, type Resources } from './resources.ts';
 import { only, type Sample, type Samples } from './samples.ts';
 import {
@@ -19,19 +20,18 @@ import {
   runJob,
 } from './scenario.ts';
 import type { Screen } from './screen.ts';
-import type { Stage } from './stage.ts';
 
-export interface Story {
-  readonly stage: Stage;
+export interface Demo {
+  readonly environment: Environment;
   readonly samples: Samples;
   readonly screen: Screen;
   readonly resources: Resources;
   readonly signal: AbortSignal;
 }
 
-/** Plays all of it. Rejects when something does not happen. */
-export async function play(story: Story): Promise<void> {
-  await Promise.all([finish(story), repair(story), followBatch(story), deliver(story), applySamples(story)]);
+/** Runs all of it. Rejects when something does not happen. */
+export async function runScript(demo: Demo): Promise<void> {
+  await Promise.all([finish(demo), repair(demo), followBatch(demo), deliver(demo), applySamples(demo)]);
 }
 
 /** So long that a person can read what is said. */
@@ -39,8 +39,8 @@ const READING_MS = 2_000;
 /** How long the wrong credentials are looked at. */
 const WRONG_FOR_MS = 10_000;
 
-async function applySamples({ stage, samples, screen, signal }: Story): Promise<void> {
-  const { atlas, kubectl } = stage;
+async function applySamples({ environment, samples, screen, signal }: Demo): Promise<void> {
+  const { atlas, kubectl } = environment;
   const apply = async ({ file }: Sample, explanation: string): Promise<void> => {
     screen.say(`kubectl apply -f ${file}: ${explanation}`);
     await kubectl('apply', `--filename=${file}`);
@@ -63,30 +63,30 @@ async function applySamples({ stage, samples, screen, signal }: Story): Promise<
 }
 
 /** The running job: it finishes, its file becomes ready, somebody downloads it. */
-async function finish(story: Story): Promise<void> {
-  const { stage, samples, screen, resources } = story;
+async function finish(demo: Demo): Promise<void> {
+  const { environment, samples, screen, resources } = demo;
   const { name } = only(samples.running.jobs);
   await resources.until(name, 'it is in progress', ({ status }) => status.statusName === 'IN_PROGRESS');
   const ready = resources.until(name, 'its file is ready', (resource) => download(resource) === 'True DownloadReady');
-  await Promise.all([ready, waitForJob(story, name)]);
+  await Promise.all([ready, waitForJob(demo, name)]);
   screen.say(`${name}: the file can be downloaded, status.delivery.url says where`);
-  await delay(READING_MS, undefined, { signal: story.signal });
+  await delay(READING_MS, undefined, { signal: demo.signal });
 
-  downloadFile(stage.atlas, samples.running);
-  screen.say(`it has been downloaded; kubectl annotate lrj ${name} ${REQUESTED_AT}=now asks for a visit at once`);
-  await stage.kubectl('annotate', 'lrj', name, `${REQUESTED_AT}=now`);
+  downloadFile(environment.atlas, samples.running);
+  screen.say(`it has been downloaded; kubectl annotate lrj ${name} ${REQUESTED_AT}=now requests a reconcile at once`);
+  await environment.kubectl('annotate', 'lrj', name, `${REQUESTED_AT}=now`);
   const { status } = await resources.until(name, 'the hash is there', (resource) => hashes(resource).length === 1);
   screen.say(`${name}: the file's hash has appeared, SHA1 ${status.hashes?.[0]?.hash}`);
 }
 
-async function waitForJob({ stage, screen, signal }: Story, name: string): Promise<void> {
+async function waitForJob({ environment, screen, signal }: Demo, name: string): Promise<void> {
   screen.say(`kubectl wait --for=condition=Ready lrj/${name} is started and waits`);
-  const output = await kubectlWait(stage.controlPlane, name, signal);
+  const output = await kubectlWait(environment.controlPlane, name, signal);
   screen.say(`Atlas has finished the job, and kubectl wait returns: ${output}`);
 }
 
 /** The wrong credentials, until a person corrects the Secret. */
-async function repair({ stage, samples, screen, resources, signal }: Story): Promise<void> {
+async function repair({ environment, samples, screen, resources, signal }: Demo): Promise<void> {
   const { name } = only(samples.wrongCredentials.jobs);
   const wrong = only(samples.wrongCredentials.secrets);
   const { publicApiKey, privateApiKey } = only(samples.credentials.secrets);
@@ -102,12 +102,12 @@ async function repair({ stage, samples, screen, resources, signal }: Story): Pro
     metadata: { name: wrong.name },
     stringData: { publicApiKey, privateApiKey },
   };
-  await stage.controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: JSON.stringify(secret) });
+  await environment.controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: JSON.stringify(secret) });
   await resources.until(name, 'Atlas accepts the key', (resource) => ready(resource) === 'True JobFinished');
   screen.say(`${name}: the operator has found the corrected Secret, and the job is there`);
 }
 
-async function followBatch({ samples, screen, resources }: Story): Promise<void> {
+async function followBatch({ samples, screen, resources }: Demo): Promise<void> {
   const done = samples.batch.jobs.map(({ name }) =>
     resources.until(name, 'it is finished', (resource) => conditionOf(resource, 'Ready') === 'True JobFinished'),
   );
@@ -115,15 +115,15 @@ async function followBatch({ samples, screen, resources }: Story): Promise<void>
   screen.say(`the batch is complete: kubectl get lrj --field-selector status.batchId=${first?.status.batchId}`);
 }
 
-async function deliver({ stage, samples, screen, resources }: Story): Promise<void> {
+async function deliver({ environment, samples, screen, resources }: Demo): Promise<void> {
   const { name, deliverySecretName = '' } = only(samples.deliverySecret.jobs);
   await resources.until(name, 'its file is ready', (resource) => download(resource) === 'True DownloadReady');
-  const keys = await secretKeys(stage, deliverySecretName);
+  const keys = await secretKeys(environment, deliverySecretName);
   screen.say(`${name}: Secret ${deliverySecretName} holds ${keys.join(', ')}; the status holds none of them`);
 }
 
 /** The names of the keys of a Secret. */
-export async function secretKeys({ kubectl }: Pick<Stage, 'kubectl'>, name: string): Promise<readonly string[]> {
+export async function secretKeys({ kubectl }: Pick<Environment, 'kubectl'>, name: string): Promise<readonly string[]> {
   return Object.keys(SecretData.parse(JSON.parse(await kubectl('get', 'secret', name, '--output=json'))).data);
 }
 const SecretData = z.object({ data: z.record(z.string(), z.string()) });

@@ -16,7 +16,7 @@ import {
   untilLeader,
   untilReady,
 } from '../operator.ts';
-import type { Proof, Stage } from '../proof.ts';
+import type { Environment, TestCase } from '../test-case.ts';
 
 const NAMESPACE = 'failover';
 const JOBS = 12;
@@ -24,11 +24,11 @@ const JOBS = 12;
 const CHANGE_MS = 12_000;
 const CHANGES = 25;
 
-export const availabilityProofs: readonly Proof[] = [
+export const availabilityCases: readonly TestCase[] = [
   {
     name: "the leader's pod deleted with grace: SIGTERM ends process 1 with exit code 0, the Lease is handed over, nothing is written twice",
-    prove: (stage) =>
-      failOver(stage, async ({ cluster }, leader) => {
+    run: (environment) =>
+      failOver(environment, async ({ cluster }, leader) => {
         await using holders = cluster.watch(
           [`lease`, `--namespace=${OPERATOR_NAMESPACE}`],
           '{.object.spec.holderIdentity}',
@@ -50,20 +50,20 @@ export const availabilityProofs: readonly Proof[] = [
   },
   {
     name: 'the leader killed without warning: the other takes over when the Lease has run out, nothing is written twice',
-    prove: async (stage) => {
+    run: async (environment) => {
       let killed: OperatorPod | undefined;
-      const told = await failOver(stage, async (on, leader) => {
+      const told = await failOver(environment, async (on, leader) => {
         killed = leader;
         await kill(on, leader);
       });
-      const after = (await untilReady(stage.cluster, 2)).find(({ uid }) => uid === killed?.uid);
+      const after = (await untilReady(environment.cluster, 2)).find(({ uid }) => uid === killed?.uid);
       assert.equal(after?.lastExitCode, 137, 'the container did not end by SIGKILL');
       return told;
     },
   },
   {
     name: 'evictions, as a drained node asks for them: one at a time, as the PodDisruptionBudget says',
-    prove: async ({ cluster }) => {
+    run: async ({ cluster }) => {
       const [first, second] = await untilReady(cluster, 2);
       assert.ok(first && second);
       const evict = (pod: OperatorPod): Promise<string> => {
@@ -93,19 +93,22 @@ export const availabilityProofs: readonly Proof[] = [
  * Jobs that change all the time, through the loss of the leader: each change must be written once, and the old leader
  * must be silent before the new one asks Atlas for the first time.
  */
-async function failOver(stage: Stage, lose: (stage: Stage, leader: OperatorPod) => Promise<void>): Promise<string> {
-  const { cluster, atlas } = stage;
+async function failOver(
+  environment: Environment,
+  lose: (environment: Environment, leader: OperatorPod) => Promise<void>,
+): Promise<string> {
+  const { cluster, atlas } = environment;
   await untilReady(cluster, 2);
   await atlas.present({ jobs: changingJobs() });
   const names = Array.from({ length: JOBS }, (_, number) => `job-${number}`);
   const resources = names.map((name, number) => resource(NAMESPACE, name, jobIdOf(number), { interval: '10s' }));
   await cluster.apply([...namespaceWithKey(NAMESPACE), ...resources]);
-  await untilChange(stage, 1);
+  await untilChange(environment, 1);
   const leader = await untilLeader(cluster);
   await using history = cluster.watch(['lrj', `--namespace=${NAMESPACE}`], '{.object.metadata.name} {.object.status}');
   const start = Date.now();
   try {
-    await lose(stage, leader);
+    await lose(environment, leader);
     const successor = await untilLeader(cluster, leader);
     const firstAsked = await eventually(
       'the new leader asks Atlas',
@@ -118,7 +121,7 @@ async function failOver(stage: Stage, lose: (stage: Stage, leader: OperatorPod) 
     );
     // Two more changes of every job, written by the new leader.
     const seen = Math.ceil((Date.now() - start) / CHANGE_MS);
-    await untilChange(stage, seen + 2);
+    await untilChange(environment, seen + 2);
     const late = (await atlas.requests()).filter(({ from, at }) => from === leader.ip && at > firstAsked.at);
     assert.deepEqual(late, [], 'the old leader asked Atlas after the new one had begun');
     return `${((firstAsked.at - start) / 1_000).toFixed(1)} s without a leader; ${writesOnce(history.lines)}`;
@@ -140,7 +143,7 @@ function changingJobs(): NonNullable<ScenarioInput['jobs']> {
 }
 
 /** Waits until every resource has mirrored this change, counted from 1, or a later one. */
-async function untilChange({ cluster }: Stage, change: number): Promise<void> {
+async function untilChange({ cluster }: Environment, change: number): Promise<void> {
   await eventually(
     `every job has mirrored its change ${change}`,
     async () => {
@@ -174,7 +177,7 @@ function writesOnce(lines: readonly string[]): string {
 }
 
 /** Kills the operator as the kernel would: from outside of its pod, for a process 1 takes no SIGKILL from inside. */
-async function kill({ cluster, images }: Stage, { uid }: OperatorPod): Promise<void> {
+async function kill({ cluster, images }: Environment, { uid }: OperatorPod): Promise<void> {
   const script = `
     const fs = require('node:fs');
     const uids = [process.env.POD_UID, process.env.POD_UID.replaceAll('-', '_')];
@@ -214,7 +217,7 @@ async function kill({ cluster, images }: Stage, { uid }: OperatorPod): Promise<v
   assert.match(await cluster.kubectl(['logs', ...target]), /^killed \d+$/m, 'no process of the leader was found');
 }
 
-async function untilDisruptionsAllowed(cluster: Stage['cluster'], disruptionsAllowed: number): Promise<void> {
+async function untilDisruptionsAllowed(cluster: Environment['cluster'], disruptionsAllowed: number): Promise<void> {
   const Budgets = z.object({ items: z.array(z.object({ status: z.object({ disruptionsAllowed: z.number() }) })) });
   await eventually(
     `the PodDisruptionBudget allows ${disruptionsAllowed}`,

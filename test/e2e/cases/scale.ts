@@ -13,21 +13,21 @@ import {
   untilLeader,
   untilReady,
 } from '../operator.ts';
-import type { Proof, Stage } from '../proof.ts';
+import type { Environment, TestCase } from '../test-case.ts';
 
 const NAMESPACE = 'load';
 const RESOURCES = 2_000;
 /** Each has its own request budget of 100 a minute: with a single project this would take 20 minutes. */
 const PROJECTS = 40;
-/** All jobs run for an hour, so that each is visited every minute. */
+/** All jobs run for an hour, so that each is reconciled every minute. */
 const RUNNING_MS = 3_600_000;
 const PATIENTLY = { timeoutMs: 300_000, intervalMs: 2_000 } as const;
 
-export const scaleProofs: readonly Proof[] = [
+export const scaleCases: readonly TestCase[] = [
   {
-    name: `${RESOURCES} running jobs, each visited twice, within the chart's memory limit and without a restart`,
-    prove: async (stage) => {
-      const { cluster, atlas } = stage;
+    name: `${RESOURCES} running jobs, each reconciled twice, within the chart's memory limit and without a restart`,
+    run: async (environment) => {
+      const { cluster, atlas } = environment;
       const groups = Array.from({ length: PROJECTS }, (_, number) => jobIdOf(1_000_000 + number));
       const jobs = Array.from({ length: RESOURCES }, (_, number) => ({
         groupId: groups[number % PROJECTS] ?? '',
@@ -41,30 +41,30 @@ export const scaleProofs: readonly Proof[] = [
       });
       const before = await untilReady(cluster, 2);
       const leader = await untilLeader(cluster);
-      const visitsBefore = await metricOf(cluster, leader, 'controller_runtime_reconcile_total');
+      const reconcilesBefore = await metricOf(cluster, leader, 'controller_runtime_reconcile_total');
       const start = performance.now();
       await cluster.apply(namespaceWithKey(NAMESPACE));
       await create(
-        stage,
+        environment,
         jobs.map(({ groupId, jobId }, number) => resource(NAMESPACE, `job-${number}`, jobId, { groupId })),
       );
       await eventually(
         `${RESOURCES} resources are mirrored`,
-        async () => assert.equal(await synced(stage), RESOURCES),
+        async () => assert.equal(await synced(environment), RESOURCES),
         PATIENTLY,
       );
       const seconds = (performance.now() - start) / 1_000;
       await eventually(
-        'each has been visited twice',
+        'each has been reconciled twice',
         async () => {
-          const visits = (await metricOf(cluster, leader, 'controller_runtime_reconcile_total')) - visitsBefore;
-          assert.ok(visits >= 2 * RESOURCES, `${visits} visits`);
+          const reconciles = (await metricOf(cluster, leader, 'controller_runtime_reconcile_total')) - reconcilesBefore;
+          assert.ok(reconciles >= 2 * RESOURCES, `${reconciles} reconciles`);
         },
         PATIENTLY,
       );
       const after = await operatorPods(cluster);
       assert.deepEqual(after.map(lifeOf), before.map(lifeOf), 'a pod was restarted or replaced');
-      const memory = await peakMemory(stage, leader);
+      const memory = await peakMemory(environment, leader);
       await cluster.kubectl(['delete', 'namespace', NAMESPACE], { timeoutMs: 300_000 });
       return `mirrored after ${seconds.toFixed(0)} s; ${memory}`;
     },
@@ -72,12 +72,12 @@ export const scaleProofs: readonly Proof[] = [
 ];
 
 /** Not applied: that would take three requests each. */
-async function create({ cluster }: Stage, items: readonly object[]): Promise<void> {
+async function create({ cluster }: Environment, items: readonly object[]): Promise<void> {
   const input = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
   await cluster.kubectl(['create', '--filename=-'], { input, timeoutMs: 600_000 });
 }
 
-async function synced({ cluster }: Stage): Promise<number> {
+async function synced({ cluster }: Environment): Promise<number> {
   const path = '{range .items[*]}{.status.conditions[?(@.type=="Synced")].reason}{"\\n"}{end}';
   const text = await cluster.kubectl(['get', 'lrj', `--namespace=${NAMESPACE}`, `--output=jsonpath=${path}`]);
   return text.split('\n').filter((reason) => reason === 'JobFetched').length;
@@ -88,7 +88,7 @@ function lifeOf({ name, restarts }: OperatorPod): string {
 }
 
 /** The most that the process has ever held, and what its container may hold. */
-async function peakMemory({ cluster }: Stage, { name }: OperatorPod): Promise<string> {
+async function peakMemory({ cluster }: Environment, { name }: OperatorPod): Promise<string> {
   const script = `console.log(/VmHWM:\\s+(\\d+) kB/.exec(require('node:fs').readFileSync('/proc/1/status', 'utf8'))[1])`;
   const target = [name, `--namespace=${OPERATOR_NAMESPACE}`];
   const kibibytes = z.coerce

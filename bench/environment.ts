@@ -4,53 +4,48 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import * as z from 'zod';
 import { startControlPlane } from '../test/support/control-plane/control-plane.ts';
+import { createEtcdClient, type EtcdClient, RESOURCE_PREFIX } from '../test/support/etcd.ts';
 import { eventually } from '../test/support/eventually.ts';
+import { install, OPERATOR } from '../test/support/installation.ts';
 import { type Atlas, startAtlas } from './atlas.ts';
 import { type AuditLog, readAuditLog } from './audit-log.ts';
-import type { Target } from './contestants.ts';
-import { createEtcd, type Etcd, EVENTS, RESOURCES } from './etcd.ts';
+import { type ExpectedState, keyOf, verify } from './expected-state.ts';
 import { API_KEY, benchJob, NAMESPACES, namespaceOf, SECRET_NAME } from './jobs.ts';
-import { keyOf, type Truth, verify } from './truth.ts';
+import type { Target } from './subjects.ts';
 
-export interface Stage {
+export interface Environment {
   readonly target: Target;
   readonly atlas: Atlas;
   readonly audit: AuditLog;
-  /** Removes all resources and events, and puts there the resources of a truth without a status, and the truth at Atlas. */
-  readonly load: (truth: Truth, interval: string) => Promise<void>;
+  /** Removes all resources and events, and puts there the resources of a state without a status, and its jobs at Atlas. */
+  readonly load: (expected: ExpectedState, interval: string) => Promise<void>;
   /**
    * Changes the spec of these resources at once, as a person does who sets another interval. Resolves with when that
    * began, in milliseconds since the epoch.
    */
   readonly touch: (keys: Iterable<string>, interval: string) => Promise<number>;
   /** Throws NotDone when a status is not what Atlas says. */
-  readonly verify: (truth: Truth) => Promise<void>;
+  readonly verify: (expected: ExpectedState) => Promise<void>;
   /** Process ids of those whose CPU is told apart: the API server, etcd and the simulator. */
   readonly servers: Readonly<Record<'apiServer' | 'etcd' | 'atlas', number>>;
-  /** Contestants write their output there. */
+  /** Subjects write their output there. */
   readonly logFile: (name: string) => string;
 }
 
-const OPERATOR = { namespace: 'legacy-restore-operator-system', name: 'legacy-restore-operator' } as const;
-const USER = `system:serviceaccount:${OPERATOR.namespace}:${OPERATOR.name}`;
-const ROOT = path.join(import.meta.dirname, '..');
+const EVENTS = '/registry/events/';
 /** Bytes: each run leaves its history until etcd has compacted it. */
 const ETCD_QUOTA = String(8 * 1_024 ** 3);
 
 /** Sets everything up; `cleanup` takes it down in reverse order. */
-export async function setStage(cleanup: AsyncDisposableStack, signal: AbortSignal): Promise<Stage> {
+export async function startEnvironment(cleanup: AsyncDisposableStack, signal: AbortSignal): Promise<Environment> {
   const controlPlane = await startControlPlane({ signal, etcdFlags: { 'quota-backend-bytes': ETCD_QUOTA } });
   cleanup.defer(() => controlPlane.stop());
   const atlas = await startAtlas();
   cleanup.defer(() => atlas.stop());
   const logs = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-bench-'));
   cleanup.defer(() => rm(logs, { recursive: true, force: true }));
-  const { kubectlRun, auditLog, etcdUrl, pids } = controlPlane;
-
-  await kubectlRun(['apply', '-f', path.join(ROOT, 'crds')]);
-  await kubectlRun(['wait', '--for=condition=Established', 'crd/legacyrestorejobs.atlasrestore.dev']);
-  const kubeconfig = await controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
-  await kubectlRun(['apply', '-f', path.join(ROOT, 'deploy/base/rbac.yaml')]);
+  const { auditLog, etcdUrl, pids } = controlPlane;
+  const kubeconfig = await install(controlPlane);
 
   async function create(collection: string, body: unknown): Promise<void> {
     // The discovery of a new resource takes the API server a moment.
@@ -75,45 +70,47 @@ export async function setStage(cleanup: AsyncDisposableStack, signal: AbortSigna
     });
   }
 
-  const etcd = createEtcd(etcdUrl);
+  const etcd = createEtcdClient(etcdUrl);
   const template = await createTemplate(create, etcd);
   return {
     target: { kubeconfig, atlasUrl: atlas.url },
     atlas,
-    audit: readAuditLog(auditLog, USER),
-    load: async (truth, interval) => {
+    audit: readAuditLog(auditLog, OPERATOR.user),
+    load: async (expected, interval) => {
       // Before anything is deleted: nothing has happened for a while, the API server is up to date.
       await etcd.compact();
-      await etcd.deleteAll(RESOURCES);
+      await etcd.deleteAll(RESOURCE_PREFIX);
       await etcd.deleteAll(EVENTS);
-      await atlas.put(truth.values());
-      const fresh = Array.from(truth.values(), ({ job }) => {
-        const { namespace, name, uid, identity } = job;
-        const metadata = { ...template.metadata, namespace, name, uid };
-        const spec = { ...template.spec, ...identity, interval };
-        return [RESOURCES + keyOf(job), JSON.stringify({ ...template, metadata, spec })] as const;
-      });
-      const last = fresh.pop();
-      if (last === undefined) return;
-      await etcd.putAll(fresh);
+      await atlas.put(expected.values());
+      const fresh = new Map(
+        expected.values().map(({ job }) => {
+          const { namespace, name, uid, identity } = job;
+          const metadata = { ...template.metadata, namespace, name, uid };
+          const spec = { ...template.spec, ...identity, interval };
+          return [RESOURCE_PREFIX + keyOf(job), JSON.stringify({ ...template, metadata, spec })];
+        }),
+      );
+      const revision = await etcd.putAll(fresh);
       // Once the API server's cache has the last one, which has a revision of its own, it has all before it.
-      const revision = await etcd.put(...last);
-      await untilCached(last[0].slice(RESOURCES.length), revision);
+      await untilCached([...expected.keys()].at(-1) ?? '', revision);
     },
     touch: async (keys, interval) => {
       const changed: (readonly [string, string])[] = [];
       for (const key of keys) {
-        const object = Stored.parse(JSON.parse(await etcd.get(RESOURCES + key)));
+        const object = Stored.parse(JSON.parse(await etcd.get(RESOURCE_PREFIX + key)));
         const metadata = { ...object.metadata, generation: object.metadata.generation + 1 };
-        changed.push([RESOURCES + key, JSON.stringify({ ...object, metadata, spec: { ...object.spec, interval } })]);
+        changed.push([
+          RESOURCE_PREFIX + key,
+          JSON.stringify({ ...object, metadata, spec: { ...object.spec, interval } }),
+        ]);
       }
       const startedAt = Date.now();
       await Promise.all(changed.map(([key, value]) => etcd.put(key, value)));
       return startedAt;
     },
-    verify: async (truth) => {
-      const stored = await etcd.list(RESOURCES);
-      verify(truth, new Map(stored.entries().map(([key, value]) => [key, JSON.parse(value)])));
+    verify: async (expected) => {
+      const stored = await etcd.list(RESOURCE_PREFIX);
+      verify(expected, new Map(stored.entries().map(([key, value]) => [key, JSON.parse(value)])));
     },
     servers: { apiServer: pids().apiServer, etcd: pids().etcd, atlas: atlas.pid },
     logFile: (name) => path.join(logs, `${name}.log`),
@@ -133,12 +130,12 @@ const Stored = z.looseObject({
 /** A resource that the API server has created, as etcd holds it: with managed fields, defaults and all. */
 async function createTemplate(
   create: (collection: string, body: unknown) => Promise<void>,
-  etcd: Etcd,
+  etcd: EtcdClient,
 ): Promise<Stored> {
   const job = benchJob(0);
   const { namespace, name, identity } = job;
   const spec = { ...identity, credentialsSecretRef: { name: SECRET_NAME }, interval: '1h' };
   const body = { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJob', metadata: { name }, spec };
   await create(resourcesOf(namespace), body);
-  return Stored.parse(JSON.parse(await etcd.get(RESOURCES + keyOf(job))));
+  return Stored.parse(JSON.parse(await etcd.get(RESOURCE_PREFIX + keyOf(job))));
 }
