@@ -1,6 +1,6 @@
 /**
  * Keeps secrets out of the log, by the names under which they travel. No code of ours logs such a member; this is for the
- * day when some object is logged whole. pino's own redaction takes paths with wildcards apart anew for every line, and
+ * day when some object is logged whole. pino's own redaction takes paths with wildcards apart again for every line, and
  * knows a name only at the depths that it was told.
  */
 
