@@ -1,8 +1,8 @@
 /** The LegacyRestoreJobs of the demo, as the API server has them, and what of them is shown. */
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
+import type { ConditionType } from '../src/api/legacy-restore-job.ts';
 import { API_VERSION, PLURAL, Status } from '../src/api/legacy-restore-job.ts';
-import type { ConditionType } from '../src/api/reasons.ts';
 import type { ControlPlane } from '../test/support/control-plane/control-plane.ts';
 
 export type Resource = z.infer<typeof Resource>;

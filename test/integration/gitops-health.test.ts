@@ -1,7 +1,7 @@
 /** What Argo CD (in gopher-lua, its own Lua), kstatus and Flux make of every state that a resource can be in. */
 import { readFile } from 'node:fs/promises';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { REASONS } from '../../src/api/reasons.ts';
+import { REASONS } from '../../src/restore-job/reasons.ts';
 import { type HealthChecks, judgeHealth } from '../support/gitops/health-program.ts';
 import { changed, HEALTH, lives } from '../support/gitops/life-cycles.ts';
 

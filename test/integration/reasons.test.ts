@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Condition } from '../../src/api/legacy-restore-job.ts';
-import { REASONS, type Reason } from '../../src/api/reasons.ts';
+import { entryOf, isReason, REASONS, type Reason } from '../../src/restore-job/reasons.ts';
 import { LOG_FIELDS } from '../../src/telemetry/log-fields.ts';
 import { failing, rateLimited } from '../support/atlas-simulator/fault-samples.ts';
 import type { Fault } from '../support/atlas-simulator/faults.ts';
@@ -43,6 +43,7 @@ interface Cause {
 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 const YESTERDAY = atlasDate(Date.now() - 86_400_000);
+const SOON = atlasDate(Date.now() + 1_800_000);
 const LIMITED_GROUP = newJobId();
 const KEYS = {
   notListed: { publicKey: 'nolisted', privateKey: 'a' },
@@ -88,6 +89,7 @@ const CAUSES: Readonly<Record<Reason, Cause>> = {
   DeliverySecretForbidden: { status: 'False', body: ready, spec: { deliverySecretName: 'not-allowed' } },
   Suspended: { status: 'Unknown', body: youngJob, spec: { suspend: true } },
   DownloadReady: { status: 'True', body: ready },
+  DownloadExpiring: { status: 'True', body: (job) => readyDownload(job, SOON) },
   DownloadPending: { status: 'False', body: pendingDownload },
   DownloadExpired: { status: 'False', body: (job) => endedDownload(job, 'EXPIRED', YESTERDAY) },
   MaxDownloadsExceeded: { status: 'False', body: (job) => endedDownload(job, 'MAX_DOWNLOADS_EXCEEDED', TOMORROW) },
@@ -132,7 +134,7 @@ async function put({ reason, body, fault, spec = {}, secret }: Cause & { readonl
 const requestsOf = (reason: Reason): number => bed.atlas.requests.ofJob(jobIds.get(reason) ?? '');
 
 async function untilReached(reason: string, status: string, timeoutMs: number): Promise<void> {
-  const { condition } = REASONS[reasonOf(reason)];
+  const { condition } = entryOf(reasonOf(reason));
   const wanted = `${status} ${reason}`;
   await bed.until(
     nameOf(reason),
@@ -162,7 +164,7 @@ describe('the log', () => {
   test('has one line about each resource, with every stable field', () => {
     const fields = LOG_FIELDS.filter(({ lines }) => lines !== 'some').map(({ name }) => name);
     for (const { reason } of AT_ONCE) {
-      const failed = REASONS[reasonOf(reason)].condition === 'Synced' && !['JobFetched', 'Suspended'].includes(reason);
+      const failed = entryOf(reasonOf(reason)).retry !== 'none';
       const lines = linesOf(reason);
       expect([reason, lines.length]).toEqual([reason, 1]);
       expect(Object.keys(lines[0] ?? {})).toEqual(expect.arrayContaining(fields));
@@ -213,7 +215,6 @@ test('RateLimited: a pause shows after a minute, and Atlas is not asked meanwhil
 });
 
 function reasonOf(text: string): Reason {
-  const found = Object.keys(REASONS).find((reason): reason is Reason => reason === text);
-  if (found === undefined) throw new Error(`${text} is no reason`);
-  return found;
+  if (!isReason(text)) throw new Error(`${text} is no reason`);
+  return text;
 }

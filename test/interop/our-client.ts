@@ -3,21 +3,21 @@ import { Agent } from 'undici';
 import type { AtlasCredentials } from '../../src/atlas/credentials.ts';
 import { chooseChallenge } from '../../src/atlas/digest.ts';
 import { createDigestAuthentication } from '../../src/atlas/digest-authentication.ts';
-import { createSend, type HttpAnswer, type HttpRequest } from '../../src/atlas/http.ts';
+import { createSend, type HttpRequest, type HttpResponse } from '../../src/atlas/http.ts';
 import { same } from './peer.ts';
 
 export interface OurClient extends AsyncDisposable {
   /** One exchange, with the requests that Digest makes of it. */
-  readonly get: (url: string, headers?: Readonly<Record<string, string>>) => Promise<HttpAnswer>;
+  readonly get: (url: string, headers?: Readonly<Record<string, string>>) => Promise<HttpResponse>;
   /** Sends the last request once more as it was, its nonce count too. */
-  readonly replay: () => Promise<HttpAnswer>;
+  readonly replay: () => Promise<HttpResponse>;
   /** The answered requests so far, oldest first; the array grows. */
   readonly sent: readonly Sent[];
 }
 
 export interface Sent {
   readonly request: HttpRequest;
-  readonly answer: HttpAnswer;
+  readonly answer: HttpResponse;
 }
 
 /** A client that knows no nonce yet. */
@@ -27,14 +27,14 @@ export function createOurClient(publicKey: string, privateKey: string, signal: A
   const authentication = createDigestAuthentication();
   const credentials: Extract<AtlasCredentials, { kind: 'apiKey' }> = { kind: 'apiKey', publicKey, privateKey };
   const sent: Sent[] = [];
-  const recorded = async (request: HttpRequest): Promise<HttpAnswer> => {
+  const recorded = async (request: HttpRequest): Promise<HttpResponse> => {
     const answer = await send(request);
     sent.push({ request, answer });
     return answer;
   };
   return {
     get: (url, headers = {}) =>
-      authentication.exchange(recorded, { method: 'GET', url, headers }, credentials, 'the only key'),
+      authentication.authenticate(recorded, { method: 'GET', url, headers }, credentials, 'the only key'),
     replay: async () => {
       const last = sent.at(-1);
       if (last === undefined) throw new Error('there is no request to send once more');

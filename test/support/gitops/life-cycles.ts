@@ -1,11 +1,12 @@
 /** Resources in every state of their lives, as the operator itself writes them, and the health that each must have. */
 import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import { API_VERSION, KIND } from '../../../src/api/legacy-restore-job.ts';
-import { REASONS } from '../../../src/api/reasons.ts';
-import { ERROR_CODES, errorFromAnswer, invalidResponse } from '../../../src/atlas/errors.ts';
-import type { DeliverySecretResult, Failure, Outcome } from '../../../src/controller/outcome.ts';
-import { report } from '../../../src/controller/report.ts';
-import { answerOf, resource, SPEC, written } from '../../unit/support/resources.ts';
+import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
+import { type Failure, failureOfAtlas } from '../../../src/restore-job/failure.ts';
+import type { Outcome } from '../../../src/restore-job/outcome.ts';
+import { atlasErrorCodes, entryOf } from '../../../src/restore-job/reasons.ts';
+import { reconcileResult } from '../../../src/restore-job/reconcile-result.ts';
+import { resource, responseOf, SPEC, written } from '../../unit/support/resources.ts';
 import type { JsonObject } from '../atlas-simulator/json.ts';
 import {
   atlasDate,
@@ -81,6 +82,7 @@ export function changed({ name, object }: Life): Life {
 
 const NOW = Date.parse('2030-01-01T00:00:00Z');
 const TOMORROW = atlasDate(NOW + 86_400_000);
+const SOON = atlasDate(NOW + 1_800_000);
 const YESTERDAY = atlasDate(NOW - 86_400_000);
 const READY = readyDownload(SPEC, TOMORROW);
 const TARGET = { groupId: SPEC.groupId, clusterId: '5a66689487d9d61443b46150', clusterName: 'Target' };
@@ -112,15 +114,16 @@ const FINISHED: readonly Body[] = [
   ['finished, download of a point in time', pointInTimeDownload(SPEC, TOMORROW)],
   ['finished, download fetched', fetchedDownload(SPEC, TOMORROW)],
   ['finished, download past its expiry', readyDownload(SPEC, YESTERDAY)],
-  ['finished, restored', automatedRestore(SPEC)],
-  ['finished, restored into a cluster', automatedRestoreInto(SPEC, TARGET)],
+  ['finished, download that expires soon', readyDownload(SPEC, SOON)],
+  ['finished, handed over', automatedRestore(SPEC)],
+  ['finished, handed over to a cluster', automatedRestoreInto(SPEC, TARGET)],
 ];
 
-const fetched = (body: JsonObject, delivery: DeliverySecretResult = { kind: 'none' }): Outcome => ({
+const fetched = (body: JsonObject, deliveryFailure?: Failure): Outcome => ({
   kind: 'fetched',
-  answer: answerOf(body),
+  response: responseOf(body),
   asOf: NOW,
-  delivery,
+  deliveryFailure,
 });
 
 /** Lives before something else happens, and what they stay in whatever that is. */
@@ -134,42 +137,38 @@ const BEGINNINGS: readonly (readonly [string, readonly Outcome[], Situation?])[]
 /** One failure of each error code of Atlas, of each HTTP status, of each trouble with the Secret, and a pause that lasts. */
 const FAILURES: readonly Exclude<Outcome, { kind: 'suspended' | 'fetched' | 'interrupted' }>[] = [
   ...[
-    ...ERROR_CODES,
-    ...[400, 401, 402, 403, 404, 410, 500, 503].map((httpStatus) => ({ httpStatus, errorCode: undefined })),
+    ...atlasErrorCodes(),
+    ...[400, 401, 402, 403, 404, 410, 500, 503].map((httpStatus) => ({ httpStatus, errorCode: 'UNEXPECTED_ERROR' })),
   ]
-    .map(({ httpStatus, errorCode }) =>
-      errorFromAnswer({ httpStatus, errorCode, detail: undefined, retryAfterMs: undefined }),
-    )
-    .concat(invalidResponse('The answer is not JSON'))
-    .flatMap(({ kind, reason, message, errorCode = '' }) =>
-      kind === 'rateLimited' ? [] : [failed({ kind, reason, message, identity: errorCode })],
-    ),
-  ...(['SecretNotFound', 'SecretInvalid'] as const).map((reason) => {
-    const message = REASONS[reason].meaning;
-    return failed({ kind: 'permanent', reason, message, identity: message });
-  }),
-  { kind: 'waiting', pausedSince: NOW - 3_600_000 },
+    .map(({ httpStatus, errorCode }) => errorFromResponse(httpStatus, { error: httpStatus, errorCode }, undefined))
+    .concat(new AtlasError('ATLAS_NOT_A_RESTORE_JOB', 'The response is not JSON'))
+    .flatMap((error) => (error.kind === 'rateLimited' ? [] : [failed(failureOfAtlas(error))])),
+  ...(['SecretNotFound', 'SecretInvalid'] as const).map((reason) =>
+    failed({ origin: 'content', reason, detail: entryOf(reason).meaning }),
+  ),
+  { kind: 'waiting', pause: { forMs: 3_600_000, apiError: { error: 429, errorCode: 'RATE_LIMITED' } } },
 ];
 
 function failed(failure: Failure) {
   return { kind: 'failed', failure } as const;
 }
 
-const REFUSALS = (['DeliverySecretConflict', 'DeliverySecretForbidden'] as const).map((reason) => ({
-  kind: 'refused' as const,
+const REFUSALS: readonly Failure[] = (['DeliverySecretConflict', 'DeliverySecretForbidden'] as const).map((reason) => ({
+  origin: 'content',
   reason,
-  message: REASONS[reason].meaning,
+  detail: entryOf(reason).meaning,
 }));
 
 type AnyFailure = (typeof FAILURES)[number];
 
-const nameOf = (failure: AnyFailure): string =>
-  failure.kind === 'waiting'
-    ? 'RateLimited'
-    : [failure.failure.reason, failure.failure.identity].join(' ').slice(0, 60);
+function nameOf(failure: AnyFailure): string {
+  if (failure.kind === 'waiting') return 'RateLimited';
+  const { reason, origin } = failure.failure;
+  return origin === 'atlas' ? `${reason} ${failure.failure.apiError?.errorCode ?? ''}` : reason;
+}
 
 const situationOf = (failure: AnyFailure): Situation =>
-  failure.kind === 'failed' && failure.failure.kind === 'permanent'
+  failure.kind === 'failed' && entryOf(failure.failure.reason).retry === 'permanent'
     ? 'not finished, and an error that needs a person'
     : 'not finished, and an error that may pass';
 
@@ -182,7 +181,7 @@ function life(name: string, situation: Situation, outcomes: readonly Outcome[], 
 }
 
 function reconciled(job: LegacyRestoreJob, outcome: Outcome): LegacyRestoreJob {
-  const { status } = report({
+  const { status } = reconcileResult({
     job,
     requestedAt: undefined,
     outcome,

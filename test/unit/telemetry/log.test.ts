@@ -9,11 +9,7 @@ describe('what is logged of an error', () => {
 
   test.each([
     ['KubeError', new KubeError('no such Secret', { status: 404, cause: canary }), 'no such Secret'],
-    [
-      'AtlasError',
-      new AtlasError('not authorized', { kind: 'permanent', reason: 'Unauthorized', cause: canary }),
-      'not authorized',
-    ],
+    ['AtlasError', new AtlasError('ATLAS_REFUSED', 'not authorized', { cause: canary }), 'not authorized'],
   ])('an expected one (%s): its message alone', (_name, error, message) => {
     expect(errorFields(error)).toEqual({ error: message });
   });
