@@ -2,7 +2,8 @@
 import * as z from 'zod';
 import { customResourceDefinition } from '../src/api/crd.ts';
 import { API_VERSION, KIND, REQUESTED_AT } from '../src/api/legacy-restore-job.ts';
-import { generatedPage, table } from './pages.ts';
+import { markdownTable } from './markdown-table.ts';
+import { generatedPage } from './pages.ts';
 
 /** docs/api.md */
 export function apiPage(): string {
@@ -22,7 +23,7 @@ export function apiPage(): string {
     fieldTable(status),
     '[Conditions and their reasons](conditions.md) lists all conditions and reasons.',
     '## Annotations',
-    table(
+    markdownTable(
       ['annotation', 'meaning'],
       [
         [
@@ -32,7 +33,7 @@ export function apiPage(): string {
       ],
     ),
     '## Columns',
-    table(
+    markdownTable(
       ['column', 'shown', 'value', 'meaning'],
       columns.map(({ name, jsonPath, description, priority }) => [
         name,
@@ -84,7 +85,7 @@ const Schema: z.ZodType<Schema> = z.lazy(() =>
 const Root = z.object({ properties: z.object({ spec: Schema, status: Schema }) });
 
 const fieldTable = (of: Schema): string =>
-  table(
+  markdownTable(
     ['field', 'type', 'constraints', 'meaning'],
     fieldsOf(of, '').map(({ path, schema, required }) => [
       `\`${path}\``,

@@ -5,7 +5,8 @@ import { errorFromResponse } from '../src/atlas/errors.ts';
 import { MAX_BODY_BYTES } from '../src/atlas/http.ts';
 import { MAX_HASHES } from '../src/atlas/response.ts';
 import { atlasErrorCodes, entryOf, type Reason, reasonOfAtlasFailure, remedyOf } from '../src/restore-job/reasons.ts';
-import { generatedPage, table } from './pages.ts';
+import { markdownTable } from './markdown-table.ts';
+import { generatedPage } from './pages.ts';
 
 export function atlasPage(): string {
   return generatedPage(
@@ -14,7 +15,7 @@ export function atlasPage(): string {
     '```text\nGET  /api/atlas/v1.0/groups/{groupId}/clusters/{clusterName}/restoreJobs/{jobId}\nPOST /api/oauth/token\nPOST /api/oauth/revoke\n```',
     'The endpoint needs the role Project Read Only and changes nothing at Atlas. The base URL is `https://cloud.mongodb.com` unless the setting `--atlas-base-url` names another one, such as `https://cloud.mongodbgov.com` for Atlas for Government. This page shows where each part of the endpoint ends up.',
     '## Parameters',
-    table(
+    markdownTable(
       ['parameter', 'in', 'comes from'],
       [
         ['`groupId`', 'path', '`spec.groupId`, checked by the API server'],
@@ -26,10 +27,10 @@ export function atlasPage(): string {
     ),
     '## Fields of the response',
     `Every field is mirrored under its own name and with its own value, and disappears from status when it disappears from the response. A field that is null or of another type is omitted and named in the message of \`Synced\`. Fields that are not listed here are omitted. At most ${MAX_HASHES} \`hashes\` are kept; the message of \`Synced\` then contains the total number.`,
-    table(['field', 'type', 'ends up in', 'meaning'], [...fieldRows(RestoreJob, ''), ...AUTH_VALUE_ROWS]),
+    markdownTable(['field', 'type', 'ends up in', 'meaning'], [...fieldRows(RestoreJob, ''), ...AUTH_VALUE_ROWS]),
     'The request fields `checkpointId`, `oplogTs`, `oplogInc` and `pointInTimeUTCMillis` are write-only and never part of a response.',
     '## Responses',
-    table(
+    markdownTable(
       ['response', 'becomes'],
       [
         ['200 with a restore job', '`Synced=True`, reason `JobFetched`'],
@@ -47,7 +48,7 @@ export function atlasPage(): string {
     ),
     'The operator retries a permanent error with a back-off of up to one hour, and a transient one with a back-off of up to two minutes. It handles a change of the resource or of its Secret immediately.',
     '## Error codes',
-    table(
+    markdownTable(
       ['HTTP', 'errorCode', 'reason', 'what to do'],
       atlasErrorCodes().map(({ httpStatus, errorCode, reason }) => [
         String(httpStatus),
@@ -58,7 +59,7 @@ export function atlasPage(): string {
     ),
     "The message of `Synced` contains Atlas's `errorCode` and `detail`, bounded and without control characters. `status.failure` contains the whole error response: `error`, `errorCode`, `reason`, `detail`, `parameters` and `badRequestDetail`. `UNEXPECTED_ERROR` carries no information: Atlas sends it with 401 as well as with 500.",
     '## Authentication',
-    table(
+    markdownTable(
       ['credential', 'keys of the Secret', 'how'],
       [
         [

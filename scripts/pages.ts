@@ -10,6 +10,7 @@ import type { MetricEntry } from '../src/telemetry/instruments.ts';
 import { LOG_FIELDS, type LogField } from '../src/telemetry/log-fields.ts';
 import { METRICS } from '../src/telemetry/metrics.ts';
 import { NODE_METRICS } from '../src/telemetry/node-metrics.ts';
+import { markdownTable } from './markdown-table.ts';
 
 /** Where the runtime image has Node.js. */
 const NODE_IN_IMAGE = '/nodejs/bin/node';
@@ -21,7 +22,7 @@ export function settingsPage(): string {
   return generatedPage(
     'Settings',
     'Each setting of `run` is a flag and an environment variable. A flag takes precedence over its variable, and an empty variable counts as absent. The operator checks all settings at startup: it lists every wrong one and exits with code 2. Durations are written as in Go: `90s`, `1h30m`.',
-    table(
+    markdownTable(
       ['flag', 'environment variable', 'default', 'meaning'],
       listSettings().map(({ name, variable, fallback, description }) => [
         `\`--${name}\``,
@@ -44,7 +45,7 @@ export function conditionsPage(): string {
     ]),
     '## Events',
     'The operator writes an event when a reason changes, so that `kubectl describe` shows the history of the job. Polling writes no events. An event that repeats within six minutes is counted instead of written again.',
-    table(
+    markdownTable(
       ['reason', 'type', 'meaning'],
       listEvents().map(({ reason, type, meaning }) => [`\`${reason}\``, type, meaning]),
     ),
@@ -58,7 +59,7 @@ export function getPage(): string {
     'Fetches one restore job from Atlas and prints it, once or until it has ended. It needs no cluster and changes nothing.',
     '```sh\nlegacy-restore-operator get --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0 --job-id 6b77893b80eef5354c77ee15\n```',
     '## Flags',
-    table(
+    markdownTable(
       ['flag', 'default', 'meaning'],
       listGetFlags().map((entry) => [
         spelled(entry),
@@ -69,7 +70,7 @@ export function getPage(): string {
     'The command checks all flags before it reads or sends anything: it lists every wrong one and exits with code 2.',
     '## Credentials',
     'Use an API key or a service account with the role Project Read Only. There are three ways to pass it. The environment is used only if no flag names another one. Values are never passed on the command line, where the process list would show them.',
-    table(
+    markdownTable(
       ['way', 'API key', 'service account'],
       [
         [
@@ -93,7 +94,7 @@ export function getPage(): string {
     "The job goes to standard output, everything else to standard error. `json` and `yaml` contain Atlas's fields under Atlas's names. The fields of the delivery that give access to the data (`url`, `urlV2`, `authValue`) are omitted unless `--show-url` is set.",
     'With `--watch`, the state is one updating line on a terminal, else one line per change. The job is printed when it has ended. The command shows outages and rate limits and waits for as long as Atlas asks. An error that someone must fix ends it.',
     '## Exit codes',
-    table(
+    markdownTable(
       ['code', 'meaning', 'reasons of errors'],
       listExitCodes().map(({ code: exitCode, meaning, reasons }) => [
         String(exitCode),
@@ -116,14 +117,14 @@ export function logsPage(): string {
     'The log goes to standard output. There is one line for each change and one for each new failure. Nothing is logged while nothing happens or while a failure only repeats. No line contains a key, a token, the value of a header or the URL of a download, at any level.',
     '## Fields',
     'With `--log-format=json`, the default, each line is one JSON object. The fields listed here keep their names and meanings.',
-    table(
+    markdownTable(
       ['field', 'lines', 'meaning'],
       LOG_FIELDS.map(({ name, lines, meaning }) => [`\`${name}\``, where[lines], meaning]),
     ),
     '`--log-format=pretty` is for people. Its lines are shorter and may change with every version:',
     '```text\n09:12:44 INFO: payments/cluster0-friday: status changed reason=JobFinished statusName=FINISHED delivery=PENDING durationMs=131\n```',
     '## Levels',
-    table(
+    markdownTable(
       ['level', 'what is written'],
       [
         ['`error`', 'The operator cannot start, must exit, or hit a bug of its own.'],
@@ -165,26 +166,19 @@ export function metricsPage(): string {
 export const generatedPage = (title: string, ...parts: readonly string[]): string =>
   `${NOTE}\n\n# ${[title, ...parts].join('\n\n')}\n`;
 
-/** A Markdown table. */
-export const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
-  [head, head.map(() => '---'), ...rows].map(tableRow).join('\n');
-
-const tableRow = (cells: readonly string[]): string =>
-  `|${cells.map((cell) => (cell === '' ? ' ' : ` ${cell} `)).join('|')}|`;
-
 function reasonTable(condition: Parameters<typeof reasonsOf>[0]): string {
   const rows = reasonsOf(condition).map((reason) => [
     `\`${reason}\``,
     entryOf(reason).meaning,
     remedyOf(reason, undefined, 'resource'),
   ]);
-  return table(['reason', 'meaning', 'what to do'], rows);
+  return markdownTable(['reason', 'meaning', 'what to do'], rows);
 }
 
 function metricsTable(entries: readonly MetricEntry[]): string {
   const labeled = ({ name, values = [] }: MetricEntry['labels'][number]): string =>
     values.length === 0 ? `\`${name}\`` : `\`${name}\`: ${values.join(', ')}`;
-  return table(
+  return markdownTable(
     ['name', 'type', 'labels', 'meaning'],
     entries.map(({ name, type, labels, help }) => [
       `\`${name}\``,
