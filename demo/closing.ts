@@ -26,7 +26,7 @@ On your own cluster, with your kubeconfig and from this checkout:
   kubectl apply -f ${samples.running.file}     # after you have put in your ids
   KUBECONFIG=~/.kube/config npm start
   kubectl get lrj -w
-  kubectl wait --for=condition=Ready lrj/${name} --timeout=2h
+  kubectl wait --for=condition=Reconciling=false lrj/${name} --timeout=2h   # returns for every end, good or bad
 `);
 }
 

@@ -1,9 +1,11 @@
 /** The pages of docs/ that are generated from the code. */
+import { CONDITION_TYPES } from '../src/api/legacy-restore-job.ts';
 import type { FlagDescription } from '../src/config/flags.ts';
 import { listSettings } from '../src/config/settings.ts';
 import { FILE_FLAGS, VARIABLES } from '../src/get/credentials.ts';
 import { listExitCodes } from '../src/get/exit-codes.ts';
 import { listGetFlags } from '../src/get/options.ts';
+import { CONDITIONS } from '../src/restore-job/conditions.ts';
 import { listEvents } from '../src/restore-job/events.ts';
 import { entryOf, reasonsOf, remedyOf } from '../src/restore-job/reasons.ts';
 import type { MetricEntry } from '../src/telemetry/instruments.ts';
@@ -38,7 +40,17 @@ export function settingsPage(): string {
 export function conditionsPage(): string {
   return generatedPage(
     'Conditions and their reasons',
-    `\`Ready\` says whether the restore job has finished, \`Synced\` whether the status equals Atlas's last response, and \`DownloadAvailable\` whether there is a file to download (it is absent if the delivery is not a download). \`Reconciling\` is always present: \`True\` while something is still expected to happen by itself, \`False\` when nothing will change by itself. It has the reason of \`Ready\` once the job has ended, else the reason of \`Synced\` while that is not \`True\`, else the reason of \`Ready\`. \`Stalled\` is present only while \`True\`, and never while \`Reconciling\` is \`True\`. Once the job has finished, \`Ready\` stays \`True\`, and later errors change only \`Synced\`. Reasons are stable: scripts may compare them. [Troubleshooting](troubleshooting.md#by-reason) describes the causes.`,
+    'Reasons are stable: scripts may compare them. [Troubleshooting](troubleshooting.md#by-reason) describes the causes.',
+    markdownTable(
+      ['condition', 'question', 'True is', 'present', 'reasons'],
+      CONDITION_TYPES.map((type) => {
+        const { polarity, present, meaning, borrows } = CONDITIONS[type];
+        const own = reasonsOf(type).length === 0 ? [] : ['its own'];
+        const reasons = [...own, ...borrows.map((other) => `those of \`${other}\``)].join(', ');
+        return [`\`${type}\``, meaning, polarity === 'positive' ? 'good' : 'not the end', present, reasons];
+      }),
+    ),
+    '`Reconciling` is `True` while something is still expected to happen by itself, and `False` when nothing will change by itself. It has the reason of `Ready` once the job has ended, else the reason of `Synced` while that is not `True`, else the reason of `Ready`. `Stalled` is never present while `Reconciling` is `True`. Once the job has finished, `Ready` stays `True`, and later errors change only `Synced`. `status.reason` is the reason of `Synced` while that is not `True`, else the reason of `Ready`.',
     ...(['Ready', 'Synced', 'DownloadAvailable'] as const).flatMap((condition) => [
       `## ${condition}`,
       reasonTable(condition),

@@ -54,7 +54,7 @@ export const RestoreDelivery = z
   .meta({ description: 'How, where and until when the restored data can be fetched, as Atlas tells it.' });
 
 /** Checksum of one restore file. */
-export const RestoreHash = z
+const RestoreHash = z
   .object({
     fileName: text('Name of the file that the hash belongs to.'),
     hash: text('The checksum, in lower-case hexadecimal digits.'),
@@ -63,7 +63,7 @@ export const RestoreHash = z
   .meta({ description: 'Checksum of one restore file.' });
 
 /** Reference to a related Atlas resource; never a download. */
-export const RestoreLink = z
+const RestoreLink = z
   .object({
     href: text('URL of the related Atlas resource. It is not a download.'),
     rel: text('Relation to the job: self, or a URL that names the kind of resource.'),
@@ -71,7 +71,7 @@ export const RestoreLink = z
   .meta({ description: 'Reference to a related Atlas resource.' });
 
 /** Position in the oplog that the restore goes to. */
-export const RestoreTimestamp = z
+const RestoreTimestamp = z
   .object({
     date: text('Date and time of the oplog entry, ISO 8601 in UTC, to the second.'),
     increment: integer('Order of the oplog entry within its second.'),

@@ -36,7 +36,7 @@ export interface Waiting {
   readonly pause: BudgetPause | undefined;
 }
 
-export interface FetchOptions {
+interface FetchOptions {
   /**
    * Whether a fetch of the same job with the same credentials that is already under way will do: `any` (the default)
    * shares it, `now` begins another one, for a caller whose response must not be older than this call. Later callers
@@ -61,7 +61,7 @@ export interface AtlasClient {
 }
 
 /** How a request is authenticated: with an API key or with what belongs to a service account. */
-export type AuthKind = 'digest' | 'serviceAccount';
+type AuthKind = 'digest' | 'serviceAccount';
 
 /** One request to Atlas. `status` 0: no response came. */
 export interface AtlasRequestRecord {
@@ -74,7 +74,7 @@ export interface AtlasRequestRecord {
 }
 
 /** What happens in the client, for logs and metrics. */
-export interface AtlasObserver {
+interface AtlasObserver {
   readonly request: (record: AtlasRequestRecord) => void;
   /** An access token was asked for. */
   readonly token: (result: TokenResult) => void;
@@ -85,7 +85,7 @@ export interface AtlasObserver {
 }
 
 /** The headers Deprecation and Sunset, as they came. */
-export interface DeprecationNotice {
+interface DeprecationNotice {
   readonly deprecation: string | undefined;
   readonly sunset: string | undefined;
 }
@@ -188,7 +188,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
 /** Idle connections outlive the gap between two reconciles at the shortest interval. */
 const KEEP_ALIVE_MS = 30_000;
 
-/** EnvHttpProxyAgent honours NO_PROXY too, and for that reads the environment at each request: only where there is a proxy. */
+/** EnvHttpProxyAgent honors NO_PROXY too, and for that reads the environment at each request: only where there is a proxy. */
 function connect(): Dispatcher {
   const { http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY } = process.env;
   const hasProxy = [http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY].some(

@@ -17,7 +17,7 @@ import type { Queue } from './queue.ts';
 import { type Cache, createReconciler, type Reconciled } from './reconcile.ts';
 import { countResources, setResourceMetrics } from './resource-metrics.ts';
 
-export interface ControllerOptions {
+interface ControllerOptions {
   readonly client: KubeClient;
   readonly cache: Cache;
   readonly queue: Queue;

@@ -31,7 +31,7 @@ export interface CredentialsReader {
   readonly readAgain: (source: CredentialsSource) => Promise<CredentialsResult>;
 }
 
-export interface CredentialsOptions {
+interface CredentialsOptions {
   readonly client: KubeClient;
   /** Empty: there are no default credentials. */
   readonly defaultDirectory: string;

@@ -26,7 +26,7 @@ export interface KeyState {
   fetchedAt: number;
 }
 
-export interface KeyStates {
+interface KeyStates {
   readonly get: (key: string) => KeyState | undefined;
   /** The state of this very resource: that of an earlier one of the same name is dropped. */
   readonly of: (job: LegacyRestoreJob) => KeyState;

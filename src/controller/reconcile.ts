@@ -26,7 +26,7 @@ export interface Cache {
   readonly update: (job: LegacyRestoreJob) => Change<LegacyRestoreJob> | undefined;
 }
 
-export interface ReconcilerOptions extends ObserveParts {
+interface ReconcilerOptions extends ObserveParts {
   readonly client: KubeClient;
   readonly cache: Cache;
   readonly events: EventRecorder;
@@ -48,7 +48,7 @@ export interface Reconciled {
 }
 
 /** Reconciles a resource. Rejects only with an unexpected error. */
-export type Reconciler = (job: LegacyRestoreJob, state: KeyState) => Promise<Reconciled>;
+type Reconciler = (job: LegacyRestoreJob, state: KeyState) => Promise<Reconciled>;
 
 /** A status that keeps changing meanwhile is left to the next reconcile after so many conflicts. */
 const MAX_CONFLICTS = 5;

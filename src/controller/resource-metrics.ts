@@ -7,7 +7,7 @@ import { deliveryState, expiresAt, isDownload, isDownloaded, isMirrored } from '
 import { type Metrics, NO_REASON, OTHER_REASON } from '../telemetry/metrics.ts';
 
 /** What is told of all resources together. */
-export interface ResourceFigures {
+interface ResourceFigures {
   /** How many there are of each job status. */
   readonly byStatus: Readonly<Record<string, number>>;
   readonly byDelivery: Readonly<Record<string, number>>;
@@ -21,7 +21,7 @@ export interface ResourceFigures {
 
 type SyncedCounts = Readonly<Partial<Record<Condition['status'], number>>>;
 
-export const EXPIRING_SOON_MS = 6 * 3_600_000;
+const EXPIRING_SOON_MS = 6 * 3_600_000;
 
 /**
  * Counts. `ageMs` tells how many milliseconds ago a resource was fetched; `now` is in milliseconds since the epoch. What

@@ -5,7 +5,7 @@ import { type DownloadReason, entryOf, remedyOf } from '../restore-job/reasons.t
 import { deliveryState, expiresAt, hasUrl, isDownload, jobState, timeOf } from '../restore-job/state.ts';
 import { fromNow, shown } from './readable.ts';
 
-export interface TextOptions {
+interface TextOptions {
   readonly showUrl: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;

@@ -26,7 +26,7 @@ export async function watchJob(options: WatchOptions): Promise<RestoreJobRespons
   }
 }
 
-export interface WatchDisplay extends Pick<WatchOptions, 'onResponse' | 'onFailure'> {
+interface WatchDisplay extends Pick<WatchOptions, 'onResponse' | 'onFailure'> {
   readonly close: () => void;
 }
 

@@ -16,7 +16,7 @@ export interface Secret {
   readonly owners: readonly string[];
 }
 
-export interface OwnerReference {
+interface OwnerReference {
   readonly apiVersion: string;
   readonly kind: string;
   readonly name: string;

@@ -39,7 +39,7 @@ export function eventsFor(status: Status, previous: Status): readonly EventConte
 }
 
 /** One kind of event as documentation lists it. */
-export interface EventDescription {
+interface EventDescription {
   readonly reason: string;
   readonly type: EventContent['type'];
   readonly meaning: string;

@@ -3,7 +3,7 @@
  * alerts compare them. Lists in the documentation are generated from here.
  */
 import type { ApiError, AtlasErrorKind } from '../api/api-error.ts';
-import type { Condition } from '../api/legacy-restore-job.ts';
+import type { Condition, ConditionType } from '../api/legacy-restore-job.ts';
 
 /** What a person does about a reason: in the words of the resource and, where those differ, of the command line. */
 type Remedy = string | { readonly resource: string; readonly command: string };
@@ -459,8 +459,8 @@ export const entryOf = (reason: Reason): ReasonEntry => REASONS[reason];
 /** Whether a text, such as the reason of a condition that another version wrote, is a reason of this table. */
 export const isReason = (text: string): text is Reason => Object.hasOwn(REASONS, text);
 
-/** The reasons that are a condition's own, in the order of the table. */
-export const reasonsOf = (condition: ReasonEntry['condition']): readonly Reason[] =>
+/** The reasons that are a condition's own, in the order of the table; none where it borrows them all. */
+export const reasonsOf = (condition: ConditionType): readonly Reason[] =>
   Object.keys(REASONS)
     .filter(isReason)
     .filter((reason) => entryOf(reason).condition === condition);

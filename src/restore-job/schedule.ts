@@ -17,8 +17,8 @@ export type RequeueAfter = number | undefined;
 /** Uniform in [0, 1). */
 export type Random = () => number;
 
-/** What is known of a job, and since when. Times are in milliseconds since the epoch. */
-export interface Knowledge {
+/** Mirrored content and its times, in milliseconds since the epoch. */
+interface DatedContent {
   readonly content: Content;
   /** When Atlas was asked: since then it may say something else. */
   readonly asOf: number;
@@ -67,12 +67,12 @@ export function requeueAfterStart(
 
 /** Whether anything can still change at Atlas, as far as this status tells. `now`: milliseconds since the epoch. */
 export const canChange = (status: Status, now: number): boolean =>
-  requeueAfterFetch(knowledgeOf(status, now), MINUTE_MS, now, () => 0) !== undefined;
+  requeueAfterFetch(datedContentOf(status, now), MINUTE_MS, now, () => 0) !== undefined;
 
 /** The next reconcile after a fetch. */
-export function requeueAfterFetch(knowledge: Knowledge, interval: number, now: number, random: Random): RequeueAfter {
+export function requeueAfterFetch(dated: DatedContent, interval: number, now: number, random: Random): RequeueAfter {
   const jittered = (ms: number): number => ms * (1 - JITTER + random() * 2 * JITTER);
-  switch (jobState(knowledge.content)) {
+  switch (jobState(dated.content)) {
     case 'running':
     case 'unknown':
       return jittered(interval);
@@ -80,7 +80,7 @@ export function requeueAfterFetch(knowledge: Knowledge, interval: number, now: n
     case 'killed':
       return undefined;
     case 'finished':
-      return requeueForDelivery(knowledge, interval, now, jittered);
+      return requeueForDelivery(dated, interval, now, jittered);
   }
 }
 
@@ -104,19 +104,19 @@ export function transientBackoff(failures: number, random: Random): number {
 }
 
 function requeueForDelivery(
-  knowledge: Knowledge,
+  dated: DatedContent,
   interval: number,
   now: number,
   jittered: (ms: number) => number,
 ): RequeueAfter {
-  const { content, changedAt = Number.NEGATIVE_INFINITY } = knowledge;
+  const { content, changedAt = Number.NEGATIVE_INFINITY } = dated;
   const { delivery } = content;
   if (delivery !== undefined && isAutomatedRestore(delivery)) return undefined;
   switch (deliveryState(delivery)) {
     case 'pending':
       return jittered(interval);
     case 'ready':
-      if (hasUrl(content)) return requeueForDownload(knowledge, now, jittered);
+      if (hasUrl(content)) return requeueForDownload(dated, now, jittered);
       // An automated restore that does not say so, or a URL that is not there yet.
       return now < changedAt + HOUR_MS ? jittered(WATCHFUL_MS) : undefined;
     case 'expired':
@@ -131,7 +131,7 @@ function requeueForDelivery(
 
 /** Often enough to see the hashes appear, and once exactly when the download expires. */
 function requeueForDownload(
-  { content: { delivery }, asOf }: Knowledge,
+  { content: { delivery }, asOf }: DatedContent,
   now: number,
   jittered: (ms: number) => number,
 ): RequeueAfter {
@@ -143,8 +143,8 @@ function requeueForDownload(
   return Math.min(jittered(WATCHFUL_MS), Math.max(0, expires - now) + 1_000);
 }
 
-/** What a status knows, also after a restart. */
-function knowledgeOf(status: Status, now: number): Knowledge {
+/** What a status holds, also after a restart. */
+function datedContentOf(status: Status, now: number): DatedContent {
   return {
     content: contentOf(status),
     asOf: sawTheEnd(status) ? now : Number.NEGATIVE_INFINITY,

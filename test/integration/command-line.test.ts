@@ -19,7 +19,7 @@ function run(args: readonly string[], env: Readonly<Record<string, string>> = {}
 }
 
 test('wrong settings are all listed at once, without their values, and the exit code is 2', async () => {
-  const { exitCode, stderr } = await run(['run', '--concurrency=many', '--colour=red'], {
+  const { exitCode, stderr } = await run(['run', '--concurrency=many', '--color=red'], {
     ATLAS_BASE_URL: 'http://atlas.example.com',
     ATLAS_TIMEOUT: 'secret-value',
     LOG_LEVEL: 'loud',
@@ -27,7 +27,7 @@ test('wrong settings are all listed at once, without their values, and the exit 
   expect(exitCode).toBe(2);
   for (const problem of [
     '--concurrency must be',
-    '--colour is not a flag',
+    '--color is not a flag',
     'ATLAS_BASE_URL must be https',
     'ATLAS_TIMEOUT must be',
     'LOG_LEVEL must be',

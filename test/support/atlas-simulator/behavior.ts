@@ -32,7 +32,7 @@ export interface Behavior {
 }
 
 /** Atlas as recorded, without a rate limit. */
-export const DEFAULT_BEHAVIOUR: Behavior = {
+export const DEFAULT_BEHAVIOR: Behavior = {
   nonceLifetimeMs: 60_000,
   strictNc: false,
   algorithms: ['MD5'],

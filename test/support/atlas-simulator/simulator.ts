@@ -6,14 +6,14 @@ import { apiErrorAnswer, internalError } from './api-error.ts';
 import { createAtlas } from './atlas.ts';
 import { type AtlasRequest, readTarget } from './atlas-request.ts';
 import { parseAuthorization } from './authorization.ts';
-import { type Behavior, DEFAULT_BEHAVIOUR } from './behavior.ts';
+import { type Behavior, DEFAULT_BEHAVIOR } from './behavior.ts';
 import type { Credentials } from './credentials.ts';
 import type { Faults } from './faults.ts';
 import type { Jobs } from './jobs.ts';
 import { type Reply, send, statusOf } from './reply.ts';
 import type { RequestLog } from './request-log.ts';
 
-/** How a simulator starts. What is not given is as in `DEFAULT_BEHAVIOUR`. */
+/** How a simulator starts. What is not given is as in `DEFAULT_BEHAVIOR`. */
 export interface AtlasSimulatorOptions extends Partial<Behavior> {
   /** Address to listen on; default 127.0.0.1. */
   readonly host?: string;
@@ -49,7 +49,7 @@ export interface AtlasSimulator
 /** Starts a simulator that knows no credentials and no jobs yet. Rejects when it cannot listen. */
 export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): Promise<AtlasSimulator> {
   const { host = '127.0.0.1', port = 0, tls, now = () => Date.now(), onRequest, ...changed } = options;
-  let behavior: Behavior = { ...DEFAULT_BEHAVIOUR, ...changed };
+  let behavior: Behavior = { ...DEFAULT_BEHAVIOR, ...changed };
   const atlas = createAtlas(() => behavior, now);
   const stopping = new AbortController();
 

@@ -89,7 +89,7 @@ describe('a fetch', () => {
 
   test.each([
     ['an address that is not allowed', { accessListed: false }, 'AccessListDenied'],
-    ['an organisation that has not paid', { suspended: true }, 'PaymentRequired'],
+    ['an organization that has not paid', { suspended: true }, 'PaymentRequired'],
     ['another project', { groupIds: [] }, 'Unauthorized'],
   ])('with the credentials of %s says so', async (_, access, reason) => {
     atlas.addApiKey({ ...KEY, ...access });

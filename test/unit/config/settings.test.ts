@@ -203,14 +203,14 @@ describe('what is refused', () => {
   });
 
   test('all problems are told at once, contradictions too, each with its source', () => {
-    const told = problems(['--concurrency=0', '--colour', 'run', '--lease-name'], {
+    const told = problems(['--concurrency=0', '--color', 'run', '--lease-name'], {
       CONCURRENCY: '5',
       LOG_LEVEL: 'loud',
       ATLAS_TIMEOUT: 'long',
       DEFAULT_CREDENTIALS_DIR: '/etc/atlas',
     });
     expect(told.toSorted()).toEqual([
-      '--colour is not a flag of this command',
+      '--color is not a flag of this command',
       '--concurrency must be between 1 and 1000',
       '--lease-name needs a value',
       'ATLAS_TIMEOUT must be a duration from 100ms to 10m, such as 90s or 1h30m',
@@ -223,7 +223,7 @@ describe('what is refused', () => {
 
 describe('the command line', () => {
   test.each<[string, string[], string]>([
-    ['an unknown flag', ['--colour=red'], '--colour is not a flag of this command'],
+    ['an unknown flag', ['--color=red'], '--color is not a flag of this command'],
     [
       'a flag that is not switched on like that',
       ['--no-leader-elect'],

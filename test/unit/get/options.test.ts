@@ -54,7 +54,7 @@ test('no other flag has a variable', () => {
   expect(read(IDS, environment)).toEqual(read(IDS, API_KEY));
 });
 
-test.each([['--help'], ['-h'], ['--help', '--colour=red']])('%j asks for help, whatever else is wrong', (...args) => {
+test.each([['--help'], ['-h'], ['--help', '--color=red']])('%j asks for help, whatever else is wrong', (...args) => {
   expect(readGetOptions(args, {})).toEqual({ kind: 'help' });
 });
 
@@ -175,11 +175,11 @@ describe('what is refused', () => {
   });
 
   test('everything at once, and no value', () => {
-    const told = problems(['--group-id=canary', '--colour=canary', '--secret=canary', '-o', 'canary'], {
+    const told = problems(['--group-id=canary', '--color=canary', '--secret=canary', '-o', 'canary'], {
       ATLAS_TIMEOUT: 'canary',
     });
     expect(told).toEqual([
-      '--colour is not a flag of this command',
+      '--color is not a flag of this command',
       expect.stringMatching(/^--group-id must/),
       '--cluster-name is missing',
       '--job-id is missing',

@@ -589,7 +589,7 @@ describe('interruptions', () => {
   test.each([
     ['watching', false],
     ['listing', true],
-  ])('Retry-After is honoured while %s', async (_name, listing) => {
+  ])('Retry-After is honored while %s', async (_name, listing) => {
     const it = await watching([], {
       onStream: (pipe, index) => {
         if (index > 2) return;

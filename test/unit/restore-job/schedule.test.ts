@@ -335,8 +335,8 @@ describe('whatever the numbers', () => {
         fc.nat(),
         (job, urlWithheld, count, luck, now, old) => {
           const draw = () => luck;
-          const knowledge = { content: { ...job, urlWithheld }, asOf: now - old, changedAt: now - old };
-          sane(requeueAfterFetch(knowledge, 24 * HOUR, now, draw), 1.1 * 24 * HOUR);
+          const dated = { content: { ...job, urlWithheld }, asOf: now - old, changedAt: now - old };
+          sane(requeueAfterFetch(dated, 24 * HOUR, now, draw), 1.1 * 24 * HOUR);
           sane(requeueAfterFailure('Unauthorized', job, count, now, draw), HOUR);
           sane(requeueAfterFailure('AtlasUnavailable', job, count, now, draw), 2 * MINUTE);
           sane(requeueAfterStart(resource({ status: job }), 24 * HOUR, now, draw), 5 * MINUTE);
@@ -352,8 +352,8 @@ describe('whatever the numbers', () => {
     fc.assert(
       fc.property(content, ended, fc.boolean(), random, (job, statusName, urlWithheld, luck) => {
         const over = { ...job, urlWithheld, statusName: 'FINISHED', delivery: { ...job.delivery, statusName } };
-        const knowledge = { content: over, asOf: NOW, changedAt: NOW };
-        expect(requeueAfterFetch(knowledge, MINUTE, NOW, () => luck)).toBeUndefined();
+        const dated = { content: over, asOf: NOW, changedAt: NOW };
+        expect(requeueAfterFetch(dated, MINUTE, NOW, () => luck)).toBeUndefined();
         expect(requeueAfterFailure('Unauthorized', over, 1, NOW, () => luck)).toBeUndefined();
         const restarted = resource({ status: { ...over, observedGeneration: 1 } });
         expect(requeueAfterStart(restarted, MINUTE, NOW, () => luck)).toBeUndefined();
@@ -364,8 +364,8 @@ describe('whatever the numbers', () => {
   test('a reconcile is due within a second or so of `expires`, or before it', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 72 * HOUR }), random, (ms, luck) => {
-        const knowledge = { content: download({ expires: at(ms) }), asOf: NOW, changedAt: NOW };
-        expect(requeueAfterFetch(knowledge, MINUTE, NOW, () => luck)).toBeLessThanOrEqual(ms + SECOND);
+        const dated = { content: download({ expires: at(ms) }), asOf: NOW, changedAt: NOW };
+        expect(requeueAfterFetch(dated, MINUTE, NOW, () => luck)).toBeLessThanOrEqual(ms + SECOND);
       }),
     );
   });
