@@ -161,7 +161,8 @@ describe('the log', () => {
   const atInfo = (): readonly LogLine[] =>
     operator.log.filter(({ name, level }) => level !== 'debug' && name !== nameOf('RateLimited'));
 
-  test('has one line about each resource, with every stable field', () => {
+  test('has one line about each resource, with every stable field', async () => {
+    for (const { reason } of AT_ONCE) await operator.waitForLog(({ name }) => name === nameOf(reason));
     const fields = LOG_FIELDS.filter(({ lines }) => lines !== 'some').map(({ name }) => name);
     for (const { reason } of AT_ONCE) {
       const failed = entryOf(reasonOf(reason)).retry !== 'none';
