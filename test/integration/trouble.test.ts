@@ -179,6 +179,7 @@ describe('a delivery Secret that is refused', () => {
     const ready = (id: Parameters<typeof readyDownload>[0]) => readyDownload(id, TOMORROW);
     const specs = { forbidden: FORBIDDEN, invalid: INVALID, hooked: HOOKED };
     const jobIds = new Map<string, string>();
+    for (const { deliverySecretName } of Object.values(specs)) await untilRefused(deliverySecretName);
     for (const [name, spec] of Object.entries(specs)) {
       const { jobId } = job(ready);
       jobIds.set(name, jobId);
@@ -203,10 +204,19 @@ describe('a delivery Secret that is refused', () => {
   test('and the download is over: it is given up', async () => {
     const { jobId } = job((id) => endedDownload(id, 'EXPIRED', atlasDate(Date.now() - 86_400_000)));
     const remove = await policy('no-expired', 'secrets', "object.metadata.name != 'refused-expired'", 'Forbidden');
+    await untilRefused('refused-expired');
     await bed.create('expired', { jobId, deliverySecretName: 'refused-expired' });
     await bed.until('expired', 'it is in sync', synced('True JobFetched'));
     await remove();
   });
+
+  /** Admission hears of its configuration a moment later. */
+  async function untilRefused(name: string): Promise<void> {
+    await eventually(`Secret ${name} is refused`, async () => {
+      const { status } = await bed.controlPlane.request('POST', `${SECRETS}?dryRun=All`, { metadata: { name } });
+      expect(status).toBeGreaterThanOrEqual(400);
+    });
+  }
 
   /** A webhook that nobody serves, for one Secret. */
   async function webhook(name: string): Promise<() => Promise<void>> {
