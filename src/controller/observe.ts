@@ -49,6 +49,8 @@ async function fetchWith(
   source: CredentialsSource,
   found: CredentialsResult,
 ): Promise<Outcome> {
+  // Without credentials there is no request: one that is reserved for it would stay so.
+  if (!found.ok) atlas.forget(job.key);
   const outcome: Outcome = found.ok
     ? await fetchRestoreJob(atlas, job, requestId, found.credentials)
     : { kind: 'failed', failure: found.failure };
