@@ -20,6 +20,12 @@ interface AtlasErrorCode {
   readonly remedy?: Remedy;
 }
 
+/** Something that Atlas asks for and this process cannot do. */
+interface UnsupportedCode {
+  readonly code: string;
+  readonly remedy: Remedy;
+}
+
 interface ReasonEntry {
   /** The condition whose own reason this is. Others borrow it, see conditions.ts. */
   readonly condition: 'Ready' | 'Synced' | 'DownloadAvailable';
@@ -47,6 +53,8 @@ interface ReasonEntry {
   readonly httpStatuses?: readonly number[];
   /** The error codes of Atlas that lead to it. */
   readonly errorCodes?: readonly AtlasErrorCode[];
+  /** What this process cannot do that leads to it: codes of the Atlas client's own errors. */
+  readonly unsupported?: readonly UnsupportedCode[];
   /** What it means, one sentence. */
   readonly meaning: string;
   /** Empty where there is nothing to do. */
@@ -76,6 +84,10 @@ const NOT_ON_ACCESS_LIST: Remedy = {
 const NO_LEGACY_BACKUP: Remedy = {
   resource: "The project's plan or the cluster's configuration has no legacy backups; check spec.clusterName.",
   command: "The project's plan or the cluster's configuration has no legacy backups; check --cluster-name.",
+};
+const NO_DIGEST: Remedy = {
+  resource: 'Use a service account: put clientId and clientSecret into the Secret instead of the API key.',
+  command: 'Use a service account, clientId and clientSecret, instead of the API key.',
 };
 const NOT_IN_PROJECT: Remedy = {
   resource: 'Give the API key or service account the role Project Read Only on the project, or check spec.groupId.',
@@ -171,6 +183,7 @@ export const REASONS = {
       code(401, 'USER_CANNOT_ACCESS_GROUP', NOT_IN_PROJECT),
       code(401, 'NO_CURRENT_USER'),
     ],
+    unsupported: [{ code: 'ATLAS_HASH_UNAVAILABLE', remedy: NO_DIGEST }],
     meaning: 'Atlas does not accept the credentials for this project.',
     remedy: {
       resource:
@@ -389,17 +402,24 @@ export const reasonsOf = (condition: ConditionType): readonly Reason[] =>
     .filter(isReason)
     .filter((reason) => entryOf(reason).condition === condition);
 
-/** What a person does about a reason, more exactly where the error code tells more; empty where there is nothing to do. */
+/**
+ * What a person does about a reason, more exactly where the error code tells more: Atlas's, or the Atlas client's own
+ * where there was no response. Empty where there is nothing to do.
+ */
 export function remedyOf(reason: Reason, errorCode: string | undefined, audience: Audience): string {
+  const entry = entryOf(reason);
   const remedy =
-    entryOf(reason).errorCodes?.find((candidate) => candidate.errorCode === errorCode)?.remedy ??
-    entryOf(reason).remedy;
+    entry.errorCodes?.find((candidate) => candidate.errorCode === errorCode)?.remedy ??
+    entry.unsupported?.find((candidate) => candidate.code === errorCode)?.remedy ??
+    entry.remedy;
   return typeof remedy === 'string' ? remedy : remedy[audience];
 }
 
 /** A failed request to Atlas, reduced to what tells its reason. */
 export interface AtlasFailure {
   readonly kind: AtlasErrorKind;
+  /** The Atlas client's own code. */
+  readonly code?: string;
   /** HTTP status code of the response; undefined where there was none. */
   readonly httpStatus?: number | undefined;
   /** The error as Atlas described it; undefined where it did not. */
@@ -407,7 +427,7 @@ export interface AtlasFailure {
 }
 
 /** The reason that a failed request to Atlas leads to: by its error code, else by its HTTP status code. */
-export function reasonOfAtlasFailure({ kind, httpStatus = 0, apiError }: AtlasFailure): FailureReason {
+export function reasonOfAtlasFailure({ kind, code = '', httpStatus = 0, apiError }: AtlasFailure): FailureReason {
   switch (kind) {
     case 'rateLimited':
       return 'RateLimited';
@@ -415,6 +435,8 @@ export function reasonOfAtlasFailure({ kind, httpStatus = 0, apiError }: AtlasFa
       return 'AtlasUnavailable';
     case 'invalidResponse':
       return 'InvalidResponse';
+    case 'unsupported':
+      return BY_UNSUPPORTED_CODE.get(code) ?? 'Unauthorized';
     case 'refused':
       return BY_ERROR_CODE.get(apiError?.errorCode ?? '') ?? BY_HTTP_STATUS.get(httpStatus) ?? 'BadRequest';
   }
@@ -436,6 +458,11 @@ const FAILURE_REASONS = Object.keys(REASONS).filter(isReason).filter(isFailureRe
 const BY_ERROR_CODE: ReadonlyMap<string, FailureReason> = new Map(
   FAILURE_REASONS.flatMap((reason) =>
     (entryOf(reason).errorCodes ?? []).map(({ errorCode }) => [errorCode, reason] as const),
+  ),
+);
+const BY_UNSUPPORTED_CODE: ReadonlyMap<string, FailureReason> = new Map(
+  FAILURE_REASONS.flatMap((reason) =>
+    (entryOf(reason).unsupported ?? []).map((unsupported) => [unsupported.code, reason] as const),
   ),
 );
 const BY_HTTP_STATUS: ReadonlyMap<number, FailureReason> = new Map(
