@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
 import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import { printable } from '../api/printable.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { retryAfterMs } from '../net/retry-after.ts';
 import { type BudgetPause, type BudgetUsage, createBudgets } from './budget.ts';
@@ -25,7 +26,7 @@ export interface Fetching {
   readonly kind: 'fetching';
   /** Rejects with AtlasError, or with the reason of the client's signal once that is aborted. */
   readonly response: Promise<RestoreJobResponse>;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, for comparing with dates in the response. */
   readonly begunAt: number;
 }
 
@@ -84,7 +85,7 @@ interface AtlasObserver {
   readonly deprecation: (notice: DeprecationNotice) => void;
 }
 
-/** The headers Deprecation and Sunset, as they came. */
+/** The headers Deprecation and Sunset, printable and bounded. */
 interface DeprecationNotice {
   readonly deprecation: string | undefined;
   readonly sunset: string | undefined;
@@ -121,12 +122,17 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   });
   const digest = createDigestAuthentication();
   const tokenSend = observed(send, 'serviceAccount', undefined, observer);
-  const oauth = createOAuthAuthentication(baseUrl, tokenSend, Date.now, observer.token);
+  const oauth = createOAuthAuthentication({
+    baseUrl,
+    sendToken: tokenSend,
+    ...(observer.token === undefined ? {} : { onToken: observer.token }),
+  });
   const noticeDeprecation = once(observer.deprecation);
   const inFlight = new Map<string, Fetching>();
 
   async function get(
     url: string,
+    groupId: string,
     credentials: AtlasCredentials,
     key: string,
     budget: string,
@@ -139,7 +145,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
       const response =
         credentials.kind === 'apiKey'
           ? await digest.authenticate(counted('digest'), request, credentials, key)
-          : await oauth.authenticate(counted('serviceAccount'), request, credentials, key);
+          : await oauth.authenticate(counted('serviceAccount'), request, credentials, { key, scope: groupId });
       noticeDeprecation(response.headers);
       const result = readRestoreJobResponse(response.status, response.body, retryAfterMs(response.headers, Date.now()));
       if (result instanceof AtlasError) throw result;
@@ -157,12 +163,16 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     const url = restoreJobUrl(options, ref);
     const what = `${key} ${url}`;
     const shared = inFlight.get(what);
-    if (shared !== undefined && begun === 'any') return shared;
+    if (shared !== undefined && begun === 'any') {
+      // Its place, if it has one, would lead to a fetch that nobody needs any more.
+      budgets.forget(waiter);
+      return shared;
+    }
     const budget = budgetName(ref, key);
     const admission = budgets.admit(budget, waiter);
     if (!admission.admitted) return { kind: 'waiting', pause: admission.pause };
     const begunAt = Date.now();
-    const response = get(url, credentials, key, budget, requestId).finally(() => {
+    const response = get(url, ref.groupId, credentials, key, budget, requestId).finally(() => {
       // A newer one may have taken its place.
       if (inFlight.get(what) === fetching) inFlight.delete(what);
     });
@@ -194,7 +204,9 @@ function connect(): Dispatcher {
   const hasProxy = [http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY].some(
     (value) => value !== undefined && value !== '',
   );
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS };
+  // A deadline closes the connection of an HTTP/1.1 request. Of HTTP/2 it ends a stream, and a session that died silently
+  // stays in use.
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false };
   return hasProxy ? new EnvHttpProxyAgent(options) : new Agent(options);
 }
 
@@ -256,13 +268,19 @@ function endpointOf(url: string): AtlasRequestRecord['endpoint'] {
 function once(onDeprecation: AtlasObserver['deprecation'] | undefined): (headers: IncomingHttpHeaders) => void {
   let noticed = false;
   return (headers) => {
-    const deprecation = headers['deprecation']?.toString();
-    const sunset = headers['sunset']?.toString();
+    const deprecation = headerText(headers['deprecation']);
+    const sunset = headerText(headers['sunset']);
     if (noticed || (deprecation === undefined && sunset === undefined)) return;
     noticed = true;
     onDeprecation?.({ deprecation, sunset });
   };
 }
+
+/** Goes into a log: a gateway can write anything there. */
+const headerText = (value: string | readonly string[] | undefined): string | undefined =>
+  value === undefined ? undefined : printable(value.toString(), MAX_HEADER_TEXT);
+
+const MAX_HEADER_TEXT = 128;
 
 function rateLimitRemaining(headers: IncomingHttpHeaders): number | undefined {
   const value = headers['ratelimit-remaining'];

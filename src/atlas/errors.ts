@@ -22,6 +22,10 @@ const KINDS = {
   ATLAS_NOT_A_TOKEN: 'invalidResponse',
   ATLAS_RESPONSE_TOO_LARGE: 'invalidResponse',
   ATLAS_RESPONSE_NOT_UTF8: 'invalidResponse',
+  /** A body in an encoding that nobody asked for, such as gzip. */
+  ATLAS_RESPONSE_ENCODED: 'invalidResponse',
+  /** Atlas asks for an HTTP Digest with a hash that this Node.js does not compute, as MD5 in FIPS mode. */
+  ATLAS_HASH_UNAVAILABLE: 'unsupported',
 } as const satisfies Readonly<Record<string, AtlasErrorKind>>;
 export type AtlasErrorCode = keyof typeof KINDS;
 
@@ -44,7 +48,7 @@ export class AtlasError extends Error {
   readonly httpStatus: number | undefined;
   /** The error as Atlas described it; undefined when the response had no description of Atlas's form. */
   readonly apiError: ApiError | undefined;
-  /** Milliseconds that Atlas asked to wait; undefined when it did not. */
+  /** Milliseconds that Atlas asked to wait, at most an hour; undefined when it did not. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: AtlasErrorCode, message: string, fields: AtlasErrorFields = {}) {
@@ -53,8 +57,16 @@ export class AtlasError extends Error {
     this.kind = KINDS[code];
     this.httpStatus = fields.httpStatus;
     this.apiError = fields.apiError;
-    this.retryAfterMs = fields.retryAfterMs;
+    this.retryAfterMs = obeyed(fields.retryAfterMs);
   }
+}
+
+const LONGEST_WAIT_MS = 3_600_000;
+
+/** No time at all, or a date that has passed by our clock, is as good as none: requests would follow without a pause. */
+function obeyed(retryAfterMs: number | undefined): number | undefined {
+  if (retryAfterMs === undefined || !(retryAfterMs > 0)) return undefined;
+  return Math.min(retryAfterMs, LONGEST_WAIT_MS);
 }
 
 /** The error of a response that says that the request failed. */

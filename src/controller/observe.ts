@@ -67,6 +67,8 @@ async function fetchWith(
   source: CredentialsSource,
   found: CredentialsResult,
 ): Promise<Seen> {
+  // Without credentials there is no request: one that is reserved for it would stay so.
+  if (!found.ok) atlas.forget(look.job.key);
   const outcome: Outcome = found.ok
     ? await fetchRestoreJob(atlas, look, found.credentials)
     : { kind: 'failed', failure: found.failure, grace: false };

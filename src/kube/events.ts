@@ -42,7 +42,10 @@ interface EventRecorderOptions {
   readonly action: string;
   readonly onWritten?: () => void;
   readonly onFailed: (error: unknown) => void;
+  /** Milliseconds since the epoch, for the times that an event shows. */
   readonly now?: () => number;
+  /** Monotonic, in milliseconds: ages do not follow a wall clock that is set. */
+  readonly monotonicNow?: () => number;
 }
 
 /** The same event again within this time is counted in a series, as client-go does. */
@@ -59,6 +62,7 @@ const MAX_WAITING = 50_000;
 interface Series {
   readonly path: string;
   count: number;
+  /** Monotonic. */
   lastAt: number;
 }
 
@@ -71,6 +75,7 @@ export function createEventRecorder({
   onWritten,
   onFailed,
   now = Date.now,
+  monotonicNow = () => performance.now(),
 }: EventRecorderOptions): EventRecorder {
   const seriesByKey = new LRUCache<string, Series>({ max: MAX_SERIES });
   const waiting: Array<readonly [about: ObjectReference, event: EventContent]> = [];
@@ -99,9 +104,9 @@ export function createEventRecorder({
   async function write(about: ObjectReference, event: EventContent): Promise<void> {
     const key = JSON.stringify([about.uid, event.type, event.reason, event.note]);
     const series = seriesByKey.get(key);
-    if (series !== undefined && now() - series.lastAt < SERIES_MS) {
+    if (series !== undefined && monotonicNow() - series.lastAt < SERIES_MS) {
       series.count += 1;
-      series.lastAt = now();
+      series.lastAt = monotonicNow();
       try {
         return await count(series);
       } catch (error) {
@@ -111,7 +116,7 @@ export function createEventRecorder({
     }
     const path = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(about.namespace)}/events`;
     const name = `${about.name.slice(0, 200).replace(/[-.]+$/, '')}.${randomUUID()}`;
-    seriesByKey.set(key, { path: `${path}/${name}`, count: 1, lastAt: now() });
+    seriesByKey.set(key, { path: `${path}/${name}`, count: 1, lastAt: monotonicNow() });
     await client.request({ method: 'POST', path, body: eventObject(about, event, name) });
   }
 
@@ -120,7 +125,7 @@ export function createEventRecorder({
       method: 'PATCH',
       path: series.path,
       contentType: 'application/merge-patch+json',
-      body: { series: { count: series.count, lastObservedTime: kubeMicroTime(series.lastAt) } },
+      body: { series: { count: series.count, lastObservedTime: kubeMicroTime(now()) } },
     });
   }
 

@@ -10,6 +10,8 @@ export type Failure =
       readonly reason: FailureReason;
       /** The error as Atlas described it; undefined where it did not. */
       readonly apiError: ApiError | undefined;
+      /** The Atlas client's own code of the error. */
+      readonly code?: string;
       /** What happened, without anything that changes from one try to the next. */
       readonly detail: string;
     }
@@ -36,10 +38,11 @@ export type Failure =
     };
 
 /** The failure that a failed request to Atlas is. */
-export const failureOfAtlas = (error: AtlasFailure & { readonly message: string }): Failure => ({
+export const failureOfAtlas = (error: AtlasFailure & { readonly code: string; readonly message: string }): Failure => ({
   origin: 'atlas',
   reason: reasonOfAtlasFailure(error),
   apiError: error.apiError,
+  code: error.code,
   detail: error.message,
 });
 

@@ -27,7 +27,7 @@ export function messageOf(reason: Reason, observation: Observation): string {
 
 /** What failed and what to do about it. */
 export function failureMessage(failure: Failure, audience: Audience): string {
-  const errorCode = failure.origin === 'atlas' ? failure.apiError?.errorCode : undefined;
+  const errorCode = failure.origin === 'atlas' ? (failure.apiError?.errorCode ?? failure.code) : undefined;
   return `${causeOf(failure)} ${remedyOf(failure.reason, errorCode, audience)}`.trim();
 }
 

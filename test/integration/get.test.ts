@@ -76,7 +76,7 @@ const printed: string[] = [];
 function start(args: readonly string[], env: Readonly<Record<string, string>> = WITH_KEY): Running {
   const { PATH = '' } = process.env;
   const child = spawn(process.execPath, [PROGRAM, 'get', ...args], {
-    env: { PATH, HOME: '/nowhere', ATLAS_BASE_URL: bed.atlas.url, ...env },
+    env: { PATH, HOME: '/nowhere', ...bed.atlasEnv, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -370,7 +370,7 @@ describe('what is printed', () => {
     const hashes = Array.from({ length: 2_000 }, (_, index) => ({ fileName: `f${index}`.repeat(50), hash: 'x' }));
     const ids = put((job) => ({ ...youngJob(job), hashes }));
     const child = spawn(process.execPath, [PROGRAM, 'get', ...ids, '-o', 'json'], {
-      env: { ATLAS_BASE_URL: bed.atlas.url, ...WITH_KEY },
+      env: { ...bed.atlasEnv, ...WITH_KEY },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stderr = '';

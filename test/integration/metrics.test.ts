@@ -47,7 +47,7 @@ const names: string[] = [NAMESPACE, GROUP_ID, LIMITED_GROUP, CLUSTER_NAME, 'atla
 
 beforeAll(async () => {
   promtool = (await ensureTools(['promtool'])).path('promtool');
-  bed = await startTestBed();
+  bed = await startTestBed({}, { tls: false });
   await putResources();
   operator = await bed.startOperator({
     ...LEADER_ELECTION,

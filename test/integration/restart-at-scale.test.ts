@@ -86,7 +86,7 @@ interface Template {
 let bed: TestBed;
 let etcd: EtcdClient;
 beforeAll(async () => {
-  bed = await startTestBed();
+  bed = await startTestBed({}, { tls: false });
   etcd = createEtcdClient(bed.controlPlane.etcdUrl);
 });
 afterAll(() => bed?.stop());

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { TOKEN_PREFIX } from '../support/atlas-simulator/access-tokens.ts';
 import { failing } from '../support/atlas-simulator/fault-samples.ts';
 import { atlasDate, readyDownload, urlV2Download, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
-import { conditionOf, GROUP_ID, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
+import { conditionOf, GROUP_ID, NAMESPACE, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 

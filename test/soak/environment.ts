@@ -2,10 +2,11 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type AtlasSimulator, startAtlasSimulator } from '../support/atlas-simulator/simulator.ts';
+import type { AtlasSimulator } from '../support/atlas-simulator/simulator.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { createEtcdClient, type EtcdClient } from '../support/etcd.ts';
 import { install, LEADER_ELECTION, proxiedKubeconfig } from '../support/installation.ts';
+import { type SecureAtlas, startSecureAtlas } from '../support/secure-atlas.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 import { type CredentialsKeeper, createCredentials, NAMESPACES } from './credentials.ts';
@@ -26,7 +27,7 @@ export interface Environment {
   readonly gateway: Gateway;
   /** An API server cannot start while it has a Secret that it cannot read: only one of these happens at a time. */
   readonly startOrUnreadable: Exclusion;
-  /** In front of the simulator. */
+  /** In front of the simulator, which speaks TLS and offers HTTP/2. */
   readonly atlasProxy: TcpProxy;
   readonly replicas: Replicas;
   /** Where the operators' logs are. It outlives the run; `forgetLogs` removes it. */
@@ -48,7 +49,7 @@ export async function startEnvironment(
 ): Promise<Environment> {
   const controlPlane = await startControlPlane({ signal });
   cleanup.defer(() => controlPlane.stop());
-  const atlas = await startAtlasSimulator({ tokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS });
+  const atlas = await startSecureAtlas({ tokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS });
   cleanup.defer(() => atlas.stop());
   const gateway = await startGateway(controlPlane);
   cleanup.defer(() => gateway.stop());
@@ -67,7 +68,7 @@ export async function startEnvironment(
   const replicas = startReplicas({
     count: 2,
     kubeconfig: await proxiedKubeconfig(controlPlane, kubeconfig, { port: apiProxy.port, caPem: gateway.caPem }),
-    env: settings(atlasProxy, logLevel),
+    env: settings(atlas, atlasProxy, logLevel),
     logFolder,
   });
   cleanup.defer(() => replicas.end());
@@ -91,9 +92,10 @@ export async function startEnvironment(
 /** Tokens are renewed all the time; and those that killed replicas never give back do not fill the account's 100. */
 const TOKEN_LIFETIME_SECONDS = 60;
 
-function settings(atlasProxy: TcpProxy, logLevel: string): Readonly<Record<string, string>> {
+function settings(atlas: SecureAtlas, atlasProxy: TcpProxy, logLevel: string): Readonly<Record<string, string>> {
   return {
-    ATLAS_BASE_URL: `http://127.0.0.1:${atlasProxy.port}`,
+    ATLAS_BASE_URL: `https://127.0.0.1:${atlasProxy.port}`,
+    NODE_EXTRA_CA_CERTS: atlas.caFile,
     ATLAS_REQUESTS_PER_MINUTE: '0',
     ATLAS_TIMEOUT: '2s',
     ...LEADER_ELECTION,

@@ -25,8 +25,12 @@ export interface StatusHistory {
 
 /** The operator's own fields: what it observed. */
 const OBSERVED: readonly string[] = [
-  ...['observedGeneration', 'conditions', 'reason', 'failure'],
-  ...['lastHandledReconcileAt', 'lastChangeTime'],
+  'observedGeneration',
+  'conditions',
+  'reason',
+  'failure',
+  'lastHandledReconcileAt',
+  'lastChangeTime',
 ];
 
 /** Begins with what etcd has at its start. */

@@ -188,6 +188,12 @@ describe('Atlas says 401', () => {
   });
 });
 
+test('without credentials nothing stays reserved for a fetch', async () => {
+  const { outcome, fetches, queue } = await observing({ found: [bad('absent')], atlas: fetching });
+  expect(outcome).toMatchObject({ kind: 'failed' });
+  expect([fetches, queue]).toEqual([[], [`forget ${KEY}`]]);
+});
+
 describe('other failures', () => {
   test.each([
     ['permanent', answered(404, 'RESTORE_JOB_NOT_FOUND'), 'JobNotFound'],
@@ -195,7 +201,8 @@ describe('other failures', () => {
     ['no response', new AtlasError('ATLAS_UNREACHABLE', 'Atlas cannot be reached'), 'AtlasUnavailable'],
   ])('%s: nobody looks at the credentials', async (_name, error, reason) => {
     const { outcome, fetches, watched, reads } = await observing({ atlas: () => error });
-    const failure = { origin: 'atlas', reason, apiError: error.apiError, detail: error.message };
+    const { apiError, code, message: detail } = error;
+    const failure = { origin: 'atlas', reason, apiError, code, detail };
     expect(outcome).toEqual({ kind: 'failed', failure, grace: false });
     expect([fetches.length, reads, watched.at(-1)]).toEqual([1, ['read'], `forget ${KEY}`]);
   });
