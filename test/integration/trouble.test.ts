@@ -265,8 +265,14 @@ test('a Secret that the API server cannot give is told once it has lasted', asyn
 
 describe('kubectl wait --for=condition=Reconciling=false', () => {
   const wait = (name: string, timeout: string): Promise<string> =>
-    const condition = '--for=condition=Reconciling=false';
-    bed.controlPlane.kubectlRun(['wait', '-n', NAMESPACE, condition, `lrj/${name}`, `--timeout=${timeout}`]);
+    bed.controlPlane.kubectlRun([
+      'wait',
+      '-n',
+      NAMESPACE,
+      '--for=condition=Reconciling=false',
+      `lrj/${name}`,
+      `--timeout=${timeout}`,
+    ]);
 
   test('returns for every end, good or bad', async () => {
     await bed.create('end-finished', { jobId: job((id) => readyDownload(id, TOMORROW)).jobId });
