@@ -1,5 +1,5 @@
 /** What the soak runs on: a control plane, an Atlas simulator, proxies in front of each, and two replicas of the operator. */
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import type { AtlasSimulator } from '../support/atlas-simulator/simulator.ts';
@@ -29,6 +29,8 @@ export interface Environment {
   readonly startOrUnreadable: Exclusion;
   /** In front of the simulator, which speaks TLS and offers HTTP/2. */
   readonly atlasProxy: TcpProxy;
+  /** From now on the wall clock of the operators is so many milliseconds away from the machine's. */
+  readonly shiftClock: (ms: number) => Promise<void>;
   readonly replicas: Replicas;
   /** Where the operators' logs are. It outlives the run; `forgetLogs` removes it. */
   readonly logFolder: string;
@@ -64,11 +66,19 @@ export async function startEnvironment(
   const credentials = createCredentials(cluster, atlas, random.fork('credentials'));
   await credentials.createAll();
 
+  const clockOffset = path.join(controlPlane.dir, 'clock-offset');
+  const shiftClock = (ms: number): Promise<void> => writeFile(clockOffset, String(ms));
+  await shiftClock(0);
+
   const logFolder = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-soak-'));
   const replicas = startReplicas({
     count: 2,
     kubeconfig: await proxiedKubeconfig(controlPlane, kubeconfig, { port: apiProxy.port, caPem: gateway.caPem }),
-    env: settings(atlas, atlasProxy, logLevel),
+    env: {
+      ...settings(atlas, atlasProxy, logLevel),
+      NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`,
+      CLOCK_OFFSET_FILE: clockOffset,
+    },
     logFolder,
   });
   cleanup.defer(() => replicas.end());
@@ -83,11 +93,14 @@ export async function startEnvironment(
     gateway,
     startOrUnreadable: createExclusion(),
     atlasProxy,
+    shiftClock,
     replicas,
     logFolder,
     forgetLogs,
   };
 }
+
+const SHIFTED_CLOCK = path.join(import.meta.dirname, '../support/shifted-clock.mjs');
 
 /** Tokens are renewed all the time; and those that killed replicas never give back do not fill the account's 100. */
 const TOKEN_LIFETIME_SECONDS = 60;

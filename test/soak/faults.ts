@@ -192,6 +192,12 @@ export const FAULTS: readonly FaultKind[] = [
     await cluster.delete(`/apis/coordination.k8s.io/v1/namespaces/${OPERATOR.namespace}/leases`, OPERATOR.name);
     return nothing;
   }),
+  // Never ahead and not far back: one that is ahead takes a download for expired, and one that is put right after it was
+  // back looks at `expires` so much later.
+  fault('wall clock set back', 'operator', seconds(5, 15), async ({ shiftClock }, random) => {
+    await shiftClock(-random.int(10, 60) * 1_000);
+    return () => shiftClock(0);
+  }),
 
   // The Secrets with the credentials
   fault('rotated at Atlas first', 'credentials', seconds(1, 5), ({ credentials }, random) => {
