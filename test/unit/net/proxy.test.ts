@@ -73,7 +73,10 @@ describe('a value that is no URL of a proxy', () => {
     'user:canary with spaces@ho st',
   ])('%s is named by its variable, without its value', (value) => {
     const problems = proxyProblems({ HTTPS_PROXY: value, http_proxy: value });
-    expect(problems).toEqual([expect.stringMatching(/^HTTPS_PROXY must be/), expect.stringMatching(/^http_proxy must be/)]);
+    expect(problems).toEqual([
+      expect.stringMatching(/^HTTPS_PROXY must be/),
+      expect.stringMatching(/^http_proxy must be/),
+    ]);
     expect(problems.join()).not.toMatch(/canary|can%ary|host/);
     expect(() => readProxy(value, 'proxy-url')).toThrow(/^proxy-url must be/);
   });
