@@ -11,13 +11,14 @@ const OWNER = { apiVersion: 'v1', kind: 'X', name: 'x', uid: 'u' };
 
 /** An API server that refuses everything and repeats it, as it is and decoded, as webhooks do. */
 async function refusing(): Promise<{ readonly client: ReturnType<typeof createKubeClient> } & AsyncDisposable> {
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(Buffer.from(chunk));
-    const body = Buffer.concat(chunks).toString();
-    const message = `admission webhook denied the request: ${body} decoded: ${CANARY}`;
-    const status = { kind: 'Status', code: 422, reason: 'Invalid', message };
-    response.writeHead(422, { 'content-type': 'application/json' }).end(JSON.stringify(status));
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const message = `admission webhook denied the request: ${Buffer.concat(chunks).toString()} decoded: ${CANARY}`;
+      const status = { kind: 'Status', code: 422, reason: 'Invalid', message };
+      response.writeHead(422, { 'content-type': 'application/json' }).end(JSON.stringify(status));
+    });
   });
   const config = new KubeConfig();
   const url = `http://127.0.0.1:${await listen(server)}`;
@@ -36,7 +37,7 @@ const data = { url: CANARY, authValue: 'canary-value-of-the-header', authHeader:
 const status = { delivery: { url: CANARY, urlV2: `${CANARY}2` }, links: [{ href: CANARY, rel: 'self' }] };
 
 test.each<[string, (client: ReturnType<typeof createKubeClient>) => Promise<unknown>]>([
-  ['a Secret that is created', (client) => createSecret(client, NAME, OWNER, data)],
+  ['a Secret that is created', (client) => createSecret(client, NAME, OWNER, {}, data)],
   [
     'a Secret that is changed',
     (client) => replaceSecretData(client, NAME, { uid: 'u', resourceVersion: '1', data: {}, owners: [] }, data),
