@@ -1,5 +1,6 @@
 /** The election of the leader, the one replica that reconciles, and what it means for writing. */
 import type { KubeClient } from '../kube/client.ts';
+import { KubeError } from '../kube/errors.ts';
 import { createLeaderElection, type LeaderElection } from '../kube/lease.ts';
 import { errorFields } from '../telemetry/log.ts';
 import type { Context } from './context.ts';
@@ -42,7 +43,8 @@ export function createElection(
 
 /**
  * A client that writes only under the lease: each write is checked as it is dispatched, and one that then waits for a
- * connection is given up when the lease may have passed on.
+ * connection is given up when the lease may have passed on. Both are KubeErrors: the loop that renews the lease can take
+ * seconds to notice, and until then a reconcile must not take them for unexpected.
  */
 export function whileLeading(client: KubeClient, election: LeaderElection): KubeClient {
   return {
@@ -50,10 +52,10 @@ export function whileLeading(client: KubeClient, election: LeaderElection): Kube
     request: async (request) => {
       if (request.method === 'GET') return client.request(request);
       const leftMs = Math.floor(election.writableForMs());
-      if (leftMs <= 0) throw new Error('not the leader: nothing is written');
+      if (leftMs <= 0) throw notWritten('not the leader: nothing is written');
       const passedOn = new AbortController();
       // AbortSignal.timeout would stay until it fires, however soon the write has ended.
-      const timer = setTimeout(() => passedOn.abort(new Error('the lease may have passed on')), leftMs);
+      const timer = setTimeout(() => passedOn.abort(notWritten('the lease may have passed on')), leftMs);
       try {
         const signal =
           request.signal === undefined ? passedOn.signal : AbortSignal.any([request.signal, passedOn.signal]);
@@ -64,3 +66,5 @@ export function whileLeading(client: KubeClient, election: LeaderElection): Kube
     },
   };
 }
+
+const notWritten = (message: string): KubeError => new KubeError(message, { status: 0 });
