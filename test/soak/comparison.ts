@@ -33,7 +33,7 @@ export function differences(
   return [
     ...compare(mirrored(expected, body), pick(actual.status, Object.keys(MIRRORED))),
     ...compare(observed(expected, actual, body), observations(actual, body)),
-    ...compare(delivered(expected, body), deliveries(actual, secret)),
+    ...compare(delivered(expected, body, secret), deliveries(actual, secret)),
   ];
 }
 
@@ -150,10 +150,18 @@ function hasEnded({ statusName, delivery }: JsonObject): boolean {
 
 // The download
 
-/** An empty Secret and none are the same: one that once held a URL stays. */
-function delivered({ deliverySecretName }: ExpectedResource, { delivery }: JsonObject): JsonObject {
-  const isWanted = deliverySecretName !== undefined && isObject(delivery);
-  return { Secret: isWanted ? pick(delivery, SECRET_KEYS) : {} };
+/**
+ * An empty Secret and none are the same: one that once held a URL stays. One that could not be created before the
+ * delivery was over is given up, by design.
+ */
+function delivered(
+  { deliverySecretName }: ExpectedResource,
+  { delivery }: JsonObject,
+  secret: ActualSecret | undefined,
+): JsonObject {
+  if (deliverySecretName === undefined || !isObject(delivery)) return { Secret: {} };
+  const isGivenUp = secret === undefined && ENDED_DELIVERIES.includes(delivery['statusName'] ?? null);
+  return { Secret: isGivenUp ? {} : pick(delivery, SECRET_KEYS) };
 }
 
 function deliveries({ metadata }: ActualResource, secret: ActualSecret | undefined): JsonObject {
