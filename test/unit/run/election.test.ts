@@ -48,7 +48,7 @@ test('a write under way is given up when the lease may have passed on, likewise'
   await written;
 });
 
-test('reading needs no lease', async () => {
+test('reading needs no lease', () => {
   void leadingFor(0).request({ method: 'GET', path: '/x' });
   expect(sent).toHaveLength(1);
 });
