@@ -26,6 +26,8 @@ interface ControllerOptions {
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Aborted when everything ends at once. */
+  readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
@@ -77,6 +79,10 @@ export function createController(options: ControllerOptions): Controller {
       forget(change.previous.key);
       return;
     }
+    if (change.object.deleting) {
+      forget(change.object.key);
+      return;
+    }
     if (startedAt === undefined) return;
     // A fetch is expected from now on, however long ago the last one was.
     if (change.type === 'added' || isResumed(change)) states.of(change.object).fetchedAt = performance.now();
@@ -93,6 +99,7 @@ export function createController(options: ControllerOptions): Controller {
   }
 
   function schedule(job: LegacyRestoreJob): void {
+    if (job.deleting) return;
     const after = requeueAfterStart(job, options.defaultInterval, Date.now(), Math.random);
     if (after !== undefined) queue.addAfter(job.key, after);
   }
@@ -107,7 +114,7 @@ export function createController(options: ControllerOptions): Controller {
   /** What a worker does with a key. */
   async function work(key: string): Promise<void> {
     const job = cache.get(key);
-    if (job === undefined) {
+    if (job === undefined || job.deleting) {
       forget(key);
       return;
     }
@@ -138,10 +145,8 @@ export function createController(options: ControllerOptions): Controller {
 
   function onError(key: string, error: unknown): void {
     log.error({ ...namesOf(key), ...errorFields(error) }, 'reconcile failed with an unexpected error');
-    const state = states.get(key);
-    if (state !== undefined) state.failures += 1;
     metrics.retries.inc(BY_QUEUE);
-    queue.addAfter(key, transientBackoff(state?.failures ?? 1, Math.random));
+    queue.addAfter(key, transientBackoff(states.get(key)?.unexpected?.count ?? 1, Math.random));
   }
 
   /** How long ago a resource was fetched, in milliseconds; 0 on a standby, which fetches nothing. */

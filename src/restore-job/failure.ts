@@ -22,14 +22,16 @@ export type Failure =
       readonly verb: 'read' | 'write';
       /** Kind and name, such as `Secret payments/atlas-key`. */
       readonly object: string;
-      /** HTTP status code. */
+      /** The authorizer refused it: a role is missing. */
+      readonly isForbidden: boolean;
+      /** HTTP status code; 0 when no response came. */
       readonly code: number;
       /** Status.reason and Status.message of the response. */
       readonly statusReason: string;
       readonly statusMessage: string;
     }
   | {
-      /** Something that was read and cannot be used. */
+      /** Something that was read and cannot be used, or an error of the operator itself. */
       readonly origin: 'content';
       readonly reason: FailureReason;
       readonly detail: string;
@@ -51,9 +53,9 @@ export function statusFailureOf(failure: Failure): ApiError {
       return failure.apiError === undefined ? { detail: bounded(failure.detail) } : boundedApiError(failure.apiError);
     case 'kubernetes':
       return {
-        error: failure.code,
+        ...(failure.code === 0 ? {} : { error: failure.code }),
         ...(failure.statusReason === '' ? {} : { errorCode: bounded(failure.statusReason) }),
-        ...(failure.statusMessage === '' ? {} : { detail: bounded(failure.statusMessage) }),
+        detail: bounded(failure.statusMessage === '' ? 'no response from the API server' : failure.statusMessage),
       };
     case 'content':
       return { detail: bounded(failure.detail) };

@@ -36,6 +36,13 @@ interface ReasonEntry {
    * none: it is no failure.
    */
   readonly retry: 'none' | 'transient' | 'permanent';
+  /** After so many failures in a row a transient one gets the permanent back-off. */
+  readonly permanentAfter?: number;
+  /**
+   * Milliseconds between two tries during the grace period, in which the failure is expected to pass: a Secret often comes
+   * seconds after the resource, and Atlas needs some for a new key.
+   */
+  readonly graceRetryMs?: number;
   /** Type of the event when the reason appears. `Recovery` is a Normal one, emitted only after another reason. */
   readonly event: 'Normal' | 'Warning' | 'Recovery' | 'none';
   /** Level of the log line when the reason appears. */
@@ -151,6 +158,7 @@ export const REASONS = {
     condition: 'Synced',
     status: 'False',
     retry: 'permanent',
+    graceRetryMs: 5_000,
     event: 'Warning',
     level: 'warn',
     exitCode: 2,
@@ -165,16 +173,27 @@ export const REASONS = {
     condition: 'Synced',
     status: 'False',
     retry: 'permanent',
+    graceRetryMs: 5_000,
     event: 'Warning',
     level: 'warn',
     exitCode: 2,
     meaning: 'The Secret with the Atlas credentials lacks a key, has an empty one, or holds two kinds of credentials.',
     remedy: 'Give it either publicApiKey and privateApiKey, or clientId and clientSecret.',
   },
+  SecretUnreadable: {
+    condition: 'Synced',
+    status: 'Unknown',
+    retry: 'transient',
+    event: 'Warning',
+    level: 'warn',
+    meaning: 'The API server has not been able to give the Secret with the Atlas credentials for half a minute.',
+    remedy: 'Check the API server, its etcd and its encryption provider (KMS); the operator tries again.',
+  },
   Unauthorized: {
     condition: 'Synced',
     status: 'False',
     retry: 'permanent',
+    graceRetryMs: 10_000,
     event: 'Warning',
     level: 'warn',
     exitCode: 5,
@@ -377,7 +396,7 @@ export const REASONS = {
   DeliverySecretConflict: {
     condition: 'Synced',
     status: 'False',
-    retry: 'transient',
+    retry: 'permanent',
     event: 'Warning',
     level: 'warn',
     meaning:
@@ -387,11 +406,31 @@ export const REASONS = {
   DeliverySecretForbidden: {
     condition: 'Synced',
     status: 'False',
-    retry: 'transient',
+    retry: 'permanent',
     event: 'Warning',
     level: 'warn',
     meaning: 'The operator may not write the Secret named in spec.deliverySecretName.',
     remedy: 'Allow the operator to get, create and patch Secrets in this namespace, or remove spec.deliverySecretName.',
+  },
+  DeliverySecretRefused: {
+    condition: 'Synced',
+    status: 'False',
+    retry: 'permanent',
+    event: 'Warning',
+    level: 'warn',
+    meaning:
+      'The API server does not take the Secret named in spec.deliverySecretName: a quota, a policy, a webhook that refuses or does not answer, an immutable Secret.',
+    remedy: 'Correct what the message names, or remove spec.deliverySecretName; the operator tries again.',
+  },
+  InternalError: {
+    condition: 'Synced',
+    status: 'Unknown',
+    retry: 'transient',
+    permanentAfter: 10,
+    event: 'Warning',
+    level: 'warn',
+    meaning: 'The operator itself has failed unexpectedly for half a minute; it tries again.',
+    remedy: 'Report the error and its stack from the log of the operator.',
   },
   Suspended: {
     condition: 'Synced',

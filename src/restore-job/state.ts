@@ -69,6 +69,15 @@ export function isDownload(content: Content): content is Content & { readonly de
   return deliveryState(delivery) !== 'ready' && !PUSHED_METHODS.includes(delivery.methodName ?? '');
 }
 
+/** Whether there is a URL, and the delivery is not over yet. `now`: milliseconds since the epoch. */
+export function hasDownloadableUrl(content: Content, now: number): boolean {
+  const { delivery } = content;
+  if (delivery === undefined || !hasUrl(content) || OVER.has(deliveryState(delivery))) return false;
+  return (expiresAt(delivery) ?? Number.POSITIVE_INFINITY) > now;
+}
+
+const OVER: ReadonlySet<DeliveryState> = new Set<DeliveryState>(['expired', 'exhausted', 'failed']);
+
 /** Whether somebody has downloaded the file: Atlas gives its hashes only then. */
 export const isDownloaded = ({ hashes }: RestoreJob): boolean => (hashes?.length ?? 0) > 0;
 

@@ -25,26 +25,29 @@ afterAll(async () => {
 
 const testWithFaketime = existsSync(LIBRARY) ? test : test.skip;
 
-testWithFaketime('the wall clock of the operator is set back by an hour: budget, token and back-off go on', async () => {
-  const clock = path.join(directory, 'clock');
-  // Ahead at first: back in time no certificate would be valid yet.
-  await writeFile(clock, '+2h\n');
-  const operator = await bed.startOperator({
-    ATLAS_REQUESTS_PER_MINUTE: '60',
-    LD_PRELOAD: LIBRARY,
-    FAKETIME_TIMESTAMP_FILE: clock,
-    FAKETIME_NO_CACHE: '1',
-    FAKETIME_DONT_FAKE_MONOTONIC: '1',
-  });
-  const { jobId } = putJob(bed.atlas, youngJob);
-  await bed.create('steady', { jobId, credentialsSecretRef: { name: 'atlas-account' } });
-  await bed.until('steady', 'it is mirrored', ({ status }) => status.statusName !== undefined);
-  await writeFile(clock, '+1h\n');
-  bed.atlas.revokeAllTokens(ACCOUNT.clientId);
-  // More than a burst of the budget: the last ones need its refill.
-  for (let count = 0; count < 15; count += 1) {
-    expect(conditionOf(await bed.reconcile('steady'), 'Synced')).toBe('True JobFetched');
-  }
-  expect(bed.atlas.requests.counts().byKind.token).toBe(2);
-  expect(await operator.stop()).toBe(0);
-});
+testWithFaketime(
+  'the wall clock of the operator is set back by an hour: budget, token and back-off go on',
+  async () => {
+    const clock = path.join(directory, 'clock');
+    // Ahead at first: back in time no certificate would be valid yet.
+    await writeFile(clock, '+2h\n');
+    const operator = await bed.startOperator({
+      ATLAS_REQUESTS_PER_MINUTE: '60',
+      LD_PRELOAD: LIBRARY,
+      FAKETIME_TIMESTAMP_FILE: clock,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+    });
+    const { jobId } = putJob(bed.atlas, youngJob);
+    await bed.create('steady', { jobId, credentialsSecretRef: { name: 'atlas-account' } });
+    await bed.until('steady', 'it is mirrored', ({ status }) => status.statusName !== undefined);
+    await writeFile(clock, '+1h\n');
+    bed.atlas.revokeAllTokens(ACCOUNT.clientId);
+    // More than a burst of the budget: the last ones need its refill.
+    for (let count = 0; count < 15; count += 1) {
+      expect(conditionOf(await bed.reconcile('steady'), 'Synced')).toBe('True JobFetched');
+    }
+    expect(bed.atlas.requests.counts().byKind.token).toBe(2);
+    expect(await operator.stop()).toBe(0);
+  },
+);

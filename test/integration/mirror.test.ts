@@ -99,7 +99,10 @@ function listed(body: JsonObject): Record<string, unknown> {
   };
 }
 
-const OWN_FIELDS = ['observedGeneration', 'conditions', 'lastHandledReconcileAt', 'lastChangeTime'];
+const OWN_FIELDS = [
+  ...['observedGeneration', 'conditions', 'reason', 'failure'],
+  ...['lastHandledReconcileAt', 'lastChangeTime', 'urlWithheld'],
+];
 const mirroredFields = ({ status }: Resource): object =>
   Object.fromEntries(Object.entries(status).filter(([name]) => !OWN_FIELDS.includes(name)));
 
@@ -209,7 +212,7 @@ test('the life of a download moves the conditions as kubectl wait needs them', a
   expect(await waiting).toContain('condition met');
   expect(conditionOf(ready, 'Ready')).toBe('True JobFinished');
   expect(conditionOf(ready, 'DownloadAvailable')).toBe('True DownloadReady');
-  expect(conditionOf(ready, 'Reconciling')).toBeUndefined();
+  expect(conditionOf(ready, 'Reconciling')).toBe('False JobFinished');
   bed.atlas.setBody(job.jobId, readyDownload(job, atlasDate(Date.now() + 1_800_000)));
   for (let times = 0; times < 3; times++) await bed.reconcile('life');
   bed.atlas.setBody(job.jobId, endedDownload(job, 'EXPIRED', YESTERDAY));
@@ -288,7 +291,8 @@ describe('errors of Atlas', () => {
     const resource = await reconciled('no-job');
     expect(conditionOf(resource, 'Synced')).toBe('False JobNotFound');
     expect(conditionOf(resource, 'Stalled')).toBe('True JobNotFound');
-    expect(JSON.stringify(resource.status.conditions)).toContain('RESTORE_JOB_NOT_FOUND');
+    expect(resource.status['failure']).toMatchObject({ error: 404, errorCode: 'RESTORE_JOB_NOT_FOUND' });
+    expect(resource.status['reason']).toBe('JobNotFound');
   });
 
   test('a cluster that does not exist', async () => {
@@ -326,7 +330,7 @@ test('suspend: no request to Atlas, one status write; the resume answers what wa
   });
   const suspended = await reconciled('suspended');
   expect(conditionOf(suspended, 'Synced')).toBe('Unknown Suspended');
-  expect(conditionOf(suspended, 'Reconciling')).toBeUndefined();
+  expect(conditionOf(suspended, 'Reconciling')).toBe('False Suspended');
   expect(suspended.status.lastHandledReconcileAt).toBeUndefined();
   const gets = bed.atlas.requests.ofJob(job.jobId);
   await bed.patch('suspended', { spec: { suspend: false } });
@@ -379,6 +383,7 @@ describe('the delivery Secret', () => {
     expect(resource.status.delivery).not.toHaveProperty('urlV2');
     expect(resource.status.delivery).not.toHaveProperty('authHeader');
     expect(conditionOf(resource, 'DownloadAvailable')).toBe('True DownloadReady');
+    expect(resource.status['urlWithheld']).toBe(true);
     const secret = await bed.controlPlane.request('GET', secretPath('delivered-download'));
     expect(secret).toMatchObject({
       status: 200,

@@ -53,7 +53,7 @@ describe('files', () => {
     });
     expect(await apiKey('abcdefgh', 'canary\ncanary')).toEqual({
       ok: false,
-      problem: 'The pair of files has control characters in --public-api-key-file or --private-api-key-file.',
+      problem: 'The pair of files has control characters in --private-api-key-file.',
     });
   });
 
