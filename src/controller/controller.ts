@@ -79,10 +79,6 @@ export function createController(options: ControllerOptions): Controller {
       forget(change.previous.key);
       return;
     }
-    if (change.object.deleting) {
-      forget(change.object.key);
-      return;
-    }
     if (startedAt === undefined) return;
     // A fetch is expected from now on, however long ago the last one was.
     if (change.type === 'added' || isResumed(change)) states.of(change.object).fetchedAt = performance.now();
@@ -99,7 +95,6 @@ export function createController(options: ControllerOptions): Controller {
   }
 
   function schedule(job: LegacyRestoreJob): void {
-    if (job.deleting) return;
     const after = requeueAfterStart(job, options.defaultInterval, Date.now(), Math.random);
     if (after !== undefined) queue.addAfter(job.key, after);
   }
@@ -114,6 +109,7 @@ export function createController(options: ControllerOptions): Controller {
   /** What a worker does with a key. */
   async function work(key: string): Promise<void> {
     const job = cache.get(key);
+    // One that is being deleted waits for finalizers: nobody looks at it any more.
     if (job === undefined || job.deleting) {
       forget(key);
       return;

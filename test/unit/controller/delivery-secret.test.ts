@@ -40,7 +40,9 @@ const present = (data: Readonly<Record<string, string>>, owners: readonly string
 });
 
 /** The resource as the API server sends it. */
-const object = (changes: { readonly uid?: string; readonly generation?: number } = {}) => ({
+const object = (
+  changes: { readonly uid?: string; readonly generation?: number; readonly deletionTimestamp?: string } = {},
+) => ({
   metadata: {
     namespace: job.namespace,
     name: job.name,
@@ -263,6 +265,7 @@ describe('a resource that is no longer the one that was reconciled', () => {
   test.each<[string, () => unknown]>([
     ['has another spec', () => object({ generation: 2 })],
     ['was created again', () => object({ uid: 'uid-2' })],
+    ['is being deleted', () => object({ deletionTimestamp: '2030-01-01T00:00:00Z' })],
     ['was deleted', refuse(404)],
   ])('%s: nothing is written', async (_name, fresh) => {
     for (const secret of [undefined, present({})]) {
