@@ -100,8 +100,13 @@ function listed(body: JsonObject): Record<string, unknown> {
 }
 
 const OWN_FIELDS = [
-  ...['observedGeneration', 'conditions', 'reason', 'failure'],
-  ...['lastHandledReconcileAt', 'lastChangeTime', 'urlWithheld'],
+  'observedGeneration',
+  'conditions',
+  'reason',
+  'failure',
+  'lastHandledReconcileAt',
+  'lastChangeTime',
+  'urlWithheld',
 ];
 const mirroredFields = ({ status }: Resource): object =>
   Object.fromEntries(Object.entries(status).filter(([name]) => !OWN_FIELDS.includes(name)));

@@ -266,7 +266,12 @@ test('a Secret that the API server cannot give is told once it has lasted', asyn
 describe('kubectl wait --for=condition=Reconciling=false', () => {
   const wait = (name: string, timeout: string): Promise<string> =>
     bed.controlPlane.kubectlRun([
-      ...['wait', '-n', NAMESPACE, '--for=condition=Reconciling=false', `lrj/${name}`, `--timeout=${timeout}`],
+      'wait',
+      '-n',
+      NAMESPACE,
+      '--for=condition=Reconciling=false',
+      `lrj/${name}`,
+      `--timeout=${timeout}`,
     ]);
 
   test('returns for every end, good or bad', async () => {
