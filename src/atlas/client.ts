@@ -1,9 +1,11 @@
 /** The Atlas client: "Return One Legacy Backup Restore Job", with budgets, authentication and shared fetches. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
 import { printable } from '../api/printable.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
+import { openConnections } from '../net/connections.ts';
+import { proxyFor } from '../net/proxy.ts';
 import { retryAfterMs } from '../net/retry-after.ts';
 import { type BudgetPause, type BudgetUsage, createBudgets } from './budget.ts';
 import { type AtlasCredentials, credentialsKey } from './credentials.ts';
@@ -109,9 +111,10 @@ export interface AtlasClientOptions {
   readonly dispatcher?: Dispatcher;
 }
 
+/** Throws ProxySettingError when the environment names a proxy that cannot be used. */
 export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   const { baseUrl, signal } = options;
-  const dispatcher = options.dispatcher ?? connect();
+  const dispatcher = options.dispatcher ?? connect(baseUrl);
   const userAgent = `legacy-restore-operator/${options.version} (${platform()};${arch()})`;
   const send = createSend({ dispatcher, timeoutMs: options.timeoutMs, signal, userAgent });
   const { observer = {} } = options;
@@ -198,17 +201,14 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
 /** Idle connections outlive the gap between two reconciles at the shortest interval. */
 const KEEP_ALIVE_MS = 30_000;
 
-/** EnvHttpProxyAgent honors NO_PROXY too, and for that reads the environment at each request: only where there is a proxy. */
-function connect(): Dispatcher {
-  const { http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY } = process.env;
-  const hasProxy = [http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY].some(
-    (value) => value !== undefined && value !== '',
-  );
-  // A deadline closes the connection of an HTTP/1.1 request. Of HTTP/2 it ends a stream, and a session that died silently
-  // stays in use.
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false };
-  return hasProxy ? new EnvHttpProxyAgent(options) : new Agent(options);
-}
+/** Once for all requests: they all go to one origin. */
+const connect = (baseUrl: string): Dispatcher =>
+  openConnections({
+    // A deadline closes the connection of an HTTP/1.1 request. Of HTTP/2 it ends a stream, and a session that died
+    // silently stays in use.
+    agent: { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false },
+    proxy: proxyFor(new URL(baseUrl), process.env),
+  });
 
 const budgetName = (ref: RestoreJobRef, key: string): string => `${ref.groupId} ${key}`;
 

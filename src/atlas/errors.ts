@@ -14,6 +14,8 @@ const KINDS = {
   ATLAS_TIMEOUT: 'unavailable',
   /** Not resolved, refused, reset, or no TLS. */
   ATLAS_UNREACHABLE: 'unavailable',
+  /** The proxy on the way did not let the connection through. */
+  ATLAS_PROXY_REFUSED: 'unavailable',
   /** A status below 400 that is not 200, such as a redirect. */
   ATLAS_UNEXPECTED_STATUS: 'invalidResponse',
   /** 200, but not with a restore job. */

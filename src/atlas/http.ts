@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { formatDuration } from '../api/duration.ts';
 import { printable } from '../api/printable.ts';
+import { ProxyError } from '../net/connections.ts';
 import { BodyTooLargeError, DeadlineError, sendRequest } from '../net/http-request.ts';
 import { AtlasError } from './errors.ts';
 
@@ -98,6 +99,10 @@ function toAtlasError(cause: unknown): AtlasError {
   if (cause instanceof BodyTooLargeError) {
     const message = `Atlas's response is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`;
     return new AtlasError('ATLAS_RESPONSE_TOO_LARGE', message, { cause });
+  }
+  if (cause instanceof ProxyError) {
+    const refused = cause.status === undefined ? 'ATLAS_UNREACHABLE' : 'ATLAS_PROXY_REFUSED';
+    return new AtlasError(refused, `Atlas cannot be reached: ${cause.message}`, { cause });
   }
   const code = Error.isError(cause) && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
   // Only the code: messages of the network layer carry addresses, and with a proxy its credentials.

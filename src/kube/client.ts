@@ -3,11 +3,14 @@
  * because client-node's own API classes open a TLS connection for every request.
  */
 import type { KubeConfig } from '@kubernetes/client-node';
-import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
+import { openConnections } from '../net/connections.ts';
 import { DeadlineError, sendRequest } from '../net/http-request.ts';
 import { parseJson } from '../net/json.ts';
+import { PLUGIN_MS } from './credential-plugin.ts';
 import { errorFromNetwork, errorFromStatus, hasStatus, KubeError } from './errors.ts';
-import { KubeConfigError, type KubeCredentials, loadKubeConfig, readKubeCredentials } from './kubeconfig.ts';
+import { type KubeCredentials, loadKubeConfig, readKubeCredentials } from './kubeconfig.ts';
+import { withoutSentSecrets } from './sent-secrets.ts';
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
@@ -59,6 +62,8 @@ const REFRESH_MS = 10_000;
 const DEFAULT_TIMEOUT_MS = 15_000;
 const MAX_HEADERS_MS = 30_000;
 const KEEP_ALIVE_MS = 60_000;
+/** More than a credential plugin may take: it is named where it is what hangs. */
+const CREDENTIALS_MS = PLUGIN_MS + 5_000;
 /** Bytes of a response: the largest is a page of 500 objects, of which etcd takes 1.5 MiB each. */
 const MAX_BODY_BYTES = 1_024 ** 3;
 
@@ -80,6 +85,7 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
   let refreshedAt = 0;
   let refreshing: Promise<Access> | undefined;
   const retired = new Set<Promise<unknown>>();
+  const closing = new AbortController();
 
   /** Single-flight: an expired token must not start one exec plugin per waiting request. */
   function currentAccess(): Promise<Access> {
@@ -91,7 +97,7 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
   }
 
   async function refresh(): Promise<Access> {
-    const credentials = await withinTime(readKubeCredentials(config));
+    const credentials = await readCredentials();
     // Looked at only now: they may have been abandoned meanwhile.
     const present = access;
     const connections = present?.identity === credentials.identity ? present.connections : connect(credentials);
@@ -99,6 +105,16 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
     access = { ...credentials, connections };
     refreshedAt = performance.now();
     return access;
+  }
+
+  async function readCredentials(): Promise<KubeCredentials> {
+    try {
+      return await withinTime(readKubeCredentials(config, closing.signal), closing.signal);
+    } catch (error) {
+      // What could not be used may be mended meanwhile: the next request reads the files again.
+      if (!closing.signal.aborted) reload();
+      throw error;
+    }
   }
 
   /** Lets running requests finish on connections that take no new ones. */
@@ -194,14 +210,24 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
     }
   }
 
+  /** Errors never repeat what was sent. */
+  async function request(kubeRequest: KubeRequest): Promise<unknown> {
+    try {
+      return await withFreshCredentials(() => send(kubeRequest));
+    } catch (error) {
+      throw error instanceof KubeError ? withoutSentSecrets(error, kubeRequest.body) : error;
+    }
+  }
+
   return {
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
-    request: (kubeRequest) => withFreshCredentials(() => send(kubeRequest)),
+    request,
     stream: (path, signal) => withFreshCredentials(() => openStream(path, signal)),
     abandonConnections: () => {
       if (access !== undefined) abandonConnections(access);
     },
     close: async () => {
+      closing.abort(new Error('the client is closed'));
       const ended =
         access === undefined ? [] : [access.connections.requests.destroy(), access.connections.watches.destroy()];
       access = undefined;
@@ -210,28 +236,25 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
   };
 }
 
-/** A credential plugin that hangs must not hang everything: after this the next request starts it again. */
-async function withinTime<T>(reading: Promise<T>): Promise<T> {
+/** An identity provider that hangs must not hang everything: after this the next request asks it again. */
+async function withinTime<T>(reading: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     reject(new KubeError('the credentials of the kubeconfig did not come in time', { status: 0 }));
-  }, DEFAULT_TIMEOUT_MS);
+  }, CREDENTIALS_MS);
+  const onAbort = (): void => reject(new Error('ended', { cause: signal.reason }));
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([reading, late]);
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 
-function connect({ tls, proxyUrl }: KubeCredentials): Connections {
-  if (proxyUrl?.startsWith('socks')) {
-    throw new KubeConfigError('proxy-url of the kubeconfig: SOCKS proxies are not supported, use an http(s) proxy');
-  }
-  const keepAlive = { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false };
+function connect({ tls, proxy }: KubeCredentials): Connections {
   const open = (): Dispatcher =>
-    proxyUrl === undefined
-      ? new Agent({ ...keepAlive, connect: tls })
-      : new ProxyAgent({ ...keepAlive, uri: proxyUrl, requestTls: tls });
+    openConnections({ agent: { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false }, tls, proxy });
   return { requests: open(), watches: open() };
 }
 

@@ -87,7 +87,9 @@ export const expiresAt = ({ expires = '' }: RestoreDelivery): number | undefined
 /** A date of Atlas in milliseconds since the epoch; undefined when it is none. */
 export function timeOf(date: string): number | undefined {
   // Date.parse finds a date in almost any text with a number ("expires 3" is March 2001), which would end the reconciles.
-  const time = /^\d{4}-\d{2}-\d{2}(T|$)/.test(date) ? Date.parse(date) : Number.NaN;
+  if (!/^\d{4}-\d{2}-\d{2}(T|$)/.test(date)) return undefined;
+  // A time without a zone would be read as one of the zone that this process runs in: Atlas's are UTC.
+  const time = Date.parse(/T[\d:.]*$/.test(date) ? `${date}Z` : date);
   return Number.isNaN(time) ? undefined : time;
 }
 

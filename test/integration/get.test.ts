@@ -396,6 +396,25 @@ describe('what is printed', () => {
     expect(stderr).toBe('');
   });
 
+  test('nor is one that closes both pipes, as `2>&1 | true` does', async () => {
+    const ids = put((job) => ({ ...youngJob(job), snapshotId: 5 }));
+    const { promise: exitCode, resolve } = Promise.withResolvers<string>();
+    const child = spawn(
+      '/bin/sh',
+      ['-c', '{ "$@"; echo $? >&3; } 2>&1 | true', 'sh', process.execPath, PROGRAM, 'get', ...ids, '-o', 'json'],
+      {
+        env: { ATLAS_BASE_URL: bed.atlas.url, ...WITH_KEY },
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+      },
+    );
+    let told = '';
+    child.stdio[3]?.on('data', (chunk: Buffer) => {
+      told += chunk.toString();
+    });
+    child.once('close', () => resolve(told));
+    expect(await exitCode).toBe('3\n');
+  });
+
   test('help', async () => {
     const { exitCode, stdout } = await run(['--help'], {});
     expect(exitCode).toBe(0);

@@ -12,10 +12,15 @@ export interface SecureAtlas extends AtlasSimulator {
   readonly caFile: string;
 }
 
-/** Starts a simulator with a certificate for 127.0.0.1 and localhost from a CA of its own. */
-export async function startSecureAtlas(options: Omit<AtlasSimulatorOptions, 'tls'> = {}): Promise<SecureAtlas> {
+export interface SecureAtlasOptions extends Omit<AtlasSimulatorOptions, 'tls'> {
+  /** Host names and addresses of the certificate, beside 127.0.0.1 and localhost. */
+  readonly names?: readonly string[];
+}
+
+/** Starts a simulator with a certificate from a CA of its own. */
+export async function startSecureAtlas({ names = [], ...options }: SecureAtlasOptions = {}): Promise<SecureAtlas> {
   const authority = await TinyCA.create('atlas-simulator');
-  const { certPem, keyPem } = await authority.newServingCert('127.0.0.1', 'localhost');
+  const { certPem, keyPem } = await authority.newServingCert('127.0.0.1', 'localhost', ...names);
   const folder = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-atlas-'));
   const caFile = path.join(folder, 'ca.crt');
   await writeFile(caFile, authority.certificatePem);

@@ -19,7 +19,9 @@ const noClient = () => {
 /** Reads what these flags name, under their keys. */
 function read(given: Readonly<Record<string, string>>, openClient: () => ReturnType<typeof fakeClient> = noClient) {
   const chosen = chooseSource(given, {});
-  return chosen.ok ? readCredentials(chosen.source, openClient) : Promise.reject(new Error(chosen.problem));
+  return chosen.ok
+    ? readCredentials(chosen.source, openClient, new AbortController().signal)
+    : Promise.reject(new Error(chosen.problem));
 }
 
 describe('files', () => {
