@@ -7,6 +7,7 @@ const KINDS: readonly string[] = [
   'API server: API server killed',
   'API server: connections reset',
   'API server: open connections silent forever',
+  'API server: status writes refused by a policy',
   'Atlas: 5xx',
   'Atlas: 429 with Retry-After',
   'Atlas: stalls',
@@ -15,8 +16,10 @@ const KINDS: readonly string[] = [
   'Atlas: open connections silent forever',
   'operator: leader killed',
   'operator: leader frozen for a moment',
+  'operator: wall clock set back',
   'credentials: rotated at Atlas first',
   'credentials: Secret deleted and created again',
+  'credentials: Secret unreadable in etcd',
 ];
 
 const sum = (counts: ReadonlyMap<string, number>): number =>
@@ -42,6 +45,7 @@ test('a short soak: under faults on all sides every resource becomes equal to At
   expect(result.resources).toBeGreaterThan(40);
   expect(result.changesAtAtlas).toBeGreaterThan(100);
   expect(result.changesMirrored).toBeGreaterThan(50);
+  expect(result.refusedWrites).toBeGreaterThan(0);
   expect(result.statusWrites).toBeGreaterThanOrEqual(result.changesMirrored);
   expect(sum(result.userActions)).toBeGreaterThan(60);
 }, 600_000);

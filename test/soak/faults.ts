@@ -1,5 +1,6 @@
 /** The one table of what goes wrong during the soak: how each kind begins, how it ends, and how long it lasts. */
 import { gzipSync } from 'node:zlib';
+import type { ProxiedRequest } from '../support/api-server-proxy.ts';
 import {
   failing,
   invalidUtf8,
@@ -10,6 +11,7 @@ import {
 } from '../support/atlas-simulator/fault-samples.ts';
 import type { Fault, FaultMatch } from '../support/atlas-simulator/faults.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
+import { SECRET_PREFIX } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { grantRights, OPERATOR } from '../support/installation.ts';
 import { CREDENTIALS } from './credentials.ts';
@@ -41,9 +43,13 @@ const AT_ONCE = seconds(0, 0);
 
 export const FAULTS: readonly FaultKind[] = [
   // The API server and the way to it
-  fault('API server killed', 'API server', seconds(0, 3), async ({ controlPlane }) => {
+  fault('API server killed', 'API server', seconds(0, 3), async ({ controlPlane, startOrUnreadable }) => {
+    const leave = await startOrUnreadable.enter();
     await controlPlane.killApiServer('SIGKILL');
-    return () => controlPlane.startApiServer();
+    return async () => {
+      await controlPlane.startApiServer();
+      leave();
+    };
   }),
   fault('connections reset', 'API server', AT_ONCE, ({ apiProxy }) => {
     apiProxy.resetAll();
@@ -81,6 +87,28 @@ export const FAULTS: readonly FaultKind[] = [
     await cluster.delete(bindings, `${OPERATOR.name}-delivery-secrets`);
     return () => eventually('the rights are given back', () => grantRights(controlPlane));
   }),
+  fault('status writes refused by a policy', 'API server', seconds(4, 9), async ({ cluster }, random) => {
+    const name = 'refuse-status';
+    const reason = random.pick(['Forbidden', 'Invalid']);
+    await cluster.create(POLICIES, { metadata: { name }, spec: refuseStatus(reason) });
+    const spec = { policyName: name, validationActions: ['Deny'] };
+    await cluster.create(POLICY_BINDINGS, { metadata: { name }, spec });
+    return async () => {
+      await cluster.delete(POLICY_BINDINGS, name);
+      await cluster.delete(POLICIES, name);
+    };
+  }),
+  gatewayPages(
+    'status writes',
+    seconds(3, 8),
+    ({ method, target }) => method === 'PATCH' && target.includes('/status'),
+  ),
+  gatewayPages('lists and watches', seconds(3, 8), ({ kind }) => kind !== 'other'),
+  gatewayPages('leases', seconds(3, 7), isLeaseRequest),
+  {
+    ...gatewayPages('leases until the leader gives up', seconds(12, 16), isLeaseRequest, 1),
+    restarts: true,
+  },
 
   // Atlas's answers. None of them is a permanent error: those are asked again after up to an hour, by design.
   answers('5xx', seconds(3, 8), (random) => failing(random.pick([500, 502, 503, 504]), 'UNEXPECTED_ERROR')),
@@ -167,6 +195,12 @@ export const FAULTS: readonly FaultKind[] = [
     await cluster.delete(`/apis/coordination.k8s.io/v1/namespaces/${OPERATOR.namespace}/leases`, OPERATOR.name);
     return nothing;
   }),
+  // Never ahead and not far back: one that is ahead takes a download for expired, and one that is put right after it was
+  // back looks at `expires` so much later.
+  fault('wall clock set back', 'operator', seconds(5, 15), async ({ shiftClock }, random) => {
+    await shiftClock(-random.int(10, 60) * 1_000);
+    return () => shiftClock(0);
+  }),
 
   // The Secrets with the credentials
   fault('rotated at Atlas first', 'credentials', seconds(1, 5), ({ credentials }, random) => {
@@ -182,6 +216,18 @@ export const FAULTS: readonly FaultKind[] = [
     const secret = random.pick(CREDENTIALS);
     await credentials.damage(secret);
     return () => credentials.repair(secret);
+  }),
+  // Values that were read before are used for half a minute, and the failure is told after as long again.
+  fault('Secret unreadable in etcd', 'credentials', seconds(25, 65), async ({ etcd, startOrUnreadable }, random) => {
+    const { namespace, name } = random.pick(CREDENTIALS);
+    const leave = await startOrUnreadable.enter();
+    const key = `${SECRET_PREFIX}${namespace}/${name}`;
+    const readable = await etcd.getBytes(key);
+    await etcd.put(key, 'garbage');
+    return async () => {
+      await etcd.put(key, readable);
+      leave();
+    };
   }),
 ];
 
@@ -223,6 +269,45 @@ function answers(
     const added = atlas.faults.add({ match, fault: draw(random) });
     return () => added.remove();
   });
+}
+
+const ADMISSION = '/apis/admissionregistration.k8s.io/v1';
+const POLICIES = `${ADMISSION}/validatingadmissionpolicies`;
+const POLICY_BINDINGS = `${ADMISSION}/validatingadmissionpolicybindings`;
+
+const refuseStatus = (reason: string) => ({
+  failurePolicy: 'Fail',
+  matchConstraints: {
+    resourceRules: [
+      {
+        apiGroups: ['atlasrestore.dev'],
+        apiVersions: ['*'],
+        operations: ['UPDATE'],
+        resources: ['legacyrestorejobs/status'],
+      },
+    ],
+  },
+  validations: [{ expression: 'false', reason, message: 'no status is written now' }],
+});
+
+/** A gateway in front of the API server wants somebody to sign in: it answers a share of the requests that match. */
+function gatewayPages(
+  what: string,
+  lastsMs: FaultKind['lastsMs'],
+  matches: (request: ProxiedRequest) => boolean,
+  share = 0.7,
+): FaultKind {
+  return fault(`pages of a gateway for ${what}`, 'API server', lastsMs, ({ gateway, apiProxy }, random) => {
+    const how = random.pick(['redirect', 'page'] as const);
+    const remove = gateway.answer((request) => matches(request) && random.chance(share), how);
+    // A watch that is open would hear nothing of it.
+    apiProxy.resetAll();
+    return remove;
+  });
+}
+
+function isLeaseRequest({ target }: ProxiedRequest): boolean {
+  return target.includes('/leases');
 }
 
 /** Some job's: were any of it mirrored, that resource would stay different from Atlas. */

@@ -1,10 +1,12 @@
 /**
- * `npm run soak`: 3 minutes of faults and changes, then a table; `-- --minutes 30 --seed 7 --resources 500` for others.
+ * `npm run soak`: 3 minutes of faults and changes, then a table; `-- --minutes 30 --seed 7 --resources 500` for others,
+ * `--without Atlas` without the kinds of fault that have this in their names.
  * Exit code 0: in the end every resource was equal to Atlas and nothing else was wrong. 1: something was. 2: usage.
  */
 import { randomInt } from 'node:crypto';
 import * as z from 'zod';
 import { readFlags, runCommand } from '../support/command.ts';
+import { FAULTS } from './faults.ts';
 import { describeUnequal, isGood, type SoakResult, soak } from './soak.ts';
 import { toTable } from './table.ts';
 
@@ -12,13 +14,15 @@ const {
   minutes,
   seed,
   resources,
+  without,
   'log-level': logLevel,
 } = readFlags(
-  'npm run soak [-- --minutes <n> --seed <n> --resources <n> --log-level <level>]',
+  'npm run soak [-- --minutes <n> --seed <n> --resources <n> --without <part of names> --log-level <level>]',
   {
     minutes: { type: 'string', default: '3' },
     seed: { type: 'string', default: String(randomInt(2 ** 32)) },
     resources: { type: 'string', default: '300' },
+    without: { type: 'string' },
     'log-level': { type: 'string', default: 'info' },
   },
   z.object({
@@ -29,12 +33,14 @@ const {
       .min(0)
       .max(2 ** 32 - 1),
     resources: z.coerce.number().int().min(1).max(10_000),
+    without: z.string().min(1).optional(),
     'log-level': z.enum(['debug', 'info', 'warn', 'error']),
   }),
 );
 await runCommand('The soak', async (signal) => {
   console.log(`a soak of ${minutes} minutes with ${resources} resources; --seed ${seed} repeats it`);
-  const options = { seed, resources, logLevel, signal, disturbMs: minutes * 60_000 };
+  const faults = FAULTS.filter(({ name }) => without === undefined || !name.includes(without));
+  const options = { seed, resources, faults, logLevel, signal, disturbMs: minutes * 60_000 };
   const result = await soak({ ...options, say: (line) => console.log(line) });
   report(result);
   return isGood(result) ? 0 : 1;

@@ -49,6 +49,12 @@ export interface SoakResult {
   readonly lost: readonly Unequal[];
   readonly statusWrites: number;
   readonly duplicateWrites: number;
+  /** Those that the API server refused, which are no duplicates. */
+  readonly refusedWrites: number;
+  /** Requests that a gateway answered in place of the API server. */
+  readonly gatewayPages: number;
+  /** How often a status has come to have each reason. */
+  readonly reasons: ReadonlyMap<string, number>;
   /** From the last fault, or the last change of its job, until a resource was equal; of the slowest, in milliseconds. */
   readonly longestToConvergeMs: number;
   /** Of the replica that led at that time; undefined where the system does not tell. */
@@ -126,8 +132,11 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     changesMirrored: history.mirroredChanges(),
     resources: last.resources,
     lost: last.unequal,
-    statusWrites: [...writes.values()].reduce((sum, count) => sum + count, 0),
+    statusWrites: [...writes.accepted.values()].reduce((sum, count) => sum + count, 0),
     duplicateWrites: countDuplicateWrites(writes, history),
+    refusedWrites: writes.refused,
+    gatewayPages: environment.gateway.answered(),
+    reasons: history.reasons(),
     longestToConvergeMs,
     memoryAtStart,
     memoryAtEnd,
@@ -192,7 +201,7 @@ async function disturbWhileChanging(
 
 function equalNow(inspection: Inspection): string {
   const last = inspection.last();
-  if (last.kind === 'unanswered') return 'the API server is away';
+  if (last.kind === 'unanswered') return 'the API server does not answer';
   return `${last.resources - last.unequal.length} of ${last.resources} resources equal now`;
 }
 

@@ -16,19 +16,29 @@ export interface StatusHistory {
   readonly changesOf: (key: string) => number;
   /** How often the part of a status that comes from Atlas has changed. */
   readonly mirroredChanges: () => number;
+  /** How often a status has come to have each `reason`. */
+  readonly reasons: () => ReadonlyMap<string, number>;
   /** Resolves when everything that etcd has now has been counted. Rejects when that cannot be. */
   readonly caughtUp: () => Promise<void>;
   readonly stop: () => void;
 }
 
 /** The operator's own fields: what it observed. */
-const OBSERVED: readonly string[] = ['observedGeneration', 'conditions', 'lastHandledReconcileAt', 'lastChangeTime'];
+const OBSERVED: readonly string[] = [
+  'observedGeneration',
+  'conditions',
+  'reason',
+  'failure',
+  'lastHandledReconcileAt',
+  'lastChangeTime',
+];
 
 /** Begins with what etcd has at its start. */
 export async function recordStatusHistory(etcdUrl: string): Promise<StatusHistory> {
   const end = new AbortController();
   const statuses = new Map<string, Status>();
   const changes = new Map<string, number>();
+  const reasons = new Map<string, number>();
   let mirroredChanges = 0;
   let revision = 0;
 
@@ -45,6 +55,9 @@ export async function recordStatusHistory(etcdUrl: string): Promise<StatusHistor
     if (previous === undefined || isDeepStrictEqual(status, previous)) return;
     changes.set(key, (changes.get(key) ?? 0) + 1);
     if (!isDeepStrictEqual(mirroredPart(status), mirroredPart(previous))) mirroredChanges += 1;
+    const reason = status['reason'];
+    if (typeof reason === 'string' && reason !== previous['reason'])
+      reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
   }
 
   const stream = await post(etcdUrl, 'watch', { create_request: { ...RANGE, start_revision: '1' } }, end.signal);
@@ -58,6 +71,7 @@ export async function recordStatusHistory(etcdUrl: string): Promise<StatusHistor
   return {
     changesOf: (key) => changes.get(key) ?? 0,
     mirroredChanges: () => mirroredChanges,
+    reasons: () => reasons,
     caughtUp: async () => {
       const newest = await newestRevision(etcdUrl);
       const arrived = eventually('the history of all statuses is complete', () => {

@@ -10,6 +10,7 @@ export function toTable(result: SoakResult): string {
     counts('faults', [...result.faults].sort(inOrderOfTable)),
     counts('user actions', [...result.userActions]),
     counts('ends of the two replicas, each followed by a start', [...result.ends]),
+    counts('statuses that came to have a reason', [...result.reasons].sort(byName)),
     table('result', summary(result)),
   ].join('\n\n');
 }
@@ -25,6 +26,8 @@ function summary(result: SoakResult): readonly Row[] {
     ['lost', lost.length],
     ['status writes', result.statusWrites],
     ['duplicate writes', result.duplicateWrites],
+    ['writes that were refused', result.refusedWrites],
+    ['requests that a gateway answered', result.gatewayPages],
     ['longest time to converge', `${(longestToConvergeMs / 1_000).toFixed(1)} s`],
     ['memory of the leader at the start', megabytes(result.memoryAtStart)],
     ['memory of the leader at the end', megabytes(result.memoryAtEnd)],
@@ -44,6 +47,8 @@ const table = (title: string, rows: readonly Row[]): string =>
   );
 
 const format = (value: number | string): string => (typeof value === 'number' ? value.toLocaleString('en-US') : value);
+
+const byName = ([left]: Row, [right]: Row): number => left.localeCompare(right);
 
 const positions = new Map(FAULTS.map(({ name }, index) => [name, index]));
 const inOrderOfTable = ([left]: Row, [right]: Row): number => (positions.get(left) ?? 0) - (positions.get(right) ?? 0);

@@ -5,12 +5,14 @@ import * as z from 'zod';
 export interface EtcdClient {
   /** The value of a key. Throws when there is none. */
   readonly get: (key: string) => Promise<string>;
+  /** As `get`, for what is no text: most objects are stored as Protobuf. */
+  readonly getBytes: (key: string) => Promise<Uint8Array>;
   /** All values under a prefix, by what follows it in their keys. */
   readonly list: (prefix: string) => Promise<ReadonlyMap<string, string>>;
   /** The revision at which each key under a prefix was last written; it is the resourceVersion of the object. */
   readonly revisions: (prefix: string) => Promise<ReadonlyMap<string, string>>;
   /** Writes one key and resolves with its revision. */
-  readonly put: (key: string, value: string) => Promise<string>;
+  readonly put: (key: string, value: string | Uint8Array) => Promise<string>;
   /** Writes all of them, a hundred at a time and the last one alone, and resolves with the revision of the last one. */
   readonly putAll: (values: ReadonlyMap<string, string>) => Promise<string>;
   readonly deleteAll: (prefix: string) => Promise<void>;
@@ -18,8 +20,9 @@ export interface EtcdClient {
   readonly compact: () => Promise<void>;
 }
 
-/** Where the API server keeps LegacyRestoreJobs: `<namespace>/<name>` follows. */
+/** Where the API server keeps LegacyRestoreJobs, and Secrets: `<namespace>/<name>` follows. */
 export const RESOURCE_PREFIX = '/registry/atlasrestore.dev/legacyrestorejobs/';
+export const SECRET_PREFIX = '/registry/secrets/';
 
 /** As many as etcd takes in one transaction, and well below its largest request. */
 const PUTS_AT_ONCE = 100;
@@ -34,6 +37,13 @@ export function createEtcdClient(etcdUrl: string): EtcdClient {
     return JSON.parse(text);
   }
 
+  /** In base64. */
+  async function storedIn(key: string): Promise<string> {
+    const [found] = Range.parse(await post('range', { key: encode(key) })).kvs;
+    if (found === undefined) throw new Error(`etcd has no key ${key}`);
+    return found.value;
+  }
+
   async function* pages(prefix: string): AsyncGenerator<z.infer<typeof KeyValue>> {
     const range = rangeOf(prefix);
     for (let key = range.key; ; ) {
@@ -46,17 +56,14 @@ export function createEtcdClient(etcdUrl: string): EtcdClient {
     }
   }
 
-  async function putAtOnce(entries: readonly (readonly [key: string, value: string])[]): Promise<string> {
+  async function putAtOnce(entries: readonly (readonly [key: string, value: string | Uint8Array])[]): Promise<string> {
     const success = entries.map(([key, value]) => ({ requestPut: { key: encode(key), value: encode(value) } }));
     return Written.parse(await post('txn', { success })).header.revision;
   }
 
   return {
-    get: async (key) => {
-      const [found] = Range.parse(await post('range', { key: encode(key) })).kvs;
-      if (found === undefined) throw new Error(`etcd has no key ${key}`);
-      return decode(found.value);
-    },
+    get: async (key) => decode(await storedIn(key)),
+    getBytes: async (key) => Buffer.from(await storedIn(key), 'base64'),
     list: async (prefix) => {
       const values = new Map<string, string>();
       for await (const { key, value } of pages(prefix)) values.set(decode(key).slice(prefix.length), decode(value));
@@ -97,7 +104,7 @@ export const rangeOf = (prefix: string) => ({
 /** The text of a key or a value of etcd's API. */
 export const decode = (text: string): string => Buffer.from(text, 'base64').toString();
 
-const encode = (text: string): string => Buffer.from(text).toString('base64');
+const encode = (value: string | Uint8Array): string => Buffer.from(value).toString('base64');
 
 const KeyValue = z.object({ key: z.string(), value: z.string().default(''), mod_revision: z.string() });
 const Range = z.object({ kvs: z.array(KeyValue).default([]), more: z.boolean().default(false) });

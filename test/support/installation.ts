@@ -2,6 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { ControlPlane } from './control-plane/control-plane.ts';
+import { base64 } from './control-plane/credentials.ts';
 
 /** Namespace and name of its service account, and what the API server calls that. */
 export const OPERATOR = {
@@ -43,11 +44,21 @@ export async function grantRights({ kubectlRun }: ControlPlane): Promise<void> {
   await kubectlRun(['apply', ...MANIFESTS.rights.map((file) => `--filename=${path.join(ROOT, file)}`)]);
 }
 
-/** Path of a copy of a kubeconfig whose server is a proxy on a port of the loopback interface. */
-export async function proxiedKubeconfig({ server }: ControlPlane, kubeconfig: string, port: number): Promise<string> {
-  const file = `${kubeconfig}.${port}`;
+/**
+ * Path of a copy of a kubeconfig whose server is a proxy on a port of the loopback interface. `caPem`: of the CA that
+ * signed the certificate which the proxy shows, where that is not the API server's.
+ */
+export async function proxiedKubeconfig(
+  { server, caPem }: ControlPlane,
+  kubeconfig: string,
+  proxy: { readonly port: number; readonly caPem?: string },
+): Promise<string> {
+  const file = `${kubeconfig}.${proxy.port}`;
   const text = await readFile(kubeconfig, 'utf8');
-  await writeFile(file, text.replaceAll(server, `https://127.0.0.1:${port}`), { mode: 0o600 });
+  const proxied = text
+    .replaceAll(server, `https://127.0.0.1:${proxy.port}`)
+    .replaceAll(base64(caPem), base64(proxy.caPem ?? caPem));
+  await writeFile(file, proxied, { mode: 0o600 });
   return file;
 }
 

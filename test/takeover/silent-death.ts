@@ -17,7 +17,7 @@ export async function measureSilentDeath(bed: TestBed, leaderElect: boolean): Pr
   try {
     const direct = await bed.controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
     const operator = await bed.startOperator({
-      KUBECONFIG: await proxiedKubeconfig(bed.controlPlane, direct, proxy.port),
+      KUBECONFIG: await proxiedKubeconfig(bed.controlPlane, direct, proxy),
       ...(leaderElect ? LEADER_ELECTION : {}),
     });
     await mirrorNew(bed);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { expect, test } from '@jest/globals';
+import { FAULTS } from '../../soak/faults.ts';
 
 const ROOT = path.join(import.meta.dirname, '../../..');
 const read = (file: string): string => readFileSync(path.join(ROOT, file), 'utf8');
@@ -28,4 +29,8 @@ test('the tests that it names exist where it says', () => {
     );
   });
   expect(missing).toEqual([]);
+});
+
+test('the soak has as many kinds of fault as it says', () => {
+  expect(read('docs/reliability.md')).toContain(`faults of all ${FAULTS.length} kinds`);
 });
