@@ -40,9 +40,10 @@ export function atlasPage(): string {
           outcomeOf(status),
         ]),
         [
-          `anything else: HTML, invalid JSON or UTF-8, a redirect (never followed), more than ${MAX_BODY_BYTES / 2 ** 20} MiB`,
+          `anything else: HTML, invalid JSON or UTF-8, a content encoding, a redirect (never followed), more than ${MAX_BODY_BYTES / 2 ** 20} MiB`,
           describe('InvalidResponse'),
         ],
+        ['a challenge of HTTP Digest whose hash is not available, as MD5 in FIPS mode', describe('Unauthorized')],
         ['none: refused, reset, not within `--atlas-timeout`', describe('AtlasUnavailable')],
       ],
     ),
@@ -70,13 +71,13 @@ export function atlasPage(): string {
         [
           'service account',
           '`clientId`, `clientSecret`',
-          'OAuth 2.0 client credentials. One token per credential, renewed before it expires, replaced once when Atlas no longer accepts it, revoked at shutdown.',
+          'OAuth 2.0 client credentials. One token per credential, renewed before it expires, replaced when Atlas no longer accepts it, revoked at shutdown.',
         ],
       ],
     ),
     'The operator does not retry wrong credentials in a loop: after a 401 it only reads the Secret every 30 s, until the Secret changes.',
     '## Rate limits',
-    'Each pair of project and credential has a budget of `--atlas-requests-per-minute`. A 429, or a 503 with `Retry-After` (seconds or a date), pauses that budget for the given time. `RATE_LIMITED_TOKEN_BUCKET` pauses it for the seconds in its `parameters`, and a 429 without a time for up to a minute, doubling. The operator honors `RateLimit-Remaining`. Resources wait in a queue without holding a worker. If a pause lasts longer than 60 s, the reason of their condition `Synced` is `RateLimited`.',
+    'Each pair of project and credential has a budget of `--atlas-requests-per-minute`. A 429, or a 503 with `Retry-After` (seconds or a date), pauses that budget for the given time, at most an hour. `RATE_LIMITED_TOKEN_BUCKET` pauses it for the seconds in its `parameters`, and a 429 without a time for up to a minute, doubling. The operator honors `RateLimit-Remaining`. Resources wait in a queue without holding a worker. If a pause lasts longer than 60 s, the reason of their condition `Synced` is `RateLimited`.',
   );
 }
 

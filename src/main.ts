@@ -45,13 +45,7 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
     case 'run':
       return runOperator(flags);
     case 'get':
-      return get(flags, {
-        env: process.env,
-        stdout: process.stdout,
-        stderr: process.stderr,
-        stop: onSignal(),
-        version: packageJson.version,
-      });
+      return getJob(flags);
     case 'print-crds':
       return print(dump(customResourceDefinition(), { lineWidth: 120, noRefs: true }));
     case 'version':
@@ -63,6 +57,15 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
       console.error(`"${name}" is not a command; legacy-restore-operator help lists them`);
       return EXIT_USAGE;
   }
+}
+
+async function getJob(flags: readonly string[]): Promise<number> {
+  const stop = onSignal();
+  const { env, stdout, stderr } = process;
+  const exitCode = await get(flags, { env, stdout, stderr, stop, version: packageJson.version });
+  // A connection whose other side never says a word keeps the process until it is given up: undici cannot end it.
+  if (stop.aborted) process.exit(exitCode);
+  return exitCode;
 }
 
 async function runOperator(flags: readonly string[]): Promise<number> {

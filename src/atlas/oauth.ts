@@ -26,7 +26,7 @@ export interface OAuthAuthentication {
 export interface TokenUse {
   /** Of the credentials, see `credentialsKey`. */
   readonly key: string;
-  /** What the same token is accepted or refused for: Atlas answers 401 for a project that the account may not see. */
+  /** What the same token is accepted or refused for: Atlas responds with 401 for a project that the account may not see. */
   readonly scope: string;
 }
 

@@ -13,7 +13,7 @@ export const Settings = z.object({
   atlasBaseUrl: setting(
     baseUrl,
     'https://cloud.mongodb.com',
-    'Address of Atlas. https only, except for loopback hosts.',
+    'Address of Atlas, without the path of its API. https only, except for loopback hosts.',
   ),
   atlasRequestsPerMinute: setting(
     integer(0, 1_000_000),

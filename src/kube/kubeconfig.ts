@@ -1,8 +1,10 @@
 /** The kubeconfig: finding it, and reading the server, the TLS options and the headers out of it. */
 import { hash } from 'node:crypto';
 import type { RequestOptions } from 'node:https';
+import { isIP } from 'node:net';
 import { homedir } from 'node:os';
 import path from 'node:path';
+import { type ConnectionOptions, checkServerIdentity } from 'node:tls';
 import { type Cluster, type Context, KubeConfig, type User } from '@kubernetes/client-node';
 import * as z from 'zod';
 import { type ProxyAddress, ProxySettingError, proxyFor, readProxy } from '../net/proxy.ts';
@@ -47,16 +49,13 @@ export function loadKubeConfig(): KubeConfig {
 export async function readKubeCredentials(config: KubeConfig, signal?: AbortSignal): Promise<KubeCredentials> {
   const cluster = config.getCurrentCluster();
   if (cluster === null) throw new KubeConfigError('the current context of the kubeconfig names no cluster');
-  const { server, proxyUrl } = cluster;
-  const url = URL.parse(server);
-  // Without the value: what stands in its place can hold a password.
-  if (url === null || !/^https?:\/\//i.test(server))
-    throw new KubeConfigError("the server of the kubeconfig's current cluster must be an http(s) URL");
-  const proxy = proxyUrl ? proxyOf(proxyUrl) : proxyFor(url, process.env);
+  const { server, tlsServerName } = cluster;
+  const url = serverOf(cluster);
+  const proxy = proxyOf(cluster) ?? proxyFor(url, process.env);
   const options: RequestOptions = signal === undefined ? {} : { signal };
   await authenticate(config, options);
   const tls = tlsOptions(options);
-  const identity = hash('sha256', JSON.stringify([server, proxy, tls]));
+  const identity = hash('sha256', JSON.stringify([server, tlsServerName, proxy, tls]));
   const { origin, pathname } = url;
   const headers = { ...authorizationHeaders(options), ...impersonationHeaders(config.getCurrentUser()) };
   return { origin, basePath: pathname.replace(/\/+$/, ''), proxy, headers, tls, identity };
@@ -80,9 +79,13 @@ function configOf(entries: KubeConfigEntries): KubeConfig {
     user: CURRENT,
     ...(context.namespace ? { namespace: context.namespace } : {}),
   };
+  const current = clusterOf(cluster);
+  // Now, not with the first request: what is wrong for good ends the process at its start.
+  serverOf(current);
+  proxyOf(current);
   config.loadFromOptions({
     contexts: [own],
-    clusters: [clusterOf(cluster)],
+    clusters: [current],
     users: [userOf(user)],
     currentContext: CURRENT,
   });
@@ -179,7 +182,17 @@ function pluginAuthenticator(plugin: CredentialPlugin): Parameters<KubeConfig['a
 
 // Reading the credentials
 
-function proxyOf(proxyUrl: string): ProxyAddress {
+function serverOf({ server }: Cluster): URL {
+  const url = URL.parse(server);
+  // Without the value: what stands in its place can hold a password.
+  if (url === null || !/^https?:\/\//i.test(server))
+    throw new KubeConfigError("the server of the kubeconfig's current cluster must be an http(s) URL");
+  return url;
+}
+
+/** That of the kubeconfig itself; an empty one counts as absent. */
+function proxyOf({ proxyUrl }: Cluster): ProxyAddress | undefined {
+  if (!proxyUrl) return undefined;
   try {
     return readProxy(proxyUrl, 'proxy-url of the kubeconfig');
   } catch (cause) {
@@ -214,8 +227,15 @@ function tlsOptions({ ca, cert, key, pfx, passphrase, rejectUnauthorized, server
     ...(pfx === undefined ? {} : { pfx }),
     ...(passphrase === undefined ? {} : { passphrase }),
     ...(rejectUnauthorized === undefined ? {} : { rejectUnauthorized }),
-    ...(servername === undefined ? {} : { servername }),
+    ...serverName(servername),
   };
+}
+
+/** TLS has names for hosts only, and Node.js refuses an address there: it is compared with the certificate alone. */
+function serverName(name: string | undefined): Pick<ConnectionOptions, 'servername' | 'checkServerIdentity'> {
+  if (name === undefined) return {};
+  if (isIP(name) === 0) return { servername: name };
+  return { checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate) };
 }
 
 function authorizationHeaders(options: RequestOptions): Record<string, string> {

@@ -37,6 +37,15 @@ test('wrong settings are all listed at once, without their values, and the exit 
   expect(stderr).not.toContain('secret-value');
 });
 
+test.each(['run', 'get'])(
+  'a base URL with the path of the API: the URL to use and exit code 2 (%s)',
+  async (command) => {
+    const { exitCode, stderr } = await run([command], { ATLAS_BASE_URL: 'https://cloud.mongodb.com/api/atlas/v1.0' });
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('ATLAS_BASE_URL must not contain the path of the API: use https://cloud.mongodb.com\n');
+  },
+);
+
 test('a kubeconfig that is not there: one clear sentence and exit code 2', async () => {
   const { exitCode, stdout } = await run([], { KUBECONFIG: '/nowhere/kubeconfig' });
   expect(exitCode).toBe(2);

@@ -129,7 +129,8 @@ test('default credentials: only in the namespaces that may use them', async () =
   const operator = await bed.startOperator({ ATLAS_BASE_URL: atlasUrl, ...env });
   for (const [namespace, synced] of [
     ['payments', 'True JobFetched'],
-    ['default', 'False SecretInvalid'],
+    // A Secret is expected to come for a minute.
+    ['default', 'Unknown SecretInvalid'],
   ] as const) {
     await bed.create('by-default', { jobId: job.jobId, credentialsSecretRef: undefined }, namespace);
     const resource = await bed.until('by-default', synced, ({ status }) => status.observedGeneration === 1, namespace);

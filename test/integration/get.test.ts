@@ -35,6 +35,7 @@ const ACCOUNT = {
   clientId: 'mdb_sa_id_0123456789abcdef01234567',
   clientSecret: 'mdb_sa_sk_canary-client-secret',
 } as const;
+const WITHOUT_MD5 = path.join(import.meta.dirname, '../support/without-md5.mjs');
 const WITH_KEY = {
   MONGODB_ATLAS_PUBLIC_API_KEY: API_KEY.publicKey,
   MONGODB_ATLAS_PRIVATE_API_KEY: API_KEY.privateKey,
@@ -178,6 +179,17 @@ describe('the exit code', () => {
       const { exitCode, stderr } = await run(ids, env);
       expect({ exitCode, stderr }).toEqual({ exitCode: 5, stderr: expect.stringContaining(told) });
     }
+  });
+
+  test('an API key where MD5 is not available, as in FIPS mode: what to use instead', async () => {
+    const ids = put(youngJob);
+    const withoutMd5 = { NODE_OPTIONS: `--import=${WITHOUT_MD5}` };
+    const { exitCode, stderr } = await run(ids, { ...WITH_KEY, ...withoutMd5 });
+    expect({ exitCode, stderr }).toEqual({
+      exitCode: 5,
+      stderr: expect.stringContaining('MD5 is not available in this Node.js (FIPS mode). Use a service account'),
+    });
+    expect(await run(ids, { ...WITH_ACCOUNT, ...withoutMd5 })).toMatchObject({ exitCode: 3, stderr: '' });
   });
 
   test('not found: the job, the cluster', async () => {

@@ -13,6 +13,7 @@ const KINDS: readonly string[] = [
   'Atlas: stalls',
   'Atlas: answers that are no JSON',
   'Atlas: tokens revoked',
+  'Atlas: open connections silent forever',
   'operator: leader killed',
   'operator: leader frozen for a moment',
   'operator: wall clock set back',

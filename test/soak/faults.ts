@@ -1,4 +1,5 @@
 /** The one table of what goes wrong during the soak: how each kind begins, how it ends, and how long it lasts. */
+import { gzipSync } from 'node:zlib';
 import type { ProxiedRequest } from '../support/api-server-proxy.ts';
 import {
   failing,
@@ -113,6 +114,7 @@ export const FAULTS: readonly FaultKind[] = [
   answers('5xx', seconds(3, 8), (random) => failing(random.pick([500, 502, 503, 504]), 'UNEXPECTED_ERROR')),
   answers('429 with Retry-After', seconds(2, 4), (random) => rateLimited(String(random.int(1, 4)))),
   answers('429 with a wait in its body', seconds(2, 4), (random) => rateLimited(undefined, random.int(1, 4))),
+  answers('429 with a wait of no time', seconds(2, 4), () => rateLimited('0', 0)),
   answers('503 with Retry-After', seconds(2, 4), (random) => ({
     kind: 'status',
     status: 503,
@@ -133,6 +135,7 @@ export const FAULTS: readonly FaultKind[] = [
       : { kind: 'redirect', location: 'https://login.example.com/' },
   ),
   answers('answers that are no JSON', seconds(3, 6), (random) => random.pick(GARBAGE)),
+  answers('bodies in an encoding that nobody asked for', seconds(3, 6), () => ENCODED),
   answers('answers with more than is known', seconds(3, 6), () => MORE_THAN_KNOWN),
   answers('token endpoint fails', seconds(3, 6), (random) => failing(random.pick([500, 503]), 'UNEXPECTED_ERROR'), {
     kind: 'token',
@@ -322,6 +325,16 @@ const GARBAGE: readonly Fault[] = [
   { kind: 'body', body: '[]' },
   { kind: 'body', body: '{}' },
 ];
+
+/** A gateway that compresses, whatever was asked for. */
+const ENCODED: Fault = {
+  kind: 'transform',
+  transform: ({ status, headers, body }) => ({
+    status,
+    headers: { ...headers, 'Content-Encoding': 'gzip' },
+    body: gzipSync(body),
+  }),
+};
 
 /** A later version of the API: members and headers that nobody knows yet. Nothing of it may be mirrored. */
 const MORE_THAN_KNOWN: Fault = {

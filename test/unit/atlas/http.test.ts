@@ -89,7 +89,7 @@ describe('a body', () => {
   });
 
   /** A body in Latin-1, as old gateways write it. */
-  const LATIN_1 = Buffer.from('r\u00e9seau', 'latin1');
+  const LATIN_1 = Buffer.from('\u00e9', 'latin1');
 
   test.each([
     ['gzip', 'gzip'],
@@ -120,7 +120,7 @@ describe('a body', () => {
 
   test.each([
     ['is encoded', { 'Content-Encoding': 'gzip' }, gzipSync('{}'), ''],
-    ['is no UTF-8', {}, LATIN_1, 'r\ufffdseau'],
+    ['is no UTF-8', {}, LATIN_1, '\ufffd'],
   ])('that %s takes nothing from a status that says enough by itself', async (_, headers, body, read) => {
     await using http = testSend();
     once({ kind: 'transform', transform: () => ({ status: 429, headers: { ...headers, 'Retry-After': '5' }, body }) });

@@ -104,7 +104,7 @@ test('secrets that it was given, inherited or printed are not repeated', async (
     'canary-inherited',
     'canary-token',
     'Authorization: Bearer canary-bearer',
-    'eyJhbGciOiJub25lIn0.eyJjYW5hcnkiOjF9.canary',
+    `eyJ${'a'.repeat(20)}.eyJ${'b'.repeat(20)}.canary`,
     'http://user:canary-pw@proxy',
   ];
   const message = await refusal(`${printing({ token: 'canary-token' })}; echo '${said.join(' ')} end' >&2; exit 1`, {

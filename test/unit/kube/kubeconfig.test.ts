@@ -165,7 +165,7 @@ describe('the files', () => {
   test('the data of a certificate wins over its file', async () => {
     const user = '{client-certificate: nowhere, client-certificate-data: Y2VydA==, client-key-data: a2V5}';
     const { tls } = await readKubeCredentials(use(write('a', contentOf('a', user))));
-    expect(tls).toMatchObject({ cert: Buffer.from('cert'), key: Buffer.from('key') });
+    expect(tls).toEqual({ cert: Buffer.from('cert'), key: Buffer.from('key') });
   });
 
   test('a context without a user', async () => {
@@ -213,6 +213,12 @@ describe('the files', () => {
     ['no current-context', 'clusters: []', 'has no current-context'],
     ['no context', 'current-context: canary', 'names no context'],
     ['no cluster', contentOf('a').replace('clusters: [{name: a', 'clusters: [{name: canary'), 'names no cluster'],
+    ['no server', contentOf('a').replace('https://a.example', 'https//user:canary@a'), 'must be an http(s) URL'],
+    [
+      'no proxy',
+      contentOf('a').replace('{server', '{proxy-url: "ftp://canary", server'),
+      'proxy-url of the kubeconfig must be',
+    ],
     ['no user', contentOf('a').replace('users: [{name: a', 'users: [{name: canary'), 'names no user'],
   ])('an entry that is missing: %s', (_name, content, expected) => {
     expect(() => use(write('a', content))).toThrow(expected);
