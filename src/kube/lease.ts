@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import type { KubeClient } from './client.ts';
 import { hasStatus } from './errors.ts';
+import type { ObjectType } from './response.ts';
 import { kubeMicroTime } from './time.ts';
 
 interface LeaseOptions {
@@ -59,6 +60,8 @@ type State =
   | { readonly kind: 'released' };
 
 const DEFAULT_TIMINGS: LeaseTimings = { duration: 15_000, renewDeadline: 10_000, retryPeriod: 2_000 };
+
+const LEASE: ObjectType = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
 
 const Lease = z.looseObject({
   metadata: z.looseObject({ resourceVersion: z.string() }),
@@ -132,15 +135,14 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
 
   /** True when the lease is ours from now on. */
   async function acquireOrRenew(signal: AbortSignal): Promise<boolean> {
-    const request = { signal, timeoutMs: timings.renewDeadline / 2 };
+    const request = { signal, returns: LEASE, timeoutMs: timings.renewDeadline / 2 };
     const lease = await client.request({ method: 'GET', path, ...request }).catch((error: unknown) => {
       if (hasStatus(error, 404)) return undefined;
       throw error;
     });
     if (lease === undefined) {
       const body = {
-        apiVersion: 'coordination.k8s.io/v1',
-        kind: 'Lease',
+        ...LEASE,
         metadata: { name: options.name },
         spec: spec(undefined),
       };
@@ -180,7 +182,8 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
     if (writableForMs() === 0) return;
     state = { kind: 'released' };
     try {
-      const current = Lease.parse(await client.request({ method: 'GET', path, timeoutMs: 2_000 }));
+      const request = { path, returns: LEASE, timeoutMs: 2_000 };
+      const current = Lease.parse(await client.request({ method: 'GET', ...request }));
       if (current.spec.holderIdentity !== identity) return;
       const released = {
         ...current.spec,
@@ -188,7 +191,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
         leaseDurationSeconds: 1,
         renewTime: kubeMicroTime(Date.now()),
       };
-      await client.request({ method: 'PUT', path, body: { ...current, spec: released }, timeoutMs: 2_000 });
+      await client.request({ method: 'PUT', body: { ...current, spec: released }, ...request });
     } catch (error) {
       onEvent({ kind: 'failed', error });
     }

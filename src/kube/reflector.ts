@@ -218,7 +218,13 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     let token = '';
     for (;;) {
       const next = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
-      const body = await client.request({ method: 'GET', path: `${path}?${query}${next}`, signal, timeoutMs: 60_000 });
+      const body = await client.request({
+        method: 'GET',
+        path: `${path}?${query}${next}`,
+        returns: 'object',
+        signal,
+        timeoutMs: 60_000,
+      });
       const page = ListPage.parse(body);
       for (const item of page.items ?? []) putSeen(item, seen);
       token = page.metadata?.continue ?? '';

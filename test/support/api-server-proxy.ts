@@ -18,11 +18,27 @@ export type ProxyAction =
   | { readonly kind: 'status'; readonly code: number; readonly headers?: OutgoingHttpHeaders }
   /** A stream that consists of an ERROR event. */
   | { readonly kind: 'error-event'; readonly code: number }
+  /** What a gateway responds with in place of the API server. */
+  | {
+      readonly kind: 'respond';
+      readonly code: number;
+      readonly headers?: OutgoingHttpHeaders;
+      readonly body: string;
+    }
+  /** Passed on, without the lines of the response that have this in them. */
+  | { readonly kind: 'forward-without'; readonly text: string }
   /** It is never answered. */
   | { readonly kind: 'hold' };
 
+/** What a gateway in front of an API server responds with when it wants somebody to sign in. */
+export const GATEWAY_RESPONSES: Readonly<Record<'redirect' | 'page', ProxyAction>> = {
+  redirect: { kind: 'respond', code: 302, headers: { location: 'https://sign-in.example.org/' }, body: '' },
+  page: { kind: 'respond', code: 200, headers: { 'content-type': 'text/html' }, body: '<html>sign in</html>\n' },
+};
+
 export interface ProxiedRequest {
   readonly kind: RequestKind | 'other';
+  readonly method: string;
   readonly target: string;
   /** When it came, by the monotonic clock, in milliseconds. */
   readonly at: number;
@@ -37,6 +53,8 @@ export interface ApiServerProxy {
   readonly requests: readonly ProxiedRequest[];
   /** Decides about the next request of that kind; decisions queue up. */
   readonly next: (kind: RequestKind, decide: () => ProxyAction | Promise<ProxyAction>) => void;
+  /** Does this with all requests that match and that `next` does not decide about, until what it returns is called. */
+  readonly always: (matches: (request: ProxiedRequest) => boolean, action: ProxyAction) => () => void;
   /** Ends the watches that are open, as the API server does when their time is up, or with an ERROR event before. */
   readonly endWatches: (errorCode?: number) => void;
   /** From now on so many bytes per second pass on each connection; undefined: as they come. */
@@ -56,16 +74,18 @@ export async function startApiServerProxy(server: string, caPem: string): Promis
   const agent = new Agent({ ca: caPem, keepAlive: true });
   const requests: ProxiedRequest[] = [];
   const decisions: { readonly kind: RequestKind; readonly decide: () => ProxyAction | Promise<ProxyAction> }[] = [];
+  const rules = new Set<{ readonly matches: (request: ProxiedRequest) => boolean; readonly action: ProxyAction }>();
   const watches = new Set<ServerResponse>();
   const sockets = new Set<Socket>();
   let bytesPerSecond: number | undefined;
   let identity = await createIdentity();
 
   async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
-    const target = message.url ?? '';
+    const { url: target = '', method = '' } = message;
     const kind = kindOf(message);
-    requests.push({ kind, target, at: performance.now() });
-    const action = await actionFor(kind);
+    const proxied = { kind, method, target, at: performance.now() };
+    requests.push(proxied);
+    const action = await actionFor(proxied);
     switch (action.kind) {
       case 'hold':
         return;
@@ -77,18 +97,31 @@ export async function startApiServerProxy(server: string, caPem: string): Promis
         response.writeHead(200, { 'content-type': 'application/json' });
         response.end(errorEvent(action.code));
         return;
+      case 'respond':
+        response.writeHead(action.code, action.headers);
+        response.end(action.body);
+        return;
+      case 'forward-without':
+        await forward(message, response, kind, (source) => linesWithout(action.text, source));
+        return;
       case 'forward':
-        await forward(message, response, kind);
+        await forward(message, response, kind, inPieces);
     }
   }
 
-  function actionFor(kind: ProxiedRequest['kind']): ProxyAction | Promise<ProxyAction> {
-    const index = decisions.findIndex((decision) => decision.kind === kind);
+  function actionFor(proxied: ProxiedRequest): ProxyAction | Promise<ProxyAction> {
+    const index = decisions.findIndex((decision) => decision.kind === proxied.kind);
     const [decision] = index < 0 ? [] : decisions.splice(index, 1);
-    return decision?.decide() ?? { kind: 'forward' };
+    const rule = [...rules].find(({ matches }) => matches(proxied));
+    return decision?.decide() ?? rule?.action ?? { kind: 'forward' };
   }
 
-  async function forward(message: IncomingMessage, response: ServerResponse, kind: string): Promise<void> {
+  async function forward(
+    message: IncomingMessage,
+    response: ServerResponse,
+    kind: string,
+    passOn: (source: AsyncIterable<Uint8Array>) => AsyncGenerator<Uint8Array>,
+  ): Promise<void> {
     const { method, url: target = '', headers } = message;
     const options = { agent, method, headers: { ...headers, host: new URL(server).host } };
     const upstream = request(new URL(target, server), options);
@@ -99,7 +132,7 @@ export async function startApiServerProxy(server: string, caPem: string): Promis
     response.flushHeaders();
     if (kind === 'watch') watches.add(response);
     try {
-      await pipeline(answer, inPieces, response);
+      await pipeline(answer, passOn, response);
     } finally {
       watches.delete(response);
     }
@@ -137,6 +170,11 @@ export async function startApiServerProxy(server: string, caPem: string): Promis
     caPem: () => identity.caPem,
     requests,
     next: (kind, decide) => decisions.push({ kind, decide }),
+    always: (matches, action) => {
+      const rule = { matches, action };
+      rules.add(rule);
+      return () => rules.delete(rule);
+    },
     endWatches: (errorCode) => {
       for (const response of watches) response.end(errorCode === undefined ? '' : errorEvent(errorCode));
     },
@@ -165,6 +203,19 @@ function kindOf({ method, url = '' }: IncomingMessage): ProxiedRequest['kind'] {
   if (method !== 'GET' || !pathname.endsWith('/legacyrestorejobs')) return 'other';
   if (searchParams.has('sendInitialEvents')) return 'list';
   return searchParams.has('watch') ? 'watch' : 'page';
+}
+
+async function* linesWithout(text: string, source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let pending = Buffer.alloc(0);
+  for await (const chunk of source) {
+    pending = Buffer.concat([pending, chunk]);
+    for (let end = pending.indexOf('\n'); end >= 0; end = pending.indexOf('\n')) {
+      const line = pending.subarray(0, end + 1);
+      pending = pending.subarray(end + 1);
+      if (!line.includes(text)) yield line;
+    }
+  }
+  yield pending;
 }
 
 async function answerOf(upstream: ClientRequest): Promise<IncomingMessage> {

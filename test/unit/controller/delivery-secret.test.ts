@@ -10,6 +10,7 @@ import { resource, responseOf, SPEC } from '../support/resources.ts';
 
 const NAME = 'cluster0-friday-download';
 const job = resource({ spec: { ...SPEC, deliverySecretName: NAME } });
+const SECRET = { apiVersion: 'v1', kind: 'Secret' };
 const COLLECTION = '/api/v1/namespaces/payments/secrets';
 const PATH = `${COLLECTION}/${NAME}`;
 const JOB_PATH = '/apis/atlasrestore.dev/v1/namespaces/payments/legacyrestorejobs/cluster0-friday';
@@ -95,6 +96,7 @@ describe('there is none', () => {
       {
         method: 'POST',
         path: COLLECTION,
+        returns: SECRET,
         body: {
           apiVersion: 'v1',
           kind: 'Secret',
@@ -144,6 +146,7 @@ describe('there is one of ours', () => {
       {
         method: 'PATCH',
         path: PATH,
+        returns: SECRET,
         contentType: 'application/json-patch+json',
         body: [
           { op: 'replace', path: '/metadata/resourceVersion', value: '7' },
