@@ -68,6 +68,7 @@ export function createMultiNamespaceCache<T extends CachedObject>({
     const reflector = createReflector({
       client,
       path: collectionPath(namespace),
+      listType: { apiVersion: resource.apiVersion, kind: `${resource.kind}List` },
       transform,
       onListed: (count, kind) => {
         listSizes.set(namespace, count);
@@ -105,7 +106,7 @@ export function createMultiNamespaceCache<T extends CachedObject>({
     problems: () =>
       [...parts.values()]
         .filter(({ reflector }) => !reflector.hasListed())
-        .map(({ watchLog }) => watchLog.problem() ?? 'the first list of resources is not complete yet'),
+        .map(({ watchLog }) => watchLog.problem()?.sentence ?? 'the first list of resources is not complete yet'),
   };
 }
 

@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
-import { API_VERSION, GROUP, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
+import { GROUP, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Controller, createController } from '../controller/controller.ts';
 import { createSchemaCheck, type SchemaCheck } from '../controller/installed-schema.ts';
-import { collectionPath, toLegacyRestoreJob } from '../controller/legacy-restore-jobs.ts';
+import { collectionPath, LEGACY_RESTORE_JOB, toLegacyRestoreJob } from '../controller/legacy-restore-jobs.ts';
 import { createQueue, type Queue } from '../controller/queue.ts';
 import { observeQueue } from '../controller/queue-metrics.ts';
 import { createKubeClient, type KubeClient } from '../kube/client.ts';
@@ -145,7 +145,7 @@ function createCache(
     client,
     log,
     namespaces: settings.namespaces,
-    resource: { apiVersion: API_VERSION, plural: PLURAL },
+    resource: { ...LEGACY_RESTORE_JOB, plural: PLURAL },
     collectionPath,
     transform: (object) =>
       toLegacyRestoreJob(object, (resource, fields) =>

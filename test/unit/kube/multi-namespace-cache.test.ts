@@ -38,7 +38,7 @@ function setup(namespaces: readonly string[], forbidden: ReadonlySet<string> = n
     client,
     log: pino({ level: 'silent' }),
     namespaces,
-    resource: { apiVersion: 'example.org/v1', plural: 'things' },
+    resource: { apiVersion: 'example.org/v1', kind: 'Thing', plural: 'things' },
     collectionPath: (namespace) =>
       `/apis/example.org/v1${namespace === undefined ? '' : `/namespaces/${namespace}`}/things`,
     transform,
