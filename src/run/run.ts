@@ -217,15 +217,16 @@ function createAtlas(
 }
 
 function serve({ settings, metrics }: Context, parts: Parts): Promise<Server> {
-  const { election, schema, controller } = parts;
+  const { election, schema, cache, controller } = parts;
   const updateNodeMetrics = collectNodeMetrics(metrics.registry);
   return startHealthServer({
     address: settings.httpBindAddress,
     live: () => livenessProblems(election),
     ready: () => readinessProblems(parts),
-    notes: schema.problems,
+    notes: () => [...schema.problems(), ...cache.notes()],
     metrics: async () => {
       metrics.crdOutdated.set(schema.missingFields().length === 0 ? 0 : 1);
+      metrics.namespacesUnavailable.set(cache.unavailable());
       controller.updateGauges();
       updateNodeMetrics();
       return { body: await metrics.registry.metrics(), contentType: metrics.registry.contentType };
@@ -234,15 +235,5 @@ function serve({ settings, metrics }: Context, parts: Parts): Promise<Server> {
 }
 
 /** What /readyz tells: a replica is ready on standby, too, and stays so until it has stopped. */
-function readinessProblems({ lifecycle, cache }: Parts): readonly string[] {
-  switch (lifecycle.get().kind) {
-    case 'starting':
-    case 'syncing':
-    case 'stopping':
-      return cache.problems();
-    case 'standby':
-    case 'running':
-    case 'stopped':
-      return [];
-  }
-}
+const readinessProblems = ({ lifecycle, cache }: Parts): readonly string[] =>
+  lifecycle.get().kind === 'stopped' ? [] : cache.problems();
