@@ -23,6 +23,7 @@ import type { Context } from './context.ts';
 import { createElection, whileLeading } from './election.ts';
 import { LeaseLostError, StoppedError, StopTimeoutError } from './errors.ts';
 import { createLifecycle, type LifecycleVariable, type StopCause } from './lifecycle.ts';
+import { duringLifetime } from './lifetime.ts';
 
 /** How long a stop waits for running reconciles, in milliseconds: within the 30 s that Kubernetes gives a pod. */
 export const STOP_MS = 20_000;
@@ -43,7 +44,8 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   const election = settings.leaderElect
     ? createElection(context, identity, () => lifetime.abort(new LeaseLostError()))
     : undefined;
-  const writer = election === undefined ? client : whileLeading(client, election);
+  const mortal = duringLifetime(client, lifetime.signal);
+  const writer = election === undefined ? mortal : whileLeading(mortal, election);
   const schema = createSchemaCheck({ client, log, version });
   const cache = createCache(context, schema.checkSoon);
   const queue = createQueue({ concurrency: settings.concurrency, observer: observeQueue(metrics) });
