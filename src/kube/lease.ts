@@ -37,7 +37,10 @@ export type LeaseEvent =
   | { readonly kind: 'acquired' }
   | { readonly kind: 'standby'; readonly holder: string }
   | { readonly kind: 'lost' }
-  | { readonly kind: 'failed'; readonly error: unknown };
+  /** Told of each attempt that fails. */
+  | { readonly kind: 'failed'; readonly error: unknown }
+  /** The first attempt that works after some that failed. */
+  | { readonly kind: 'recovered' };
 
 export interface LeaderElection {
   /**
@@ -92,6 +95,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
   const path = `${collection}/${encodeURIComponent(options.name)}`;
   let state: State = { kind: 'standby', holder: undefined };
   let attemptedAt = performance.now();
+  let failing = false;
   /** The lease as it was last seen to change, and when: expiry is judged by our own clock, not by the holder's. */
   let observed: { readonly version: string; readonly at: number } | undefined;
 
@@ -128,8 +132,12 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
     const startedAt = performance.now();
     try {
       if (await acquireOrRenew(signal)) state = { kind: 'leader', renewedAt: startedAt };
+      if (failing) onEvent({ kind: 'recovered' });
+      failing = false;
     } catch (error) {
-      if (!signal.aborted) onEvent({ kind: 'failed', error });
+      if (signal.aborted) return;
+      failing = true;
+      onEvent({ kind: 'failed', error });
     }
   }
 
