@@ -4,7 +4,9 @@ import packageJson from '../package.json' with { type: 'json' };
 import { customResourceDefinition } from './api/crd.ts';
 import { listSettings, readSettings } from './config/settings.ts';
 import { get } from './get/get.ts';
-import { KubeConfigError } from './kube/kubeconfig.ts';
+import { KubeConfigError } from './kube/kubeconfig-error.ts';
+import { proxyProblems } from './net/proxy.ts';
+import { trustSystemCertificates } from './net/trusted-certificates.ts';
 import { run } from './run/run.ts';
 import { createLevelSwitch } from './telemetry/level-switch.ts';
 import { createLog, errorFields } from './telemetry/log.ts';
@@ -27,10 +29,12 @@ const EXIT_USAGE = 2;
 const [first = 'run', ...rest] = process.argv.slice(2);
 // Flags without a command belong to the default one.
 const [command, args] = first.startsWith('-') && first !== '--help' ? ['run', [first, ...rest]] : [first, rest];
-// `head` closes the pipe once it has its lines: that is no failure.
-process.stdout.on('error', (error) => {
-  if (!('code' in error) || error.code !== 'EPIPE') throw error;
-});
+// `head` closes the pipe once it has its lines, and `2>&1` that of standard error with it: that is no failure.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    if (!('code' in error) || error.code !== 'EPIPE') throw error;
+  });
+}
 // No top-level await: the bundle is CommonJS.
 void main(command, args).then((exitCode) => {
   process.exitCode = exitCode;
@@ -64,13 +68,15 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
 async function runOperator(flags: readonly string[]): Promise<number> {
   const levels = createLevelSwitch();
   const result = readSettings(flags, process.env);
-  if (!result.ok) {
-    console.error(`Wrong settings:\n${result.problems.map((problem) => `  ${problem}\n`).join('')}`);
+  const problems = [...(result.ok ? [] : result.problems), ...proxyProblems(process.env)];
+  if (!result.ok || problems.length > 0) {
+    console.error(`Wrong settings:\n${problems.map((problem) => `  ${problem}\n`).join('')}`);
     return EXIT_USAGE;
   }
   const { settings } = result;
   const log = await createLog({ level: settings.logLevel, format: settings.logFormat, version: packageJson.version });
   levels.attach(log, settings.logLevel);
+  for (const problem of trustSystemCertificates(process.env)) log.warn(problem);
   try {
     return await run(settings, log, onSignal());
   } catch (error) {

@@ -2,7 +2,7 @@
 import api from 'undici/lib/api/index.js';
 import Agent from 'undici/lib/dispatcher/agent.js';
 import Dispatcher from 'undici/lib/dispatcher/dispatcher.js';
-import EnvHttpProxyAgent from 'undici/lib/dispatcher/env-http-proxy-agent.js';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import ProxyAgent from 'undici/lib/dispatcher/proxy-agent.js';
 
 /** Of client-node's API classes, which the operator does not use. */
@@ -11,4 +11,4 @@ const fetch = () => Promise.reject(new Error('fetch of undici is not in this bun
 // As undici's own entry point does.
 Object.assign(Dispatcher.prototype, api);
 
-export { Agent, EnvHttpProxyAgent, fetch, ProxyAgent };
+export { Agent, fetch, Pool, ProxyAgent };

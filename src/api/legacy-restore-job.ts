@@ -159,6 +159,8 @@ export interface LegacyRestoreJob {
   readonly status: Status;
   /** Value of the annotation that requests a reconcile now. */
   readonly requestedAt: string | undefined;
+  /** Whether it is being deleted and only waits for finalizers. */
+  readonly deleting: boolean;
 }
 
 /** The two parts of a key, as fields of the log. */

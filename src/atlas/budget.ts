@@ -1,6 +1,7 @@
 /**
  * Request budgets: one per project and credential. A caller that finds a budget used up or paused waits in its queue,
- * until a request is reserved for it; waiting costs one map entry and no worker.
+ * until a request is reserved for it; waiting costs one map entry and no worker. A waiter has one place at most: in the
+ * budget that it asked last.
  */
 import type { ApiError } from '../api/api-error.ts';
 
@@ -28,7 +29,7 @@ export interface Budgets {
   readonly pause: (budget: string, retryAfterMs: number | undefined, apiError?: ApiError) => void;
   /** Atlas answered: the next pause without a time is a short one again. `remaining` is its RateLimit-Remaining. */
   readonly succeeded: (budget: string, remaining: number | undefined) => void;
-  /** Removes a waiter that is gone from every queue. */
+  /** Takes a waiter that needs no request out of its queue, and gives back what is reserved for it. */
   readonly forget: (waiter: string) => void;
   readonly usage: () => BudgetUsage;
   readonly close: () => void;
@@ -51,7 +52,7 @@ export interface BudgetOptions {
   readonly onReserved: (waiter: string) => void;
   /** Called for each pause that Atlas asks for. */
   readonly onPause?: () => void;
-  /** Milliseconds since the epoch. */
+  /** Monotonic, in milliseconds: a wall clock that is set back would stop every refill and prolong every pause. */
   readonly now?: () => number;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
@@ -76,12 +77,14 @@ const LONGEST_PAUSE_MS = 3_600_000;
 const IDLE_MS = 10 * MINUTE_MS;
 
 export function createBudgets(options: BudgetOptions): Budgets {
-  const { requestsPerMinute, onReserved, onPause, now = Date.now, random = Math.random } = options;
+  const { requestsPerMinute, onReserved, onPause, now = () => performance.now(), random = Math.random } = options;
   // A burst and the refill of one minute together never exceed the limit, whatever minute is looked at.
   const burst = Math.max(1, Math.floor(requestsPerMinute / 5));
   const refillPerMs = Math.max(requestsPerMinute - burst, requestsPerMinute / 2) / MINUTE_MS;
   const limited = requestsPerMinute > 0;
   const budgets = new Map<string, Budget>();
+  /** The budget in which each waiter has its place. */
+  const places = new Map<string, Budget>();
   let sweptAt = now();
 
   function get(name: string): Budget {
@@ -124,9 +127,13 @@ export function createBudgets(options: BudgetOptions): Budgets {
 
   function admit(name: string, waiter: string): Admission {
     const budget = get(name);
+    leaveAllBut(budget, waiter);
     refill(budget);
     if (budget.pausedUntil <= now()) {
-      if (budget.reserved.delete(waiter)) return { admitted: true };
+      if (budget.reserved.delete(waiter)) {
+        places.delete(waiter);
+        return { admitted: true };
+      }
       // Whoever already waits goes first.
       if (budget.queue.size === 0 && (!limited || budget.tokens >= 1)) {
         if (limited) budget.tokens -= 1;
@@ -143,9 +150,27 @@ export function createBudgets(options: BudgetOptions): Budgets {
 
   function wait(name: string, waiter: string): Admission & { readonly admitted: false } {
     const budget = get(name);
+    leaveAllBut(budget, waiter);
     if (!budget.reserved.has(waiter)) budget.queue.add(waiter);
+    places.set(waiter, budget);
     arm(budget);
     return { admitted: false, pause: pauseOf(budget) };
+  }
+
+  /** A place that stayed behind, as after a change of the credentials, would cause a fetch that nobody asked for. */
+  function leaveAllBut(budget: Budget, waiter: string): void {
+    if (places.get(waiter) !== budget) forget(waiter);
+  }
+
+  function forget(waiter: string): void {
+    const budget = places.get(waiter);
+    if (budget === undefined) return;
+    places.delete(waiter);
+    budget.queue.delete(waiter);
+    if (!budget.reserved.delete(waiter)) return;
+    refill(budget);
+    budget.tokens = Math.min(burst, budget.tokens + 1);
+    rearm(budget);
   }
 
   function arm(budget: Budget): void {
@@ -153,6 +178,13 @@ export function createBudgets(options: BudgetOptions): Budgets {
     const shortage = limited ? Math.max(0, 1 - budget.tokens) / refillPerMs : 0;
     const due = Math.max(budget.pausedUntil, now()) + shortage;
     budget.timer = setTimeout(() => serve(budget), Math.max(1, Math.ceil(due - now())));
+  }
+
+  /** When the next turn is has changed. */
+  function rearm(budget: Budget): void {
+    clearTimeout(budget.timer);
+    budget.timer = undefined;
+    arm(budget);
   }
 
   /** Reserves as many requests as there are tokens, one for each waiter: a second one would cause a second reconcile. */
@@ -194,9 +226,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
     budget.tokens = Math.min(budget.tokens + budget.reserved.size, 1);
     if (budget.reserved.size > 0) budget.queue = new Set([...budget.reserved, ...budget.queue]);
     budget.reserved.clear();
-    clearTimeout(budget.timer);
-    budget.timer = undefined;
-    arm(budget);
+    rearm(budget);
   }
 
   function succeeded(name: string, remaining: number | undefined): void {
@@ -225,16 +255,12 @@ export function createBudgets(options: BudgetOptions): Budgets {
     },
     pause,
     succeeded,
-    forget: (waiter) => {
-      for (const budget of budgets.values()) {
-        budget.queue.delete(waiter);
-        if (budget.reserved.delete(waiter)) budget.tokens = Math.min(burst, budget.tokens + 1);
-      }
-    },
+    forget,
     usage,
     close: () => {
       for (const budget of budgets.values()) clearTimeout(budget.timer);
       budgets.clear();
+      places.clear();
     },
   };
 }

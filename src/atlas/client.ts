@@ -1,8 +1,11 @@
 /** The Atlas client: "Return One Legacy Backup Restore Job", with budgets, authentication and shared fetches. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
-import { Agent, type Dispatcher, EnvHttpProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
+import { printable } from '../api/printable.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
+import { openConnections } from '../net/connections.ts';
+import { proxyFor } from '../net/proxy.ts';
 import { retryAfterMs } from '../net/retry-after.ts';
 import { type BudgetPause, type BudgetUsage, createBudgets } from './budget.ts';
 import { type AtlasCredentials, credentialsKey } from './credentials.ts';
@@ -25,7 +28,7 @@ export interface Fetching {
   readonly kind: 'fetching';
   /** Rejects with AtlasError, or with the reason of the client's signal once that is aborted. */
   readonly response: Promise<RestoreJobResponse>;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, for comparing with dates in the response. */
   readonly begunAt: number;
 }
 
@@ -84,7 +87,7 @@ interface AtlasObserver {
   readonly deprecation: (notice: DeprecationNotice) => void;
 }
 
-/** The headers Deprecation and Sunset, as they came. */
+/** The headers Deprecation and Sunset, printable and bounded. */
 interface DeprecationNotice {
   readonly deprecation: string | undefined;
   readonly sunset: string | undefined;
@@ -108,9 +111,10 @@ export interface AtlasClientOptions {
   readonly dispatcher?: Dispatcher;
 }
 
+/** Throws ProxySettingError when the environment names a proxy that cannot be used. */
 export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   const { baseUrl, signal } = options;
-  const dispatcher = options.dispatcher ?? connect();
+  const dispatcher = options.dispatcher ?? connect(baseUrl);
   const userAgent = `legacy-restore-operator/${options.version} (${platform()};${arch()})`;
   const send = createSend({ dispatcher, timeoutMs: options.timeoutMs, signal, userAgent });
   const { observer = {} } = options;
@@ -121,12 +125,17 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   });
   const digest = createDigestAuthentication();
   const tokenSend = observed(send, 'serviceAccount', undefined, observer);
-  const oauth = createOAuthAuthentication(baseUrl, tokenSend, Date.now, observer.token);
+  const oauth = createOAuthAuthentication({
+    baseUrl,
+    sendToken: tokenSend,
+    ...(observer.token === undefined ? {} : { onToken: observer.token }),
+  });
   const noticeDeprecation = once(observer.deprecation);
   const inFlight = new Map<string, Fetching>();
 
   async function get(
     url: string,
+    groupId: string,
     credentials: AtlasCredentials,
     key: string,
     budget: string,
@@ -139,7 +148,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
       const response =
         credentials.kind === 'apiKey'
           ? await digest.authenticate(counted('digest'), request, credentials, key)
-          : await oauth.authenticate(counted('serviceAccount'), request, credentials, key);
+          : await oauth.authenticate(counted('serviceAccount'), request, credentials, { key, scope: groupId });
       noticeDeprecation(response.headers);
       const result = readRestoreJobResponse(response.status, response.body, retryAfterMs(response.headers, Date.now()));
       if (result instanceof AtlasError) throw result;
@@ -157,12 +166,16 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     const url = restoreJobUrl(options, ref);
     const what = `${key} ${url}`;
     const shared = inFlight.get(what);
-    if (shared !== undefined && begun === 'any') return shared;
+    if (shared !== undefined && begun === 'any') {
+      // Its place, if it has one, would lead to a fetch that nobody needs any more.
+      budgets.forget(waiter);
+      return shared;
+    }
     const budget = budgetName(ref, key);
     const admission = budgets.admit(budget, waiter);
     if (!admission.admitted) return { kind: 'waiting', pause: admission.pause };
     const begunAt = Date.now();
-    const response = get(url, credentials, key, budget, requestId).finally(() => {
+    const response = get(url, ref.groupId, credentials, key, budget, requestId).finally(() => {
       // A newer one may have taken its place.
       if (inFlight.get(what) === fetching) inFlight.delete(what);
     });
@@ -188,15 +201,14 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
 /** Idle connections outlive the gap between two reconciles at the shortest interval. */
 const KEEP_ALIVE_MS = 30_000;
 
-/** EnvHttpProxyAgent honors NO_PROXY too, and for that reads the environment at each request: only where there is a proxy. */
-function connect(): Dispatcher {
-  const { http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY } = process.env;
-  const hasProxy = [http_proxy, HTTP_PROXY, https_proxy, HTTPS_PROXY].some(
-    (value) => value !== undefined && value !== '',
-  );
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS };
-  return hasProxy ? new EnvHttpProxyAgent(options) : new Agent(options);
-}
+/** Once for all requests: they all go to one origin. */
+const connect = (baseUrl: string): Dispatcher =>
+  openConnections({
+    // A deadline closes the connection of an HTTP/1.1 request. Of HTTP/2 it ends a stream, and a session that died
+    // silently stays in use.
+    agent: { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false },
+    proxy: proxyFor(new URL(baseUrl), process.env),
+  });
 
 const budgetName = (ref: RestoreJobRef, key: string): string => `${ref.groupId} ${key}`;
 
@@ -256,13 +268,19 @@ function endpointOf(url: string): AtlasRequestRecord['endpoint'] {
 function once(onDeprecation: AtlasObserver['deprecation'] | undefined): (headers: IncomingHttpHeaders) => void {
   let noticed = false;
   return (headers) => {
-    const deprecation = headers['deprecation']?.toString();
-    const sunset = headers['sunset']?.toString();
+    const deprecation = headerText(headers['deprecation']);
+    const sunset = headerText(headers['sunset']);
     if (noticed || (deprecation === undefined && sunset === undefined)) return;
     noticed = true;
     onDeprecation?.({ deprecation, sunset });
   };
 }
+
+/** Goes into a log: a gateway can write anything there. */
+const headerText = (value: string | readonly string[] | undefined): string | undefined =>
+  value === undefined ? undefined : printable(value.toString(), MAX_HEADER_TEXT);
+
+const MAX_HEADER_TEXT = 128;
 
 function rateLimitRemaining(headers: IncomingHttpHeaders): number | undefined {
   const value = headers['ratelimit-remaining'];

@@ -44,10 +44,8 @@ export function readCredentialsData(
   const { pair } = chosen;
   // A trailing newline comes with `kubectl create secret --from-file` and is part of no credential.
   const [name, secret] = [data[pair.name]?.trim() ?? '', data[pair.secret]?.trim() ?? ''];
-  if (name === '') return invalid(`has an empty ${names[pair.name]}`);
-  if (secret === '') return invalid(`has an empty ${names[pair.secret]}`);
-  if (hasControlCharacters(name) || hasControlCharacters(secret))
-    return invalid(`has control characters in ${names[pair.name]} or ${names[pair.secret]}`);
+  const odd = oddityOf(name, names[pair.name]) ?? oddityOf(secret, names[pair.secret]);
+  if (odd !== undefined) return invalid(odd);
   return {
     ok: true,
     credentials:
@@ -74,4 +72,25 @@ export function choosePair(
 
 const invalid = (problem: string): Problem => ({ ok: false, problem });
 
-const hasControlCharacters = (text: string): boolean => /\p{Cc}/u.test(text);
+/** Characters; the longest that Atlas gives out have fewer than 100. */
+const MAX_LENGTH = 1_024;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** How a value was mangled on its way, as far as that can be seen; undefined where it looks like a credential. */
+function oddityOf(value: string, key: string): string | undefined {
+  if (value === '') return `has an empty ${key}`;
+  if (value.length > MAX_LENGTH)
+    return `has a ${key} of ${value.length} characters, which is not a credential of Atlas`;
+  if (/\p{Cf}/u.test(value)) return `has invisible characters in ${key}, such as a zero-width space`;
+  if (/\p{Cc}/u.test(value)) return `has control characters in ${key}`;
+  if (/\s/.test(value)) return `has white space in ${key}`;
+  if (/^(["'`]).*\1$/.test(value)) return `has a ${key} in quotes, which are not part of it`;
+  return isEncoded(value) ? `has a ${key} that is encoded with base64 twice` : undefined;
+}
+
+/** Whether a value is base64 of what Atlas gives out: a private key, or a part of a service account. */
+function isEncoded(value: string): boolean {
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(value)) return false;
+  const decoded = Buffer.from(value, 'base64').toString('latin1').trim();
+  return decoded.startsWith('mdb_sa_') || UUID.test(decoded);
+}

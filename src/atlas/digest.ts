@@ -3,6 +3,7 @@
  * cnonces from Math.random or share nonce counters.
  */
 import { hash } from 'node:crypto';
+import { AtlasError } from './errors.ts';
 
 const HASHES = { MD5: 'md5', 'SHA-256': 'sha256', 'SHA-512-256': 'sha512-256' } as const;
 type HashName = keyof typeof HASHES;
@@ -41,7 +42,8 @@ export interface DigestRequest {
 
 /**
  * The strongest Digest challenge in the WWW-Authenticate headers that can be answered, or undefined when there is
- * none. Other schemes, unknown algorithms and unsupported qop values are passed over.
+ * none. Other schemes, unknown algorithms and unsupported qop values are passed over; one whose hash this Node.js does
+ * not compute comes last.
  */
 export function chooseChallenge(headers: string | readonly string[] | undefined): DigestChallenge | undefined {
   const lines = typeof headers === 'string' ? [headers] : (headers ?? []);
@@ -56,10 +58,10 @@ export function chooseChallenge(headers: string | readonly string[] | undefined)
   );
 }
 
-/** The value of the Authorization header that answers a challenge (RFC 7616 section 3.4). */
+/** The value of the Authorization header that answers a challenge (RFC 7616 section 3.4). Throws AtlasError. */
 export function digestAuthorization(request: DigestRequest): string {
   const { challenge, username, cnonce } = request;
-  const h = (text: string): string => hash(HASHES[challenge.hash], text, 'hex');
+  const h = (text: string): string => digestOf(challenge.hash, text);
   const nc = request.nonceCount.toString(16).padStart(8, '0');
   const secret = h(`${username}:${challenge.realm}:${request.password}`);
   const ha1 = challenge.session ? h(`${secret}:${challenge.nonce}:${cnonce}`) : secret;
@@ -80,7 +82,26 @@ export function digestAuthorization(request: DigestRequest): string {
   return `Digest ${parameters.join(', ')}`;
 }
 
-const strength = (challenge: DigestChallenge): number => STRENGTH.indexOf(challenge.hash);
+const strength = (challenge: DigestChallenge): number =>
+  isAvailable(challenge.hash) ? STRENGTH.indexOf(challenge.hash) : -1;
+
+function isAvailable(name: HashName): boolean {
+  try {
+    hash(HASHES[name], '');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function digestOf(name: HashName, text: string): string {
+  try {
+    return hash(HASHES[name], text, 'hex');
+  } catch (cause) {
+    const message = `${name} is not available in this Node.js (FIPS mode)`;
+    throw new AtlasError('ATLAS_HASH_UNAVAILABLE', message, { cause });
+  }
+}
 
 const quoted = (name: string, value: string): string => `${name}="${value.replace(/["\\]/g, '\\$&')}"`;
 

@@ -14,6 +14,8 @@ const KINDS = {
   ATLAS_TIMEOUT: 'unavailable',
   /** Not resolved, refused, reset, or no TLS. */
   ATLAS_UNREACHABLE: 'unavailable',
+  /** The proxy on the way did not let the connection through. */
+  ATLAS_PROXY_REFUSED: 'unavailable',
   /** A status below 400 that is not 200, such as a redirect. */
   ATLAS_UNEXPECTED_STATUS: 'invalidResponse',
   /** 200, but not with a restore job. */
@@ -22,6 +24,10 @@ const KINDS = {
   ATLAS_NOT_A_TOKEN: 'invalidResponse',
   ATLAS_RESPONSE_TOO_LARGE: 'invalidResponse',
   ATLAS_RESPONSE_NOT_UTF8: 'invalidResponse',
+  /** A body in an encoding that nobody asked for, such as gzip. */
+  ATLAS_RESPONSE_ENCODED: 'invalidResponse',
+  /** Atlas asks for an HTTP Digest with a hash that this Node.js does not compute, as MD5 in FIPS mode. */
+  ATLAS_HASH_UNAVAILABLE: 'unsupported',
 } as const satisfies Readonly<Record<string, AtlasErrorKind>>;
 export type AtlasErrorCode = keyof typeof KINDS;
 
@@ -44,7 +50,7 @@ export class AtlasError extends Error {
   readonly httpStatus: number | undefined;
   /** The error as Atlas described it; undefined when the response had no description of Atlas's form. */
   readonly apiError: ApiError | undefined;
-  /** Milliseconds that Atlas asked to wait; undefined when it did not. */
+  /** Milliseconds that Atlas asked to wait, at most an hour; undefined when it did not. */
   readonly retryAfterMs: number | undefined;
 
   constructor(code: AtlasErrorCode, message: string, fields: AtlasErrorFields = {}) {
@@ -53,8 +59,16 @@ export class AtlasError extends Error {
     this.kind = KINDS[code];
     this.httpStatus = fields.httpStatus;
     this.apiError = fields.apiError;
-    this.retryAfterMs = fields.retryAfterMs;
+    this.retryAfterMs = obeyed(fields.retryAfterMs);
   }
+}
+
+const LONGEST_WAIT_MS = 3_600_000;
+
+/** No time at all, or a date that has passed by our clock, is as good as none: requests would follow without a pause. */
+function obeyed(retryAfterMs: number | undefined): number | undefined {
+  if (retryAfterMs === undefined || !(retryAfterMs > 0)) return undefined;
+  return Math.min(retryAfterMs, LONGEST_WAIT_MS);
 }
 
 /** The error of a response that says that the request failed. */

@@ -3,6 +3,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
 import { formatDuration } from '../api/duration.ts';
 import { printable } from '../api/printable.ts';
+import { ProxyError } from '../net/connections.ts';
 import { BodyTooLargeError, DeadlineError, sendRequest } from '../net/http-request.ts';
 import { AtlasError } from './errors.ts';
 
@@ -45,12 +46,13 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
         method,
         origin,
         path: pathname + search,
-        headers: { accept: 'application/json', 'user-agent': userAgent, ...headers },
+        // Without accept-encoding a server may choose any encoding (RFC 9110 section 12.5.3).
+        headers: { accept: 'application/json', 'accept-encoding': 'identity', 'user-agent': userAgent, ...headers },
         body: body ?? null,
         timeoutMs,
         maxBytes: MAX_BODY_BYTES,
       });
-      return { status: response.status, headers: response.headers, body: decode(response.body) };
+      return { status: response.status, headers: response.headers, body: bodyOf(response) };
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof DeadlineError)
@@ -60,23 +62,47 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
   };
 }
 
-class NotUtf8Error extends Error {}
-
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
-function decode(body: Uint8Array): string {
+/** The body as text. Only of a 200 it must be readable: any other status says enough by itself. */
+function bodyOf({ status, headers, body }: ReceivedResponse): string {
+  const encoding = contentEncoding(headers);
+  if (status !== 200) return encoding === '' ? body.toString('utf8') : '';
+  if (encoding !== '') {
+    const message = `Atlas's response has the content encoding ${printable(encoding, 64)}, which was not asked for`;
+    throw new AtlasError('ATLAS_RESPONSE_ENCODED', message, { httpStatus: status });
+  }
   try {
     return UTF8.decode(body);
   } catch (cause) {
-    throw new NotUtf8Error("Atlas's response is not valid UTF-8", { cause });
+    throw new AtlasError('ATLAS_RESPONSE_NOT_UTF8', "Atlas's response is not valid UTF-8", { cause });
   }
 }
 
+interface ReceivedResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+}
+
+/** The encodings of a body in lower case; empty where it has none. */
+const contentEncoding = (headers: IncomingHttpHeaders): string =>
+  [headers['content-encoding'] ?? '']
+    .flat()
+    .flatMap((value) => value.split(','))
+    .map((value) => value.trim().toLowerCase())
+    .filter((value) => value !== '' && value !== 'identity')
+    .join(', ');
+
 function toAtlasError(cause: unknown): AtlasError {
-  if (cause instanceof NotUtf8Error) return new AtlasError('ATLAS_RESPONSE_NOT_UTF8', cause.message, { cause });
+  if (cause instanceof AtlasError) return cause;
   if (cause instanceof BodyTooLargeError) {
     const message = `Atlas's response is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`;
     return new AtlasError('ATLAS_RESPONSE_TOO_LARGE', message, { cause });
+  }
+  if (cause instanceof ProxyError) {
+    const refused = cause.status === undefined ? 'ATLAS_UNREACHABLE' : 'ATLAS_PROXY_REFUSED';
+    return new AtlasError(refused, `Atlas cannot be reached: ${cause.message}`, { cause });
   }
   const code = Error.isError(cause) && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
   // Only the code: messages of the network layer carry addresses, and with a proxy its credentials.

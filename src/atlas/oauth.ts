@@ -16,53 +16,86 @@ export interface OAuthAuthentication {
     send: Send,
     request: HttpRequest,
     credentials: ServiceAccount,
-    key: string,
+    use: TokenUse,
   ) => Promise<HttpResponse>;
   /** Gives the live tokens back: an account has at most 100. Failures are ignored, tokens end by themselves. */
   readonly revokeAll: () => Promise<void>;
 }
 
+/** What a token is wanted for. */
+export interface TokenUse {
+  /** Of the credentials, see `credentialsKey`. */
+  readonly key: string;
+  /** What the same token is accepted or refused for: Atlas answers 401 for a project that the account may not see. */
+  readonly scope: string;
+}
+
 interface Token {
   readonly credentials: ServiceAccount;
   readonly value: string;
-  /** Milliseconds since the epoch, all three. */
+  /** Monotonic milliseconds, all three. */
   readonly fetchedAt: number;
   readonly renewAt: number;
   readonly expiresAt: number;
-  /** How old it must be before it is replaced for a 401, in milliseconds. */
+  /** The scopes in which Atlas has accepted it. */
+  readonly workedIn: LRUCache<string, true>;
+  /** How old it must be before it is replaced for a 401 in a scope in which it never worked, in milliseconds. */
   patienceMs: number;
+}
+
+interface OAuthOptions {
+  readonly baseUrl: string;
+  /** Carries the requests to the token endpoint. */
+  readonly sendToken: Send;
+  /** Told how each request for a token ended. */
+  readonly onToken?: (result: TokenResult) => void;
+  /** Monotonic, in milliseconds: a wall clock that is set back would make every token young and every refusal last. */
+  readonly now?: () => number;
 }
 
 /** Tokens are kept for this many credentials; rotated ones fall out. */
 const MAX_TOKENS = 1_000;
-/** A token younger than this is not replaced for a 401: the endpoint allows about 10 requests a minute. */
+/** Scopes are remembered for each token, the latest ones. */
+const MAX_SCOPES = 100;
+/** A header carries no more, and each token is kept for an hour. */
+const MAX_TOKEN_LENGTH = 8_192;
+/**
+ * A token that never worked is not replaced for a 401 while it is younger than this: the endpoint allows about 10
+ * requests a minute.
+ */
 const YOUNG_MS = 10_000;
 /**
  * Nor one younger than this when it replaced another and was refused as well: it is not the token that Atlas refuses,
  * and an account has at most 100 live ones.
  */
 const USELESS_MS = 300_000;
+/**
+ * Replacements for a 401, for each credential: so many at once, and one more after each of these times. A server that
+ * takes the same token now and then refuses it would else use up the 100 live tokens.
+ */
+const REPLACEMENTS = 5;
+const REPLACEMENT_MS = 120_000;
 /** How long a failure of the token endpoint stands in for further requests, unless it said how long itself. */
 const HOLD_MS: Readonly<Record<AtlasErrorKind, number>> = {
   refused: 60_000,
   rateLimited: 60_000,
   unavailable: 6_000,
   invalidResponse: 6_000,
+  unsupported: 6_000,
 };
-const LONGEST_HOLD_MS = 3_600_000;
 
 /** What became of a request for a token: granted; Atlas said no, or to wait; or there was no usable response. */
 export type TokenResult = 'granted' | 'refused' | 'failed';
 
-/** `sendToken` carries the requests to the token endpoint; `onToken` is told how each request for a token ended. */
-export function createOAuthAuthentication(
-  baseUrl: string,
-  sendToken: Send,
-  now: () => number = Date.now,
-  onToken: (result: TokenResult) => void = () => {},
-): OAuthAuthentication {
+export function createOAuthAuthentication({
+  baseUrl,
+  sendToken,
+  onToken = () => {},
+  now = () => performance.now(),
+}: OAuthOptions): OAuthAuthentication {
   const tokens = new LRUCache<string, Token>({ max: MAX_TOKENS });
   const pending = new Map<string, Promise<Token>>();
+  const replacements = new LRUCache<string, Allowance>({ max: MAX_TOKENS });
   const failures = new LRUCache<string, { readonly error: AtlasError; readonly until: number }>({ max: MAX_TOKENS });
   const server: oauth.AuthorizationServer = {
     issuer: baseUrl,
@@ -70,7 +103,7 @@ export function createOAuthAuthentication(
     revocation_endpoint: `${baseUrl}/api/oauth/revoke`,
   };
   const options = {
-    [oauth.customFetch]: tokenFetch(sendToken, now),
+    [oauth.customFetch]: tokenFetch(sendToken),
     // Settings allow http for loopback hosts only.
     [oauth.allowInsecureRequests]: true,
   };
@@ -79,17 +112,36 @@ export function createOAuthAuthentication(
     send: Send,
     request: HttpRequest,
     credentials: ServiceAccount,
-    key: string,
+    { key, scope }: TokenUse,
   ): Promise<HttpResponse> {
     const token = await currentToken(credentials, key);
-    const response = await send(authorized(request, token));
-    if (response.status !== 401 || now() - token.fetchedAt < token.patienceMs) return response;
+    const response = await sendWith(token, send, request, scope);
+    if (response.status !== 401) return response;
     // Another request may have replaced it meanwhile.
-    if (tokens.get(key) === token) tokens.delete(key);
+    if (tokens.get(key) === token) {
+      if (!mayReplace(token, key, scope)) return response;
+      tokens.delete(key);
+    }
     const fresh = await currentToken(credentials, key);
-    const second = await send(authorized(request, fresh));
+    const second = await sendWith(fresh, send, request, scope);
     if (second.status === 401) fresh.patienceMs = USELESS_MS;
     return second;
+  }
+
+  async function sendWith(token: Token, send: Send, request: HttpRequest, scope: string): Promise<HttpResponse> {
+    const response = await send(authorized(request, token));
+    // Only this: any other response may be a gateway's, which has not looked at the token.
+    if (response.status === 200) token.workedIn.set(scope, true);
+    return response;
+  }
+
+  /** Whether it is most likely the token that Atlas refuses, and not the account in this scope. */
+  function mayReplace(token: Token, key: string, scope: string): boolean {
+    if (!token.workedIn.has(scope) && now() - token.fetchedAt < token.patienceMs) return false;
+    const allowance = refilled(replacements.get(key), now());
+    if (allowance.left < 1) return false;
+    replacements.set(key, { ...allowance, left: allowance.left - 1 });
+    return true;
   }
 
   async function currentToken(credentials: ServiceAccount, key: string): Promise<Token> {
@@ -123,7 +175,7 @@ export function createOAuthAuthentication(
         onToken(error.kind === 'refused' || error.kind === 'rateLimited' ? 'refused' : 'failed');
         failures.set(key, {
           error,
-          until: now() + Math.min(error.retryAfterMs ?? HOLD_MS[error.kind], LONGEST_HOLD_MS),
+          until: now() + (error.retryAfterMs ?? HOLD_MS[error.kind]),
         });
       }
       throw error;
@@ -139,7 +191,7 @@ export function createOAuthAuthentication(
       throw noToken(cause);
     });
     // RFC 6749 appendix A.12. No header can carry anything else, and it would be kept for an hour.
-    if (!/^[\x20-\x7e]+$/.test(granted.access_token)) throw noToken();
+    if (granted.access_token.length > MAX_TOKEN_LENGTH || !/^[\x20-\x7e]+$/.test(granted.access_token)) throw noToken();
     const lifetime = (granted.expires_in ?? 3_600) * 1_000;
     return {
       credentials,
@@ -147,6 +199,7 @@ export function createOAuthAuthentication(
       fetchedAt,
       renewAt: fetchedAt + lifetime - Math.min(300_000, lifetime / 5),
       expiresAt: fetchedAt + lifetime,
+      workedIn: new LRUCache({ max: MAX_SCOPES }),
       patienceMs: YOUNG_MS,
     };
   }
@@ -169,6 +222,17 @@ export function createOAuthAuthentication(
 
   return { authenticate, revokeAll };
 }
+
+/** Replacements that are left, as of a monotonic time. */
+interface Allowance {
+  readonly left: number;
+  readonly at: number;
+}
+
+const refilled = (allowance: Allowance | undefined, now: number): Allowance =>
+  allowance === undefined
+    ? { left: REPLACEMENTS, at: now }
+    : { left: Math.min(REPLACEMENTS, allowance.left + (now - allowance.at) / REPLACEMENT_MS), at: now };
 
 const authorized = (request: HttpRequest, token: Token): HttpRequest => ({
   ...request,
@@ -193,7 +257,7 @@ function clientSecretBasic(clientSecret: string): oauth.ClientAuth {
 }
 
 /** oauth4webapi's requests through our own exchange, with its deadline and bounded body. */
-function tokenFetch(send: Send, now: () => number) {
+function tokenFetch(send: Send) {
   return async (
     url: string,
     init: { readonly body?: URLSearchParams | undefined; readonly headers: Record<string, string> },
@@ -201,6 +265,7 @@ function tokenFetch(send: Send, now: () => number) {
     const response = await send({ method: 'POST', url, headers: init.headers, body: init.body?.toString() ?? '' });
     if (response.status === 200)
       return new Response(response.body, { headers: { 'content-type': 'application/json' } });
-    throw readTokenError(response.status, response.body, retryAfterMs(response.headers, now()));
+    // The wall clock: Retry-After can be a date.
+    throw readTokenError(response.status, response.body, retryAfterMs(response.headers, Date.now()));
   };
 }

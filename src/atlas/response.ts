@@ -55,7 +55,25 @@ function readApiError(httpStatus: number, content: unknown): ApiError | undefine
   return { error: error ?? httpStatus, ...described };
 }
 
-const text = z.string().optional().catch(undefined);
+/** An error stays in memory as long as the pause or the refusal that it caused: more than this is never shown of it. */
+const MAX_TEXT = 4_096;
+const MAX_LISTED = 64;
+
+/** A copy, because a slice keeps the whole text in memory. */
+const bounded = (value: string): string =>
+  value.length <= MAX_TEXT ? value : Buffer.from(value.slice(0, MAX_TEXT).toWellFormed()).toString();
+
+/** JSON.stringify of an older Node.js recurses: what is nested too deeply is named instead. */
+function asText(value: unknown): string {
+  if (typeof value === 'string') return value;
+  try {
+    return JSON.stringify(value);
+  } catch {
+    return 'nested too deeply';
+  }
+}
+
+const text = z.string().transform(bounded).optional().catch(undefined);
 const SentApiError = z.object({
   error: z.int().optional().catch(undefined),
   errorCode: text,
@@ -63,20 +81,22 @@ const SentApiError = z.object({
   detail: text,
   // Strings, numbers or objects (recorded).
   parameters: z
-    .array(z.unknown().transform((value) => (typeof value === 'string' ? value : JSON.stringify(value))))
+    .array(z.unknown())
+    .transform((values) => values.slice(0, MAX_LISTED).map((value) => bounded(asText(value))))
     .optional()
     .catch(undefined),
   badRequestDetail: z
     .object({
       fields: z
         .array(z.object({ field: text, description: text }))
+        .transform((fields) => fields.slice(0, MAX_LISTED))
         .optional()
         .catch(undefined),
     })
     .optional()
     .catch(undefined),
 });
-const OAuthError = z.object({ error: z.string(), error_description: text });
+const OAuthError = z.object({ error: z.string().transform(bounded), error_description: text });
 const Envelope = z.union([
   z.object({ status: z.int().min(100).max(599), content: z.unknown() }),
   // Older pages call the inner field so.

@@ -1,4 +1,4 @@
-/** One schema for each kind of value of a flag or a variable. Problems never repeat the value. */
+/** One schema for each kind of value of a flag or a variable. Problems never repeat a value that can be a secret. */
 import * as z from 'zod';
 import { parseDuration } from '../api/duration.ts';
 
@@ -49,7 +49,7 @@ const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 export const baseUrl = z.string().transform((text, context) => {
   const url = URL.parse(text);
   const problem = baseUrlProblem(url);
-  if (problem === undefined && url !== null) return url.origin + url.pathname.replace(/\/+$/, '');
+  if (problem === undefined && url !== null) return withoutSlashAtEnd(url.origin + url.pathname);
   context.addIssue({ code: 'custom', message: problem ?? 'must be a URL' });
   return z.NEVER;
 });
@@ -60,8 +60,15 @@ function baseUrlProblem(url: URL | null): string | undefined {
   if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) return 'must be https, except for loopback hosts';
   if (url.username !== '' || url.password !== '') return 'must not contain credentials';
   if (url.search !== '' || url.hash !== '') return 'must have neither query nor fragment';
-  return undefined;
+  const api = API_PATH.exec(url.pathname);
+  if (api === null) return undefined;
+  return `must not contain the path of the API: use ${withoutSlashAtEnd(url.origin + url.pathname.slice(0, api.index))}`;
 }
+
+/** What requests add to the base URL. */
+const API_PATH = /^\/+api(\/|$)|\/api\/+(atlas|public|oauth)(\/|$)/;
+
+const withoutSlashAtEnd = (text: string): string => text.replace(/\/+$/, '');
 
 /** `host:port` or `:port`. */
 export const bindAddress = z.string().transform((text, context) => {

@@ -26,6 +26,8 @@ interface ControllerOptions {
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Aborted when everything ends at once. */
+  readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
@@ -107,7 +109,8 @@ export function createController(options: ControllerOptions): Controller {
   /** What a worker does with a key. */
   async function work(key: string): Promise<void> {
     const job = cache.get(key);
-    if (job === undefined) {
+    // One that is being deleted waits for finalizers: nobody looks at it any more.
+    if (job === undefined || job.deleting) {
       forget(key);
       return;
     }
@@ -138,10 +141,8 @@ export function createController(options: ControllerOptions): Controller {
 
   function onError(key: string, error: unknown): void {
     log.error({ ...namesOf(key), ...errorFields(error) }, 'reconcile failed with an unexpected error');
-    const state = states.get(key);
-    if (state !== undefined) state.failures += 1;
     metrics.retries.inc(BY_QUEUE);
-    queue.addAfter(key, transientBackoff(state?.failures ?? 1, Math.random));
+    queue.addAfter(key, transientBackoff(states.get(key)?.unexpected?.count ?? 1, Math.random));
   }
 
   /** How long ago a resource was fetched, in milliseconds; 0 on a standby, which fetches nothing. */

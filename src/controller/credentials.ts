@@ -7,7 +7,7 @@ import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { CREDENTIAL_KEYS, readCredentialsData } from '../atlas/credentials-data.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { hasStatus } from '../kube/errors.ts';
+import { hasStatus, KubeError } from '../kube/errors.ts';
 import { getSecret } from '../kube/secrets.ts';
 import type { Failure } from '../restore-job/failure.ts';
 
@@ -25,7 +25,7 @@ export type CredentialsResult = {
 
 export interface CredentialsReader {
   readonly sourceOf: (job: LegacyRestoreJob) => CredentialsSource;
-  /** At most `CACHE_MS` old. Throws KubeError when the API server cannot answer. */
+  /** At most `CACHE_MS` old. Throws KubeError while the API server has failed for a moment and nothing was read before. */
   readonly read: (source: CredentialsSource) => Promise<CredentialsResult>;
   /** As `read`, but not from the cache, unless somebody has just read it. */
   readonly readAgain: (source: CredentialsSource) => Promise<CredentialsResult>;
@@ -41,6 +41,8 @@ interface CredentialsOptions {
 /** Milliseconds that a Secret is not read again: many resources share one. */
 const CACHE_MS = 30_000;
 const JUST_READ_MS = 1_000;
+/** Milliseconds for which the values that were read before may be used while the API server cannot give a Secret. */
+const TOLERATED_MS = 30_000;
 /** More than are read within CACHE_MS: none falls out that would still serve. */
 const MAX_CACHED = 10_000;
 
@@ -49,9 +51,18 @@ interface Cached {
   readonly result: Promise<CredentialsResult>;
 }
 
+/** What is remembered of a source while it cannot be read. */
+interface Trouble {
+  readonly since: number;
+  /** What was read before. */
+  readonly before: CredentialsResult | undefined;
+}
+
 export function createCredentialsReader(options: CredentialsOptions): CredentialsReader {
   // Deleted resources and renamed Secrets leave entries behind: those make room first.
   const cache = new LRUCache<string, Cached>({ max: MAX_CACHED });
+  const lastRead = new LRUCache<string, CredentialsResult>({ max: MAX_CACHED });
+  const troubles = new LRUCache<string, Trouble>({ max: MAX_CACHED });
 
   function sourceOf({ namespace, spec }: LegacyRestoreJob): CredentialsSource {
     const name = spec.credentialsSecretRef?.name;
@@ -66,13 +77,41 @@ export function createCredentialsReader(options: CredentialsOptions): Credential
   function readSince(source: CredentialsSource, oldest: number): Promise<CredentialsResult> {
     const cached = cache.get(source.id);
     if (cached !== undefined && cached.readAt >= oldest) return cached.result;
-    const result = readSource(options.client, source);
+    const result = readTolerantly(source);
     const entry: Cached = { readAt: performance.now(), result };
     cache.set(source.id, entry);
-    result.catch(() => {
+    // What could not be read is not to be kept as long as what could.
+    const drop = (): void => {
       if (cache.get(source.id) === entry) cache.delete(source.id);
-    });
+    };
+    result.then(() => {
+      if (troubles.has(source.id)) drop();
+    }, drop);
     return result;
+  }
+
+  async function readTolerantly(source: CredentialsSource): Promise<CredentialsResult> {
+    try {
+      const result = await readSource(options.client, source);
+      troubles.delete(source.id);
+      lastRead.set(source.id, result);
+      return result;
+    } catch (error) {
+      if (!(error instanceof KubeError) || source.kind !== 'secret') throw error;
+      return resultInTrouble(source, error);
+    }
+  }
+
+  function resultInTrouble(
+    source: Extract<CredentialsSource, { kind: 'secret' }>,
+    error: KubeError,
+  ): CredentialsResult {
+    const trouble = troubles.get(source.id) ?? { since: performance.now(), before: lastRead.get(source.id) };
+    troubles.set(source.id, trouble);
+    if (performance.now() - trouble.since >= TOLERATED_MS)
+      return { version: 'unreadable', ok: false, failure: unreadable(source, error) };
+    if (trouble.before === undefined) throw error;
+    return trouble.before;
   }
 
   return {
@@ -81,6 +120,20 @@ export function createCredentialsReader(options: CredentialsOptions): Credential
     readAgain: (source) => readSince(source, performance.now() - JUST_READ_MS),
   };
 }
+
+const unreadable = (
+  { namespace, name }: { namespace: string; name: string },
+  { status, reason, statusMessage }: KubeError,
+): Failure => ({
+  origin: 'kubernetes',
+  reason: 'SecretUnreadable',
+  verb: 'read',
+  object: `Secret ${namespace}/${name}`,
+  isForbidden: false,
+  code: status,
+  statusReason: reason,
+  statusMessage,
+});
 
 async function readSource(client: KubeClient, source: CredentialsSource): Promise<CredentialsResult> {
   switch (source.kind) {
@@ -109,7 +162,8 @@ async function readSecret(
   } catch (error) {
     if (!hasStatus(error, 403, 404)) throw error;
     const { status, reason, statusMessage } = error;
-    const refusal = { verb: 'read', object, code: status, statusReason: reason, statusMessage } as const;
+    const isForbidden = status === 403;
+    const refusal = { verb: 'read', object, isForbidden, code: status, statusReason: reason, statusMessage } as const;
     return {
       version: status === 404 ? 'absent' : 'forbidden',
       ok: false,

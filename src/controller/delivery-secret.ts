@@ -1,64 +1,87 @@
 /** Writes the download's URL and header into the Secret that spec.deliverySecretName names. */
 import { type LegacyRestoreJob, objectReference } from '../api/legacy-restore-job.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
+import { isAllowed } from '../kube/access-review.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { hasStatus, type KubeError } from '../kube/errors.ts';
+import { hasStatus, KubeError } from '../kube/errors.ts';
 import { createSecret, getSecret, replaceSecretData, type Secret, type SecretName } from '../kube/secrets.ts';
 import type { Failure } from '../restore-job/failure.ts';
-import { hasUrl } from '../restore-job/state.ts';
+import { hasDownloadableUrl } from '../restore-job/state.ts';
 import { getLegacyRestoreJob } from './legacy-restore-jobs.ts';
-
-export type Delivered =
-  /** The Secret equals Atlas's response, or there is nothing to put into one. */
-  | { readonly kind: 'done' }
-  | { readonly kind: 'failed'; readonly failure: Failure }
-  /** The resource is another one by now, or has another spec: nothing was written for it. */
-  | { readonly kind: 'outdated' };
 
 /**
  * Makes the Secret equal to Atlas's response, after a look at the resource as the API server has it now: a Secret under a
- * name that nobody asks for any more would stay. Throws KubeError when the API server cannot answer.
+ * name that nobody asks for any more would stay. Returns why it could not, undefined where there is nothing to complain
+ * about. `now`: milliseconds since the epoch.
  */
 export async function deliver(
   client: KubeClient,
   job: LegacyRestoreJob,
   response: RestoreJobResponse,
-): Promise<Delivered> {
+  now: number,
+): Promise<Failure | undefined> {
   const name = job.spec.deliverySecretName;
-  if (name === undefined) return DONE;
+  if (name === undefined) return undefined;
   const secret: SecretName = { namespace: job.namespace, name };
-  try {
-    return await writeSecret(client, job, secret, response);
-  } catch (error) {
-    // Nothing to put there yet: no reason to complain.
-    if (hasStatus(error, 403) && !hasUrl(response.job)) return DONE;
-    if (hasStatus(error, 403)) return refused('DeliverySecretForbidden', secret, error);
-    if (hasStatus(error, 422)) return refused('DeliverySecretConflict', secret, error);
-    throw error;
+  const refusal = await write(client, job, secret, response);
+  // Nothing to put there yet, or nothing worth it any more.
+  return refusal !== undefined && hasDownloadableUrl(response.job, now) ? refusal() : undefined;
+}
+
+/** Says why the Secret was refused. */
+type Refusal = () => Failure | Promise<Failure>;
+
+/** Somebody else can write the Secret at the same moment, but not again and again. */
+const MAX_RACES = 3;
+
+async function write(
+  client: KubeClient,
+  job: LegacyRestoreJob,
+  secret: SecretName,
+  response: RestoreJobResponse,
+): Promise<Refusal | undefined> {
+  for (let races = 1; ; races++) {
+    const attempt = await tryToWrite(client, job, secret, response);
+    if (attempt.kind === 'written') return undefined;
+    if (attempt.kind === 'occupied') return () => occupied(secret);
+    const { error, verb } = attempt;
+    const isRace = hasStatus(error, 404, 409) && races < MAX_RACES;
+    if (!isRace) return () => refused(client, secret, error, verb);
   }
 }
 
-const DONE: Delivered = { kind: 'done' };
+type Attempt =
+  | { readonly kind: 'written' }
+  /** There is a Secret of that name that belongs to somebody else. */
+  | { readonly kind: 'occupied' }
+  | { readonly kind: 'refused'; readonly error: KubeError; readonly verb: 'get' | 'create' | 'patch' };
 
-async function writeSecret(
+async function tryToWrite(
   client: KubeClient,
   job: LegacyRestoreJob,
   name: SecretName,
   response: RestoreJobResponse,
-): Promise<Delivered> {
+): Promise<Attempt> {
   const data = deliveryData(response);
-  const present = await readSecret(client, name);
-  // Nothing is created before there is something to put into it.
-  if (present === undefined && !hasUrl(response.job)) return DONE;
-  if (present !== undefined && !present.owners.includes(job.uid)) {
-    return hasUrl(response.job) ? belongsToAnother(name) : DONE;
+  let verb: 'get' | 'create' | 'patch' = 'get';
+  try {
+    const present = await readSecret(client, name);
+    // Nothing is created before there is something to put into it.
+    if (present === undefined && Object.keys(data).length === 0) return WRITTEN;
+    if (present !== undefined && !present.owners.includes(job.uid)) return { kind: 'occupied' };
+    if (present !== undefined && sameData(present.data, data)) return WRITTEN;
+    if (!(await isCurrent(client, job))) return WRITTEN;
+    verb = present === undefined ? 'create' : 'patch';
+    if (present === undefined) await createSecret(client, name, ownerReference(job), labels(job), data);
+    else await replaceSecretData(client, name, present, data);
+    return WRITTEN;
+  } catch (error) {
+    if (error instanceof KubeError) return { kind: 'refused', error, verb };
+    throw error;
   }
-  if (present !== undefined && sameData(present.data, data)) return DONE;
-  if (!(await isCurrent(client, job))) return { kind: 'outdated' };
-  if (present === undefined) await createSecret(client, name, ownerReference(job), data);
-  else await replaceSecretData(client, name, present, data);
-  return DONE;
 }
+
+const WRITTEN: Attempt = { kind: 'written' };
 
 async function readSecret(client: KubeClient, name: SecretName): Promise<Secret | undefined> {
   try {
@@ -69,10 +92,11 @@ async function readSecret(client: KubeClient, name: SecretName): Promise<Secret 
   }
 }
 
+/** Whether the resource is still the one that was reconciled, and is to stay. */
 async function isCurrent(client: KubeClient, job: LegacyRestoreJob): Promise<boolean> {
   try {
     const fresh = await getLegacyRestoreJob(client, job);
-    return fresh?.uid === job.uid && fresh.generation === job.generation;
+    return fresh?.uid === job.uid && fresh.generation === job.generation && !fresh.deleting;
   } catch (error) {
     if (hasStatus(error, 404)) return false;
     throw error;
@@ -82,6 +106,8 @@ async function isCurrent(client: KubeClient, job: LegacyRestoreJob): Promise<boo
 /** The keys that Atlas gave; one that vanished from the response vanishes from the Secret. */
 function deliveryData({ job, authValue }: RestoreJobResponse): Record<string, string> {
   const { url, urlV2, authHeader } = job.delivery ?? {};
+  // The header is of no use without the URL.
+  if (url === undefined && urlV2 === undefined) return {};
   return {
     ...(url === undefined ? {} : { url }),
     ...(urlV2 === undefined ? {} : { urlV2 }),
@@ -100,30 +126,35 @@ function ownerReference(job: LegacyRestoreJob) {
   return { apiVersion, kind, name, uid };
 }
 
-const belongsToAnother = (name: SecretName): Delivered => ({
-  kind: 'failed',
-  failure: {
-    origin: 'content',
-    reason: 'DeliverySecretConflict',
-    detail: `${secretId(name)} exists and does not belong to this resource`,
-  },
+/** A label has at most 63 characters and ends with a letter or digit. */
+const labels = ({ name }: LegacyRestoreJob): Readonly<Record<string, string>> => ({
+  'app.kubernetes.io/managed-by': 'legacy-restore-operator',
+  'atlasrestore.dev/job': name.slice(0, 63).replace(/[^a-z0-9]+$/, ''),
 });
 
-const refused = (
-  reason: 'DeliverySecretConflict' | 'DeliverySecretForbidden',
-  name: SecretName,
+const occupied = (secret: SecretName): Failure => ({
+  origin: 'content',
+  reason: 'DeliverySecretConflict',
+  detail: `${secretId(secret)} exists and does not belong to this resource`,
+});
+
+async function refused(
+  client: KubeClient,
+  secret: SecretName,
   { status, reason: statusReason, statusMessage }: KubeError,
-): Delivered => ({
-  kind: 'failed',
-  failure: {
+  verb: 'get' | 'create' | 'patch',
+): Promise<Failure> {
+  const mayNot = status === 403 && (await isAllowed(client, { ...secret, resource: 'secrets', verb })) === false;
+  return {
     origin: 'kubernetes',
-    reason,
+    reason: mayNot ? 'DeliverySecretForbidden' : 'DeliverySecretRefused',
     verb: 'write',
-    object: secretId(name),
+    object: secretId(secret),
+    isForbidden: mayNot,
     code: status,
     statusReason,
     statusMessage,
-  },
-});
+  };
+}
 
 const secretId = ({ namespace, name }: SecretName): string => `Secret ${namespace}/${name}`;

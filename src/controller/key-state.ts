@@ -1,4 +1,4 @@
-/** What the controller knows of a key beyond the cached resource. */
+/** What the controller knows of a key beyond the cached resource. Times are monotonic, in milliseconds. */
 import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { Outcome } from '../restore-job/outcome.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -12,6 +12,8 @@ export interface Observed {
   readonly log: Logger;
   /** Milliseconds until the outcome was known. */
   readonly durationMs: number;
+  /** When Atlas is to be asked again, where the outcome is not new; monotonic. */
+  readonly refetchAt?: number;
 }
 
 export interface KeyState {
@@ -20,11 +22,23 @@ export interface KeyState {
   failures: number;
   /** An outcome whose status could not be written yet: it is written before Atlas is asked again. */
   unwritten: Observed | undefined;
-  /** Whether the last status write failed. */
-  writeFailed: boolean;
-  /** Monotonic time of the last successful fetch, or since when one is expected. */
+  /** A download whose delivery Secret was refused: the Secret alone is tried again until Atlas is to be asked. */
+  undelivered: (Observed & { readonly refetchAt: number }) | undefined;
+  /** Status writes that failed in a row, and whether a refusal was told since the last one that worked. */
+  failedWrites: { readonly count: number; readonly told: boolean };
+  /** Unexpected errors in a row; undefined where there was none since the last reconcile that worked. */
+  unexpected: { readonly count: number; readonly since: number } | undefined;
+  /** Until when failures that are expected to pass are not told, and the newest generation that this was granted to. */
+  grace: { readonly until: number; readonly generation: number | undefined };
+  /** Version of the credentials that were used last. */
+  secretVersion: string | undefined;
+  /** When the last successful fetch was, or since when one is expected. */
   fetchedAt: number;
 }
+
+/** One object for all keys: there are thousands, and few are in trouble. */
+export const NO_FAILED_WRITES: KeyState['failedWrites'] = { count: 0, told: false };
+const NO_GRACE: KeyState['grace'] = { until: 0, generation: undefined };
 
 interface KeyStates {
   readonly get: (key: string) => KeyState | undefined;
@@ -33,7 +47,7 @@ interface KeyStates {
   readonly forget: (key: string) => void;
 }
 
-/** `fetchExpectedSince`: monotonic time since when a fetch is expected of a key that is seen for the first time. */
+/** `fetchExpectedSince`: since when a fetch is expected of a key that is seen for the first time. */
 export function createKeyStates(fetchExpectedSince: () => number): KeyStates {
   const states = new Map<string, KeyState>();
   return {
@@ -45,7 +59,11 @@ export function createKeyStates(fetchExpectedSince: () => number): KeyStates {
         uid: job.uid,
         failures: 0,
         unwritten: undefined,
-        writeFailed: false,
+        undelivered: undefined,
+        failedWrites: NO_FAILED_WRITES,
+        unexpected: undefined,
+        grace: NO_GRACE,
+        secretVersion: undefined,
         fetchedAt: fetchExpectedSince(),
       };
       states.set(job.key, fresh);

@@ -39,7 +39,9 @@ export function toLegacyRestoreJob(
   const { metadata, spec, status } = shareStrings(data);
   const { namespace, name, uid, resourceVersion, generation } = metadata;
   const requestedAt = metadata.annotations?.[REQUESTED_AT];
-  return { key: `${namespace}/${name}`, namespace, name, uid, resourceVersion, generation, spec, status, requestedAt };
+  const deleting = metadata.deletionTimestamp !== undefined;
+  const names = { key: `${namespace}/${name}`, namespace, name, uid };
+  return { ...names, resourceVersion, generation, spec, status, requestedAt, deleting };
 }
 
 /** The object as the API server has it now. Throws KubeError. */
@@ -94,6 +96,7 @@ const Sent = z.object({
     resourceVersion: z.string(),
     generation: z.number(),
     annotations: z.record(z.string(), z.string()).optional(),
+    deletionTimestamp: z.string().optional(),
   }),
   spec: Spec,
   // A status that another version of the CRD let in and this one cannot read counts as empty: it is mirrored again.

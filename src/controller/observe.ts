@@ -6,6 +6,7 @@ import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { AtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { AtlasError } from '../atlas/errors.ts';
+import { KubeError } from '../kube/errors.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import type { Outcome } from '../restore-job/outcome.ts';
 import { isRequested } from '../restore-job/schedule.ts';
@@ -18,24 +19,42 @@ export interface ObserveParts {
   readonly credentialsWatch: CredentialsWatch;
 }
 
-/** Rejects only when the operator is stopping. `requestId` goes into the records of requests to Atlas. */
-export async function observe(parts: ObserveParts, job: LegacyRestoreJob, requestId: string): Promise<Outcome> {
-  parts.credentialsWatch.forget(job.key);
+/** One look at a restore job. */
+export interface Look {
+  readonly job: LegacyRestoreJob;
+  /** Goes into the records of requests to Atlas. */
+  readonly requestId: string;
+  /** Whether the Secret is read, however short ago somebody read it. */
+  readonly readSecretAgain: boolean;
+}
+
+export interface Seen {
+  readonly outcome: Outcome;
+  /** Of the credentials that the outcome was found with; undefined where none were read. */
+  readonly secretVersion: string | undefined;
+}
+
+/** Rejects with what is neither AtlasError nor KubeError: a bug, or the reason of a stop. */
+export async function observe(parts: ObserveParts, look: Look): Promise<Seen> {
+  const { atlas, credentials, credentialsWatch } = parts;
+  const { job, readSecretAgain } = look;
+  credentialsWatch.forget(job.key);
   if (job.spec.suspend === true) {
     // A place in the queue of the budget would reserve a request for it.
-    parts.atlas.forget(job.key);
-    return { kind: 'suspended' };
+    atlas.forget(job.key);
+    return { outcome: { kind: 'suspended' }, secretVersion: undefined };
   }
-  const source = parts.credentials.sourceOf(job);
+  const source = credentials.sourceOf(job);
   try {
-    const found = await parts.credentials.read(source);
-    const first = await fetchWith(parts, job, requestId, source, found);
-    if (!isUnauthorized(first) || !found.ok) return first;
+    const found = await (readSecretAgain ? credentials.readAgain(source) : credentials.read(source));
+    const first = await fetchWith(parts, look, source, found);
+    if (!isUnauthorized(first.outcome) || !found.ok) return first;
     // The Secret may have been rotated since it was read: its reader keeps it for a while.
-    const reread = await parts.credentials.readAgain(source);
-    return reread.version === found.version ? first : await fetchWith(parts, job, requestId, source, reread);
+    const reread = await credentials.readAgain(source);
+    return reread.version === found.version ? first : await fetchWith(parts, look, source, reread);
   } catch (error) {
-    return { kind: 'interrupted', error };
+    if (error instanceof KubeError) return { outcome: { kind: 'interrupted', error }, secretVersion: undefined };
+    throw error;
   }
 }
 
@@ -44,24 +63,26 @@ const isUnauthorized = (outcome: Outcome): boolean =>
 
 async function fetchWith(
   { atlas, credentialsWatch }: ObserveParts,
-  job: LegacyRestoreJob,
-  requestId: string,
+  look: Look,
   source: CredentialsSource,
   found: CredentialsResult,
-): Promise<Outcome> {
+): Promise<Seen> {
+  // Without credentials there is no request: one that is reserved for it would stay so.
+  if (!found.ok) atlas.forget(look.job.key);
   const outcome: Outcome = found.ok
-    ? await fetchRestoreJob(atlas, job, requestId, found.credentials)
-    : { kind: 'failed', failure: found.failure };
-  if (!found.ok || isUnauthorized(outcome)) credentialsWatch.await(job.key, source, found.version);
+    ? await fetchRestoreJob(atlas, look, found.credentials)
+    : { kind: 'failed', failure: found.failure, grace: false };
+  if (!found.ok || isUnauthorized(outcome)) credentialsWatch.await(look.job.key, source, found.version);
   // The second try with a rotated Secret worked: its change is no news any more.
-  else credentialsWatch.forget(job.key);
-  return outcome;
+  else credentialsWatch.forget(look.job.key);
+  // A Secret that nobody could read has not changed.
+  const isRead = found.ok || found.failure.reason !== 'SecretUnreadable';
+  return { outcome, secretVersion: isRead ? found.version : undefined };
 }
 
 async function fetchRestoreJob(
   atlas: AtlasClient,
-  job: LegacyRestoreJob,
-  requestId: string,
+  { job, requestId }: Look,
   credentials: AtlasCredentials,
 ): Promise<Outcome> {
   // Whoever requests a reconcile has seen something: a fetch that began earlier may not know of it.
@@ -73,6 +94,6 @@ async function fetchRestoreJob(
   } catch (error) {
     if (!(error instanceof AtlasError)) throw error;
     if (error.kind === 'rateLimited') return atlas.wait(job.spec, credentials, job.key);
-    return { kind: 'failed', failure: failureOfAtlas(error) };
+    return { kind: 'failed', failure: failureOfAtlas(error), grace: false };
   }
 }

@@ -4,17 +4,21 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type LegacyRestoreJob, objectReference } from '../api/legacy-restore-job.ts';
+import { printable } from '../api/printable.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Change } from '../kube/reflector.ts';
+import { statusWriteRefused } from '../restore-job/events.ts';
+import type { Failure } from '../restore-job/failure.ts';
 import type { Outcome } from '../restore-job/outcome.ts';
+import { entryOf } from '../restore-job/reasons.ts';
 import { type ReconcileResult, reconcileResult } from '../restore-job/reconcile-result.ts';
-import { type RequeueAfter, transientBackoff } from '../restore-job/schedule.ts';
+import { permanentBackoff, type RequeueAfter, transientBackoff } from '../restore-job/schedule.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { deliver } from './delivery-secret.ts';
-import type { KeyState, Observed } from './key-state.ts';
+import { type KeyState, NO_FAILED_WRITES, type Observed } from './key-state.ts';
 import { type ObserveParts, observe } from './observe.ts';
 import { type StatusPatch, tryPatchStatus } from './status-patch.ts';
 
@@ -32,6 +36,8 @@ interface ReconcilerOptions extends ObserveParts {
   readonly events: EventRecorder;
   readonly log: Logger;
   readonly metrics: Pick<Metrics, 'statusWrites' | 'statusWritesSkipped'>;
+  /** Aborted when everything ends at once: what fails then is no failure. */
+  readonly signal: AbortSignal;
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
@@ -47,81 +53,106 @@ export interface Reconciled {
   readonly changes: readonly Change<LegacyRestoreJob>[];
 }
 
-/** Reconciles a resource. Rejects only with an unexpected error. */
+/** Reconciles a resource. Rejects only with an unexpected error that could not even be told. */
 type Reconciler = (job: LegacyRestoreJob, state: KeyState) => Promise<Reconciled>;
 
 /** A status that keeps changing meanwhile is left to the next reconcile after so many conflicts. */
 const MAX_CONFLICTS = 5;
+/** So many status writes that failed in a row, and the outcome is too old to be written. */
+const MAX_FAILED_WRITES = 5;
+/** Milliseconds that what is expected to pass may last, and that an unexpected error may. */
+const GRACE_MS = 60_000;
+const TOLERATED_MS = 30_000;
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { client, cache, events, metrics } = options;
+  const { client, cache, events, metrics, signal } = options;
 
   return async (job, state) => {
-    const pending = state.unwritten;
-    state.unwritten = undefined;
-    const observed = pending !== undefined && isStillAsked(pending, job) ? pending : await observeNow(job, state);
-    return settle(await deliverFor(observed), state);
+    try {
+      const observed = reusable(job, state) ?? (await observeNow(job, state));
+      const reconciled = await settle(await deliverFor(observed), state);
+      state.unexpected = undefined;
+      return reconciled;
+    } catch (error) {
+      return signal.aborted ? NOTHING_LEFT : afterUnexpected(job, state, error);
+    }
   };
+
+  /** What is known already and still answers what the resource asks for. */
+  function reusable(job: LegacyRestoreJob, state: KeyState): Observed | undefined {
+    const { unwritten, undelivered } = state;
+    state.unwritten = undefined;
+    state.undelivered = undefined;
+    if (unwritten !== undefined && isStillAsked(unwritten, job)) return unwritten;
+    const isFresh = undelivered !== undefined && performance.now() < undelivered.refetchAt;
+    return isFresh && isStillAsked(undelivered, job) ? undelivered : undefined;
+  }
 
   async function observeNow(job: LegacyRestoreJob, state: KeyState): Promise<Observed> {
     const startedAt = performance.now();
     const requestId = randomUUID();
-    const { namespace, name, uid, spec } = job;
-    const log = options.log.child({ namespace, name, uid, jobId: spec.jobId, requestId });
-    const outcome = await observe(options, job, requestId);
+    const log = logOf(job, requestId);
+    if (job.status.observedGeneration !== job.generation && state.grace.generation !== job.generation)
+      state.grace = { until: startedAt + GRACE_MS, generation: job.generation };
+    const readSecretAgain = startedAt < state.grace.until;
+    const { outcome, secretVersion } = await observe(options, { job, requestId, readSecretAgain });
     const endedAt = performance.now();
     if (outcome.kind === 'fetched') state.fetchedAt = endedAt;
-    return { job, outcome, log, durationMs: endedAt - startedAt };
+    const isRotated = state.secretVersion !== undefined && secretVersion !== state.secretVersion;
+    if (secretVersion !== undefined) {
+      if (isRotated) state.grace = { ...state.grace, until: endedAt + GRACE_MS };
+      state.secretVersion = secretVersion;
+    }
+    return { job, outcome: withGrace(outcome, endedAt < state.grace.until), log, durationMs: endedAt - startedAt };
+  }
+
+  function logOf({ namespace, name, uid, spec }: LegacyRestoreJob, requestId: string): Logger {
+    return options.log.child({ namespace, name, uid, jobId: spec.jobId, requestId });
   }
 
   /** Writes the delivery Secret, only for a resource that is still the one that was observed. */
   async function deliverFor(observed: Observed): Promise<Observed> {
     const { outcome, job } = observed;
     if (outcome.kind !== 'fetched' || current(observed) === undefined) return observed;
-    try {
-      const delivered = await deliver(client, job, outcome.response);
-      const deliveryFailure = delivered.kind === 'failed' ? delivered.failure : undefined;
-      return { ...observed, outcome: { ...outcome, deliveryFailure } };
-    } catch (error) {
-      return { ...observed, outcome: { kind: 'interrupted', error } };
-    }
+    const deliveryFailure = await deliver(client, job, outcome.response, Date.now());
+    return { ...observed, outcome: { ...outcome, deliveryFailure } };
   }
 
   /** Patches the status of the resource as it is now, again after each conflict, and emits once it is written. */
   async function settle(observed: Observed, state: KeyState): Promise<Reconciled> {
     const changes: Change<LegacyRestoreJob>[] = [];
-    const learn = (job: LegacyRestoreJob | undefined): void => {
+    const update = (job: LegacyRestoreJob | undefined): void => {
       const change = job === undefined ? undefined : cache.update(job);
       if (change !== undefined) changes.push(change);
     };
     for (let conflicts = 0; ; conflicts++) {
       const job = current(observed);
       // Deleted, recreated, or its spec changed: the change itself has added the key to the queue again.
-      if (job === undefined) return { result: 'requeue', requeueAfter: undefined, changes };
+      if (job === undefined) return { ...NOTHING_LEFT, changes };
       const result = resultFor(observed, job, state);
       const patch = await patchIfChanged(observed.outcome, job, result);
       switch (patch.kind) {
         case 'written':
         case 'unchanged':
-          learn(patch.kind === 'written' ? patch.job : undefined);
+          update(patch.kind === 'written' ? patch.job : undefined);
           emit(observed, job, result, state);
-          return { result: result.result, requeueAfter: result.requeueAfter, changes };
+          return { result: result.result, requeueAfter: requeueFor(observed, result, state), changes };
         case 'gone':
-          return { result: 'requeue', requeueAfter: undefined, changes };
+          return { ...NOTHING_LEFT, changes };
         case 'conflict':
-          learn(patch.job);
+          update(patch.job);
           if (conflicts < MAX_CONFLICTS) continue;
-          return { ...retryWrite(observed, state, patch.error), changes };
+          return { ...afterFailedWrite(observed, job, result, state, patch.error), changes };
         case 'failed':
-          return { ...retryWrite(observed, state, patch.error), changes };
+          return { ...afterFailedWrite(observed, job, result, state, patch.error), changes };
       }
     }
   }
 
-  /** The resource as it is now; undefined where it is no longer what was observed. */
+  /** The resource as it is now; undefined where it is no longer what was observed, or about to go. */
   function current({ job: { key, uid, generation } }: Observed): LegacyRestoreJob | undefined {
     const job = cache.get(key);
-    return job?.uid === uid && job.generation === generation ? job : undefined;
+    return job?.uid === uid && job.generation === generation && !job.deleting ? job : undefined;
   }
 
   function resultFor({ outcome, job: observed }: Observed, job: LegacyRestoreJob, { failures }: KeyState) {
@@ -154,9 +185,10 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     job: LegacyRestoreJob,
     result: ReconcileResult,
     state: KeyState,
-  ) {
+  ): void {
     state.failures = result.failures;
-    state.writeFailed = false;
+    if (state.failedWrites.told) log.info('the status can be written again');
+    state.failedWrites = NO_FAILED_WRITES;
     for (const event of result.events) events.record(objectReference(job), event);
     if (result.log !== undefined) {
       const { level, message, fields } = result.log;
@@ -165,22 +197,81 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     if (outcome.kind === 'interrupted') log.debug(errorFields(outcome.error), 'the reconcile was interrupted');
   }
 
-  /** A status write that failed is tried again, without asking Atlas again. */
-  function retryWrite(observed: Observed, state: KeyState, error: unknown): Omit<Reconciled, 'changes'> {
-    const { status = 0, reason = '', retryAfterMs } = error instanceof KubeError ? error : {};
-    // What the API server finds invalid will not become valid, and a request is reserved once: both start from Atlas.
-    const isUseless = status === 400 || status === 422 || observed.outcome.kind === 'waiting';
-    state.unwritten = isUseless ? undefined : observed;
-    state.failures += 1;
-    // Of an API server that is away every resource would tell again and again.
-    const level = state.writeFailed ? 'debug' : 'warn';
-    state.writeFailed = true;
-    observed.log[level]({ reason, ...errorFields(error) }, 'the status could not be written and is tried again');
-    return { result: 'error', requeueAfter: retryAfterMs ?? transientBackoff(state.failures, Math.random) };
+  /** A refused delivery Secret is tried again alone, and Atlas is asked when the schedule says. */
+  function requeueFor(observed: Observed, { requeueAfter }: ReconcileResult, state: KeyState): RequeueAfter {
+    const { outcome } = observed;
+    if (outcome.kind !== 'fetched' || outcome.deliveryFailure === undefined) return requeueAfter;
+    const now = performance.now();
+    const refetchAt = observed.refetchAt ?? now + (requeueAfter ?? Number.POSITIVE_INFINITY);
+    state.undelivered = { ...observed, refetchAt };
+    return Math.min(Math.max(0, refetchAt - now), permanentBackoff(state.failures, Math.random));
+  }
+
+  /** A status write that failed is tried again, without asking Atlas again, unless it is refused or has failed too often. */
+  function afterFailedWrite(
+    observed: Observed,
+    job: LegacyRestoreJob,
+    { requeueAfter }: ReconcileResult,
+    state: KeyState,
+    error: unknown,
+  ): Omit<Reconciled, 'changes'> {
+    const { status = 0, reason = '', statusMessage = '', retryAfterMs } = error instanceof KubeError ? error : {};
+    const count = state.failedWrites.count + 1;
+    const isRefused = REFUSALS.has(status) || count >= MAX_FAILED_WRITES;
+    const isNews = count === 1 || (isRefused && !state.failedWrites.told);
+    state.failedWrites = { count, told: state.failedWrites.told || isRefused };
+    // A request to Atlas is reserved once: what waits for one has no outcome to keep.
+    state.unwritten = isRefused || observed.outcome.kind === 'waiting' ? undefined : observed;
+    const message = isRefused
+      ? 'the status is refused and dropped, the next try starts from Atlas'
+      : 'the status could not be written and is tried again';
+    observed.log[isNews ? 'warn' : 'debug']({ reason, ...errorFields(error) }, message);
+    if (!isRefused) return { result: 'error', requeueAfter: retryAfterMs ?? transientBackoff(count, Math.random) };
+    if (isNews) {
+      const said = statusMessage === '' ? errorFields(error).error : statusMessage;
+      events.record(objectReference(job), statusWriteRefused(printable(said, MAX_SAID)));
+    }
+    const backoff = retryAfterMs ?? permanentBackoff(count, Math.random);
+    return { result: 'error', requeueAfter: Math.min(backoff, requeueAfter ?? Number.POSITIVE_INFINITY) };
+  }
+
+  /** What nobody foresaw is told once it lasts, where the person looks. */
+  async function afterUnexpected(job: LegacyRestoreJob, state: KeyState, error: unknown): Promise<Reconciled> {
+    const now = performance.now();
+    const count = (state.unexpected?.count ?? 0) + 1;
+    const since = state.unexpected?.since ?? now;
+    state.unexpected = { count, since };
+    const log = logOf(job, randomUUID());
+    log[count === 1 ? 'error' : 'debug'](errorFields(error), 'reconcile failed with an unexpected error');
+    if (now - since < TOLERATED_MS)
+      return { result: 'error', requeueAfter: transientBackoff(count, Math.random), changes: [] };
+    state.failures = count - 1;
+    const outcome: Outcome = { kind: 'failed', failure: internalError(error), grace: false };
+    return settle({ job, outcome, log, durationMs: 0 }, state);
   }
 }
 
-/** Whether an outcome that waits for its status write still answers what the resource asks for. */
+/** The HTTP status codes of refusals: the same status would be refused again. */
+const REFUSALS: ReadonlySet<number> = new Set([400, 403, 413, 422]);
+/** Characters of the API server's own sentence in an event. */
+const MAX_SAID = 800;
+
+const NOTHING_LEFT: Reconciled = { result: 'requeue', requeueAfter: undefined, changes: [] };
+
+const internalError = (error: unknown): Failure => ({
+  origin: 'content',
+  reason: 'InternalError',
+  // The class alone: a message can hold anything.
+  detail: error instanceof Error ? error.name : typeof error,
+});
+
+/** The outcome, as one that is expected to pass where its reason can be and it is early enough. */
+function withGrace(outcome: Outcome, isEarly: boolean): Outcome {
+  if (outcome.kind !== 'failed') return outcome;
+  return { ...outcome, grace: isEarly && entryOf(outcome.failure.reason).graceRetryMs !== undefined };
+}
+
+/** Whether an outcome that was kept still answers what the resource asks for. */
 const isStillAsked = ({ job }: Observed, now: LegacyRestoreJob): boolean =>
   job.uid === now.uid && job.generation === now.generation && job.requestedAt === now.requestedAt;
 

@@ -43,7 +43,7 @@ export function countResources(
     count(byDelivery, status.delivery === undefined ? NONE : known(byDelivery, status.delivery.statusName));
     countSynced(bySynced, status);
     if (expiresSoon(job, now)) expiringSoon[isDownloaded(status) ? 'fetched' : 'unfetched'] += 1;
-    if (spec.suspend !== true && canChange(status, now) && !isRefused(job)) {
+    if (spec.suspend !== true && !job.deleting && canChange(status, now) && !isRefused(job)) {
       mirrorAgeMs = Math.max(mirrorAgeMs, ageMs(job));
     }
   }

@@ -14,7 +14,7 @@ export type StatusPatch =
   | { readonly kind: 'gone' }
   | { readonly kind: 'failed'; readonly error: unknown };
 
-/** Patches the status of a resource, and reads the resource again where it has changed meanwhile. Never rejects. */
+/** Patches the status of a resource. Rejects only with an unexpected error. */
 export async function tryPatchStatus(
   client: KubeClient,
   metrics: Pick<Metrics, 'statusWrites'>,
@@ -28,8 +28,21 @@ export async function tryPatchStatus(
   } catch (error) {
     const isConflict = hasStatus(error, 409);
     metrics.statusWrites.inc({ result: isConflict ? 'conflict' : 'error' });
-    if (hasStatus(error, 404)) return { kind: 'gone' };
-    const fresh = isConflict ? await getLegacyRestoreJob(client, job).catch(() => undefined) : undefined;
-    return fresh === undefined ? { kind: 'failed', error } : { kind: 'conflict', job: fresh, error };
+    // A 404 can come from the subresource or a gateway alone: only the resource itself tells whether it is gone.
+    return isConflict || hasStatus(error, 404) ? explain(client, job, error, isConflict) : { kind: 'failed', error };
+  }
+}
+
+async function explain(
+  client: KubeClient,
+  job: LegacyRestoreJob,
+  error: unknown,
+  isConflict: boolean,
+): Promise<StatusPatch> {
+  try {
+    const fresh = await getLegacyRestoreJob(client, job);
+    return fresh !== undefined && isConflict ? { kind: 'conflict', job: fresh, error } : { kind: 'failed', error };
+  } catch (again) {
+    return hasStatus(again, 404) ? { kind: 'gone' } : { kind: 'failed', error };
   }
 }

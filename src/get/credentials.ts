@@ -60,10 +60,14 @@ export type CredentialsResult =
   | { readonly ok: true; readonly credentials: AtlasCredentials }
   | { readonly ok: false; readonly problem: string };
 
-/** Throws KubeConfigError and KubeError where a Secret is to be read and the API server cannot be asked. */
+/**
+ * Throws KubeConfigError and KubeError where a Secret is to be read and the API server cannot be asked. `stop` ends what
+ * is under way for that, a credential plugin too.
+ */
 export async function readCredentials(
   source: CredentialsSource,
   openClient: () => KubeClient,
+  stop: AbortSignal,
 ): Promise<CredentialsResult> {
   switch (source.kind) {
     case 'given':
@@ -71,7 +75,7 @@ export async function readCredentials(
     case 'files':
       return readFiles(source);
     case 'secret':
-      return readSecret(source, openClient());
+      return readSecret(source, openClient(), stop);
   }
 }
 
@@ -133,7 +137,9 @@ async function readText(
   }
 }
 
-async function readSecret(secret: SecretName, client: KubeClient): Promise<CredentialsResult> {
+async function readSecret(secret: SecretName, client: KubeClient, stop: AbortSignal): Promise<CredentialsResult> {
+  const onStop = (): void => void client.close();
+  stop.addEventListener('abort', onStop, { once: true });
   const called = `Secret ${secret.namespace}/${secret.name}`;
   try {
     const read = readCredentialsData((await getSecret(client, secret)).data);
@@ -146,6 +152,7 @@ async function readSecret(secret: SecretName, client: KubeClient): Promise<Crede
     if (hasStatus(error, 403)) return { ok: false, problem: `The user of the kubeconfig may not read ${called}.` };
     throw error;
   } finally {
+    stop.removeEventListener('abort', onStop);
     await client.close();
   }
 }

@@ -1,12 +1,14 @@
 /** The command `get`: fetches one restore job from Atlas, once or until it has ended, and prints it. */
-import { printable } from '../api/printable.ts';
+import { oneLine, printable } from '../api/printable.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { AtlasError } from '../atlas/errors.ts';
 import { createKubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
-import { KubeConfigError } from '../kube/kubeconfig.ts';
+import { KubeConfigError } from '../kube/kubeconfig-error.ts';
+import { proxyProblems } from '../net/proxy.ts';
+import { trustSystemCertificates } from '../net/trusted-certificates.ts';
 import { readyReasonOf } from '../restore-job/conditions.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import { failureMessage } from '../restore-job/messages.ts';
@@ -35,11 +37,17 @@ export async function get(args: readonly string[], own: GetProcess): Promise<num
       own.stdout.write(getHelp());
       return 0;
     case 'problems':
-      own.stderr.write(`Wrong usage, see get --help:\n${result.problems.map((problem) => `  ${problem}\n`).join('')}`);
-      return EXIT_CODES.usage.code;
-    case 'options':
-      return fetchAndPrint(result.options, own);
+      return complainOfUsage(own, [...result.problems, ...proxyProblems(own.env)]);
+    case 'options': {
+      const problems = proxyProblems(own.env);
+      return problems.length > 0 ? complainOfUsage(own, problems) : fetchAndPrint(result.options, own);
+    }
   }
+}
+
+function complainOfUsage({ stderr }: GetProcess, problems: readonly string[]): number {
+  stderr.write(`Wrong usage, see get --help:\n${problems.map((problem) => `  ${problem}\n`).join('')}`);
+  return EXIT_CODES.usage.code;
 }
 
 /** How long the end waits for a token to be given back, in milliseconds. */
@@ -47,14 +55,15 @@ const CLOSE_MS = 1_000;
 
 async function fetchAndPrint(options: GetOptions, own: GetProcess): Promise<number> {
   const { stop, version } = own;
+  for (const problem of trustSystemCertificates(own.env)) own.stderr.write(`note: ${oneLine(problem)}\n`);
   try {
     const openClient = () => createKubeClient({ userAgent: `legacy-restore-operator/${version}` });
-    const found = await unlessStopped(stop, readCredentials(options.credentials, openClient));
+    const found = await unlessStopped(stop, readCredentials(options.credentials, openClient, stop));
     if (!found.ok) return complain(own, found.problem, EXIT_CODES.usage.code);
     const response = await fetchJob(options, found.credentials, own);
     const printOptions = { ...options, now: Date.now() };
     own.stdout.write(printJob(response, printOptions));
-    for (const remark of remarks(response, printOptions)) own.stderr.write(`note: ${remark}\n`);
+    for (const remark of remarks(response, printOptions)) own.stderr.write(`note: ${oneLine(remark)}\n`);
     return exitCodeOf(readyReasonOf(response.job));
   } catch (error) {
     if (stop.aborted) return complain(own, 'interrupted', EXIT_CODES.interrupted.code);
@@ -69,7 +78,7 @@ async function fetchAndPrint(options: GetOptions, own: GetProcess): Promise<numb
 }
 
 function complain({ stderr }: GetProcess, message: string, exitCode: number): number {
-  stderr.write(`${message}\n`);
+  stderr.write(`${oneLine(message)}\n`);
   return exitCode;
 }
 

@@ -1,5 +1,5 @@
 /** A restore job in the form that was asked for. */
-import { dump } from 'js-yaml';
+import { dump, SCALAR_STYLE, visit } from 'js-yaml';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import type { GetOptions } from './options.ts';
 import { jobText } from './text.ts';
@@ -17,9 +17,9 @@ export function printJob(response: RestoreJobResponse, options: PrintOptions): s
     case 'text':
       return jobText(response, options);
     case 'json':
-      return `${escapeControls(JSON.stringify(value, null, options.pretty ? 2 : 0))}\n`;
+      return `${escapeJson(JSON.stringify(value, null, options.pretty ? 2 : 0))}\n`;
     case 'yaml':
-      return dump(value, { lineWidth: -1, noRefs: true });
+      return escapedYaml(value);
   }
 }
 
@@ -58,6 +58,34 @@ const list = (names: readonly string[]): string =>
     ? names.join(', ')
     : `${names.slice(0, MOST_LISTED).join(', ')} and ${names.length - MOST_LISTED} more`;
 
-/** JSON leaves these as they are, and a terminal would obey them; escaped, the text means the same. */
-const escapeControls = (json: string): string =>
-  json.replace(/[\u007f-\u009f]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+/** What a terminal would obey: control and format characters, bidi controls among them, and separators of lines. */
+const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/u;
+/** Escaped within its text, each means the same. The other controls are escaped already, and line feeds divide the lines. */
+const UNESCAPED = /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu;
+
+const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0');
+
+/** JSON knows units of UTF-16 only. */
+const escapeJson = (json: string): string =>
+  json.replace(UNESCAPED, (character) =>
+    character
+      .split('')
+      .map((unit) => `\\u${hex(unit.charCodeAt(0), 4)}`)
+      .join(''),
+  );
+
+/** js-yaml leaves format characters as they are, and only a text in double quotes can have escapes. */
+function escapedYaml(value: unknown): string {
+  const yaml = dump(value, {
+    lineWidth: -1,
+    noRefs: true,
+    transform: (documents) =>
+      visit(documents, (node) => {
+        if (node.kind === 'scalar' && UNPRINTABLE.test(node.value)) node.style = SCALAR_STYLE.DOUBLE_QUOTED;
+      }),
+  });
+  return yaml.replace(UNESCAPED, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return code > 0xff_ff ? `\\U${hex(code, 8)}` : `\\u${hex(code, 4)}`;
+  });
+}

@@ -46,9 +46,6 @@ type Step =
   | { readonly kind: 'ended'; readonly response: RestoreJobResponse }
   | { readonly kind: 'again'; readonly againInMs: number };
 
-/** What Atlas asks to wait is obeyed up to an hour, as the client does; a timer cannot wait for more than 24 days. */
-const LONGEST_WAIT_MS = 3_600_000;
-
 async function attempt({ fetch, intervalMs, onResponse, onFailure, signal }: WatchOptions): Promise<Step> {
   try {
     const response = await fetch();
@@ -58,7 +55,7 @@ async function attempt({ fetch, intervalMs, onResponse, onFailure, signal }: Wat
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof AtlasError) || entryOf(reasonOfAtlasFailure(error)).retry === 'permanent') throw error;
-    const againInMs = Math.max(intervalMs, Math.min(error.retryAfterMs ?? 0, LONGEST_WAIT_MS));
+    const againInMs = Math.max(intervalMs, error.retryAfterMs ?? 0);
     onFailure(error, againInMs);
     return { kind: 'again', againInMs };
   }

@@ -3,9 +3,11 @@
  * because client-node's own API classes open a TLS connection for every request.
  */
 import type { KubeConfig } from '@kubernetes/client-node';
-import { Agent, type Dispatcher, ProxyAgent } from 'undici';
+import type { Dispatcher } from 'undici';
+import { openConnections } from '../net/connections.ts';
 import { BodyTooLargeError, DeadlineError, type HttpResponse, sendRequest } from '../net/http-request.ts';
 import { parseJson } from '../net/json.ts';
+import { PLUGIN_MS } from './credential-plugin.ts';
 import {
   errorFromContent,
   errorFromNetwork,
@@ -14,8 +16,9 @@ import {
   INVALID_RESPONSE,
   KubeError,
 } from './errors.ts';
-import { KubeConfigError, type KubeCredentials, loadKubeConfig, readKubeCredentials } from './kubeconfig.ts';
+import { type KubeCredentials, loadKubeConfig, readKubeCredentials } from './kubeconfig.ts';
 import { beginsWatch, type Expected, type JsonObject, readResponse } from './response.ts';
+import { withoutSentSecrets } from './sent-secrets.ts';
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
@@ -73,6 +76,8 @@ const REFRESH_MS = 10_000;
 const DEFAULT_TIMEOUT_MS = 15_000;
 const MAX_HEADERS_MS = 30_000;
 const KEEP_ALIVE_MS = 60_000;
+/** More than a credential plugin may take: it is named where it is what hangs. */
+const CREDENTIALS_MS = PLUGIN_MS + 5_000;
 /** How long a read that got no response may take on a new connection to prove that the old one was at fault. */
 const PROBE_MS = 5_000;
 /** Bytes of a response: etcd takes objects of 1.5 MiB, and what is no API server may send without end. */
@@ -98,8 +103,8 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
   let refreshedAt = 0;
   let refreshing: Promise<Access> | undefined;
   let probing = false;
-  const closed = new AbortController();
   const retired = new Set<Promise<unknown>>();
+  const closing = new AbortController();
 
   /** Single-flight: an expired token must not start one exec plugin per waiting request. */
   function currentAccess(): Promise<Access> {
@@ -111,7 +116,7 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
   }
 
   async function refresh(): Promise<Access> {
-    const credentials = await withinTime(readKubeCredentials(config));
+    const credentials = await readCredentials();
     // Looked at only now: they may have been abandoned meanwhile.
     const present = access;
     const connections = present?.identity === credentials.identity ? present.connections : connect(credentials);
@@ -119,6 +124,16 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
     access = { ...credentials, connections };
     refreshedAt = performance.now();
     return access;
+  }
+
+  async function readCredentials(): Promise<KubeCredentials> {
+    try {
+      return await withinTime(readKubeCredentials(config, closing.signal), closing.signal);
+    } catch (error) {
+      // What could not be used may be mended meanwhile: the next request reads the files again.
+      if (!closing.signal.aborted) reload();
+      throw error;
+    }
   }
 
   function retire({ requests, watches }: Connections): void {
@@ -167,7 +182,7 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
     if (probing || current?.connections.watches !== watches) return;
     probing = true;
     try {
-      await dispatch(current, { ...kubeRequest, timeoutMs: PROBE_MS }, closed.signal);
+      await dispatch(current, { ...kubeRequest, timeoutMs: PROBE_MS }, closing.signal);
       if (access?.connections.watches === watches) abandonConnections();
     } catch {
       // As silent as the old one.
@@ -264,15 +279,24 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
     }
   }
 
+  /** Errors never repeat what was sent. */
+  async function request(kubeRequest: KubeRequest): Promise<unknown> {
+    try {
+      return await withFreshCredentials(() => send(kubeRequest));
+    } catch (error) {
+      throw error instanceof KubeError ? withoutSentSecrets(error, kubeRequest.body) : error;
+    }
+  }
+
   return {
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
-    request: (kubeRequest) => withFreshCredentials(() => send(kubeRequest)),
+    request,
     stream: (path, signal) => withFreshCredentials(() => openStream(path, signal)),
     abandonConnections,
     close: async () => {
+      closing.abort(new Error('the client is closed'));
       const open = access === undefined ? [] : [access.connections.requests, access.connections.watches];
       access = undefined;
-      closed.abort(new Error('the client is closed'));
       await Promise.allSettled([...open.map((dispatcher) => dispatcher.destroy()), ...retired]);
     },
   };
@@ -290,28 +314,25 @@ async function beginningOf(body: AsyncIterable<Uint8Array>): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-/** A credential plugin that hangs must not hang everything: after this the next request starts it again. */
-async function withinTime<T>(reading: Promise<T>): Promise<T> {
+/** An identity provider that hangs must not hang everything: after this the next request asks it again. */
+async function withinTime<T>(reading: Promise<T>, signal: AbortSignal): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     reject(new KubeError('the credentials of the kubeconfig did not come in time', { status: 0 }));
-  }, DEFAULT_TIMEOUT_MS);
+  }, CREDENTIALS_MS);
+  const onAbort = (): void => reject(new Error('ended', { cause: signal.reason }));
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([reading, late]);
   } finally {
     clearTimeout(timer);
+    signal.removeEventListener('abort', onAbort);
   }
 }
 
-function connect({ tls, proxyUrl }: KubeCredentials): Connections {
-  if (proxyUrl?.startsWith('socks')) {
-    throw new KubeConfigError('proxy-url of the kubeconfig: SOCKS proxies are not supported, use an http(s) proxy');
-  }
-  const keepAlive = { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false };
+function connect({ tls, proxy }: KubeCredentials): Connections {
   const open = (): Dispatcher =>
-    proxyUrl === undefined
-      ? new Agent({ ...keepAlive, connect: tls })
-      : new ProxyAgent({ ...keepAlive, uri: proxyUrl, requestTls: tls });
+    openConnections({ agent: { keepAliveTimeout: KEEP_ALIVE_MS, allowH2: false }, tls, proxy });
   return { requests: open(), watches: open() };
 }
 

@@ -71,7 +71,8 @@ export function errorFromStatus(
   const status = StatusObject.safeParse(body).data;
   const seconds = status?.details?.retryAfterSeconds ?? 0;
   const code = httpStatus === 0 ? (status?.code ?? 0) : httpStatus;
-  const message = status?.message ? `: ${status.message}` : '';
+  const sentence = printable(status?.message ?? '', MAX_STATUS_MESSAGE);
+  const message = sentence === '' ? '' : `: ${sentence}`;
   return new KubeError(`${what}: the API server answered ${code}${message}`, {
     status: code,
     reason: status?.reason ?? '',

@@ -43,7 +43,10 @@ interface EventRecorderOptions {
   readonly action: string;
   readonly onWritten?: () => void;
   readonly onFailed: (error: unknown) => void;
+  /** Milliseconds since the epoch, for the times that an event shows. */
   readonly now?: () => number;
+  /** Monotonic, in milliseconds: ages do not follow a wall clock that is set. */
+  readonly monotonicNow?: () => number;
 }
 
 const EVENT: ObjectType = { apiVersion: 'events.k8s.io/v1', kind: 'Event' };
@@ -61,6 +64,7 @@ const MAX_WAITING = 50_000;
 interface Series {
   readonly path: string;
   count: number;
+  /** Monotonic. */
   lastAt: number;
 }
 
@@ -73,6 +77,7 @@ export function createEventRecorder({
   onWritten,
   onFailed,
   now = Date.now,
+  monotonicNow = () => performance.now(),
 }: EventRecorderOptions): EventRecorder {
   const seriesByKey = new LRUCache<string, Series>({ max: MAX_SERIES });
   const waiting: Array<readonly [about: ObjectReference, event: EventContent]> = [];
@@ -101,9 +106,9 @@ export function createEventRecorder({
   async function write(about: ObjectReference, event: EventContent): Promise<void> {
     const key = JSON.stringify([about.uid, event.type, event.reason, event.note]);
     const series = seriesByKey.get(key);
-    if (series !== undefined && now() - series.lastAt < SERIES_MS) {
+    if (series !== undefined && monotonicNow() - series.lastAt < SERIES_MS) {
       series.count += 1;
-      series.lastAt = now();
+      series.lastAt = monotonicNow();
       try {
         return await count(series);
       } catch (error) {
@@ -113,7 +118,7 @@ export function createEventRecorder({
     }
     const path = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(about.namespace)}/events`;
     const name = `${about.name.slice(0, 200).replace(/[-.]+$/, '')}.${randomUUID()}`;
-    seriesByKey.set(key, { path: `${path}/${name}`, count: 1, lastAt: now() });
+    seriesByKey.set(key, { path: `${path}/${name}`, count: 1, lastAt: monotonicNow() });
     await client.request({ method: 'POST', path, returns: EVENT, body: eventObject(about, event, name) });
   }
 
@@ -123,7 +128,7 @@ export function createEventRecorder({
       path: series.path,
       returns: EVENT,
       contentType: 'application/merge-patch+json',
-      body: { series: { count: series.count, lastObservedTime: kubeMicroTime(series.lastAt) } },
+      body: { series: { count: series.count, lastObservedTime: kubeMicroTime(now()) } },
     });
   }
 

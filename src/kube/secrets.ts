@@ -43,6 +43,7 @@ export async function createSecret(
   client: KubeClient,
   { namespace, name }: SecretName,
   owner: OwnerReference,
+  labels: Readonly<Record<string, string>>,
   data: Readonly<Record<string, string>>,
 ): Promise<void> {
   await client.request({
@@ -53,12 +54,7 @@ export async function createSecret(
       ...SECRET,
       type: 'Opaque',
       // blockOwnerDeletion stays out: OpenShift refuses it to whoever may not set finalizers on the owner.
-      metadata: {
-        name,
-        namespace,
-        ownerReferences: [owner],
-        labels: { 'app.kubernetes.io/managed-by': 'legacy-restore-operator' },
-      },
+      metadata: { name, namespace, ownerReferences: [owner], labels },
       data: encoded(data),
     },
   });

@@ -1,6 +1,9 @@
 /** Says in the log what interrupts listing and watching: one warning with its cause, not hundreds. */
+
+import { ProxyError } from '../net/connections.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import { hasStatus, INVALID_RESPONSE, KubeError } from './errors.ts';
+import { KubeConfigError } from './kubeconfig-error.ts';
 import { EmptyWatchError, UnfinishedListError, type WatchCause } from './reflector.ts';
 import type { ObjectType } from './response.ts';
 
@@ -69,6 +72,9 @@ export function createWatchLog(log: Logger, resource: WatchedResource, namespace
 }
 
 function describe({ plural, apiVersion }: WatchedResource, cause: WatchCause, error: unknown): string {
+  if (error instanceof KubeConfigError) return error.message;
+  if (hasStatus(error, 0) && error.cause instanceof ProxyError)
+    return `the API server cannot be reached: ${error.cause.message}`;
   if (hasStatus(error, 404)) {
     return `the CustomResourceDefinition of ${plural} (${apiVersion}) is not installed: apply the file in crds/ or the output of print-crds`;
   }

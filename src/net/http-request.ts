@@ -10,7 +10,7 @@ export interface HttpRequest {
   readonly origin: string;
   /** With the query. */
   readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string | string[]>>;
   readonly body: string | null;
   /** Milliseconds from connecting to the last byte. */
   readonly timeoutMs: number;

@@ -10,7 +10,8 @@ export function retryAfterMs(headers: RetryAfterHeaders, now: number): number | 
   // Date.parse finds a date in almost anything (`soon 5`). All three forms of an HTTP date begin with the day of the
   // week, and the one that names no zone is in UTC too.
   if (!/^(Mon|Tue|Wed|Thu|Fri|Sat|Sun)/.test(value)) return undefined;
-  const date = Date.parse(value.endsWith('GMT') ? value : `${value} GMT`);
+  const hasZone = /([A-Z]|[+-]\d{4})$/.test(value);
+  const date = Date.parse(hasZone ? value : `${value} GMT`);
   return Number.isNaN(date) ? undefined : Math.max(0, date - now);
 }
 

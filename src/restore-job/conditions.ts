@@ -36,7 +36,7 @@ export type Sync =
       readonly deliveryFailure: Failure | undefined;
     }
   /** The last good content stays. */
-  | { readonly kind: 'failed'; readonly failure: Failure }
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly grace: boolean }
   | { readonly kind: 'suspended' };
 
 /** What a condition says, before its sentence. */
@@ -64,14 +64,14 @@ export const CONDITIONS: Readonly<Record<ConditionType, ConditionDeclaration>> =
     present: 'always',
     meaning: 'Has the restore job finished? Once True it stays True.',
     borrows: ['Synced'],
-    follows: (observation) => withStatusOfTable(readyReason(observation)),
+    follows: (observation) => withStatus(readyReason(observation), observation),
   },
   Synced: {
     polarity: 'positive',
     present: 'always',
     meaning: "Does the status equal Atlas's last response?",
     borrows: [],
-    follows: (observation) => withStatusOfTable(syncedReason(observation)),
+    follows: (observation) => withStatus(syncedReason(observation), observation),
   },
   DownloadAvailable: {
     polarity: 'positive',
@@ -80,7 +80,7 @@ export const CONDITIONS: Readonly<Record<ConditionType, ConditionDeclaration>> =
     borrows: ['Ready'],
     follows: (observation) => {
       const reason = downloadReason(observation);
-      return reason === undefined ? undefined : withStatusOfTable(reason);
+      return reason === undefined ? undefined : withStatus(reason, observation);
     },
   },
   Reconciling: {
@@ -133,7 +133,12 @@ export function failureOf({ sync }: Observation): Failure | undefined {
   }
 }
 
-const withStatusOfTable = (reason: Reason) => ({ status: entryOf(reason).status, reason });
+/** The status of the table, but for a failure that is expected to pass. */
+function withStatus(reason: Reason, observation: Observation): Omit<Finding, 'type'> {
+  const { sync } = observation;
+  const isExpected = sync.kind === 'failed' && sync.grace && sync.failure.reason === reason;
+  return { status: isExpected ? 'Unknown' : entryOf(reason).status, reason };
+}
 
 const READY_REASONS: Readonly<Record<JobState, ReadyReason>> = {
   running: 'JobInProgress',
@@ -189,7 +194,7 @@ function downloadReason({ content, at }: Observation): DownloadReason | ReadyRea
 function stalledReason({ content, sync }: Observation): Reason | undefined {
   const state = jobState(content);
   if (state === 'broken' || state === 'killed') return READY_REASONS[state];
-  if (state === 'finished' || sync.kind !== 'failed') return undefined;
+  if (state === 'finished' || sync.kind !== 'failed' || sync.grace) return undefined;
   return entryOf(sync.failure.reason).retry === 'permanent' ? sync.failure.reason : undefined;
 }
 

@@ -27,12 +27,14 @@ export function eventsFor(status: Status, previous: Status): readonly EventConte
   return EMITTED.flatMap((type) => {
     const now = conditionOf(status, type);
     const before = conditionOf(previous, type);
-    if (now === undefined || now.reason === before?.reason || !isReason(now.reason)) return [];
-    // A borrowed reason is emitted for the condition that owns it.
-    const { condition, event } = entryOf(now.reason);
-    if (condition !== type || event === 'none') return [];
+    if (now === undefined || !isReason(now.reason)) return [];
+    // A borrowed reason is emitted for the condition that owns it, and one that is expected to pass once it has not.
+    const { condition, event, status: settled } = entryOf(now.reason);
+    if (condition !== type || event === 'none' || now.status !== settled) return [];
+    if (now.reason === before?.reason && now.status === before.status) return [];
     if (event !== 'Recovery') return [{ type: event, reason: now.reason, note: now.message }];
-    if (before === undefined) return [];
+    // What nobody was told of needs no all-clear.
+    if (before === undefined || (isReason(before.reason) && before.status !== entryOf(before.reason).status)) return [];
     const note = `The status equals Atlas's response again, after ${printable(before.reason, 64)}.`;
     return [{ type: 'Normal', reason: now.reason, note }];
   });
@@ -46,15 +48,30 @@ interface EventDescription {
 }
 
 /** Every kind of event, in the order of the table of reasons. */
-export const listEvents = (): readonly EventDescription[] =>
-  Object.keys(REASONS)
+export const listEvents = (): readonly EventDescription[] => [
+  ...Object.keys(REASONS)
     .filter(isReason)
     .flatMap((reason): EventDescription[] => {
       const { event, meaning } = entryOf(reason);
       if (event === 'none') return [];
       if (event !== 'Recovery') return [{ reason, type: event, meaning }];
       return [{ reason, type: 'Normal', meaning: "The status equals Atlas's response again, after the reason named." }];
-    });
+    }),
+  {
+    reason: STATUS_WRITE_REFUSED,
+    type: 'Warning',
+    meaning: 'The API server refuses the status that the operator wants to write; the next try starts from Atlas.',
+  },
+];
+
+/** The event about a status that the API server does not take; `said` is its own sentence. */
+export const statusWriteRefused = (said: string): EventContent => ({
+  type: 'Warning',
+  reason: STATUS_WRITE_REFUSED,
+  note: `The status could not be written and is dropped: ${said}`,
+});
+
+const STATUS_WRITE_REFUSED = 'StatusWriteRefused';
 
 /** Level and message of the log line: quiet while a failure only repeats itself and while nothing changes. */
 export function logFor(status: Status, previous: Status, failed: boolean, changed: boolean): LogLine {
@@ -66,9 +83,12 @@ export function logFor(status: Status, previous: Status, failed: boolean, change
     delivery: printable(status.delivery?.statusName ?? '', 64),
   };
   if (!failed) return changed ? { level: 'info', message: 'status changed', fields } : UNCHANGED(fields);
-  const repeated = !changed || reason === conditionOf(previous, 'Synced')?.reason;
+  const before = conditionOf(previous, 'Synced');
+  const repeated = !changed || (reason === before?.reason && synced?.status === before.status);
+  // During the grace period it is no news yet.
+  const isExpected = isReason(reason) && synced?.status !== entryOf(reason).status;
   return {
-    level: repeated || !isReason(reason) ? 'debug' : entryOf(reason).level,
+    level: repeated || isExpected || !isReason(reason) ? 'debug' : entryOf(reason).level,
     message: synced?.message ?? 'reconcile failed',
     fields,
   };

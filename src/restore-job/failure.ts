@@ -10,6 +10,8 @@ export type Failure =
       readonly reason: FailureReason;
       /** The error as Atlas described it; undefined where it did not. */
       readonly apiError: ApiError | undefined;
+      /** The Atlas client's own code of the error. */
+      readonly code?: string;
       /** What happened, without anything that changes from one try to the next. */
       readonly detail: string;
     }
@@ -20,24 +22,27 @@ export type Failure =
       readonly verb: 'read' | 'write';
       /** Kind and name, such as `Secret payments/atlas-key`. */
       readonly object: string;
-      /** HTTP status code. */
+      /** The authorizer refused it: a role is missing. */
+      readonly isForbidden: boolean;
+      /** HTTP status code; 0 when no response came. */
       readonly code: number;
       /** Status.reason and Status.message of the response. */
       readonly statusReason: string;
       readonly statusMessage: string;
     }
   | {
-      /** Something that was read and cannot be used. */
+      /** Something that was read and cannot be used, or an error of the operator itself. */
       readonly origin: 'content';
       readonly reason: FailureReason;
       readonly detail: string;
     };
 
 /** The failure that a failed request to Atlas is. */
-export const failureOfAtlas = (error: AtlasFailure & { readonly message: string }): Failure => ({
+export const failureOfAtlas = (error: AtlasFailure & { readonly code: string; readonly message: string }): Failure => ({
   origin: 'atlas',
   reason: reasonOfAtlasFailure(error),
   apiError: error.apiError,
+  code: error.code,
   detail: error.message,
 });
 
@@ -48,9 +53,9 @@ export function statusFailureOf(failure: Failure): ApiError {
       return failure.apiError === undefined ? { detail: bounded(failure.detail) } : boundedApiError(failure.apiError);
     case 'kubernetes':
       return {
-        error: failure.code,
+        ...(failure.code === 0 ? {} : { error: failure.code }),
         ...(failure.statusReason === '' ? {} : { errorCode: bounded(failure.statusReason) }),
-        ...(failure.statusMessage === '' ? {} : { detail: bounded(failure.statusMessage) }),
+        detail: bounded(failure.statusMessage === '' ? 'no response from the API server' : failure.statusMessage),
       };
     case 'content':
       return { detail: bounded(failure.detail) };

@@ -27,7 +27,7 @@ export function messageOf(reason: Reason, observation: Observation): string {
 
 /** What failed and what to do about it. */
 export function failureMessage(failure: Failure, audience: Audience): string {
-  const errorCode = failure.origin === 'atlas' ? failure.apiError?.errorCode : undefined;
+  const errorCode = failure.origin === 'atlas' ? (failure.apiError?.errorCode ?? failure.code) : undefined;
   return `${causeOf(failure)} ${remedyOf(failure.reason, errorCode, audience)}`.trim();
 }
 
@@ -55,28 +55,36 @@ function apiErrorInWords({ error, errorCode = '', reason = '', detail = '', badR
     .join(' ');
 }
 
-function refusalInWords({ verb, object, code, statusMessage }: Extract<Failure, { origin: 'kubernetes' }>): string {
+function refusalInWords({
+  verb,
+  object,
+  code,
+  isForbidden,
+  statusMessage,
+}: Extract<Failure, { origin: 'kubernetes' }>): string {
   if (code === 404) return `${object} does not exist`;
   const said = statusMessage === '' ? '' : `: ${printable(statusMessage, MAX_DETAIL)}`;
-  return code === 403 ? `The operator may not ${verb} ${object}${said}` : `${object} cannot be ${PAST[verb]}${said}`;
+  return isForbidden ? `The operator may not ${verb} ${object}${said}` : `${object} cannot be ${PAST[verb]}${said}`;
 }
 
 const PAST = { read: 'read', write: 'written' } as const;
 
 function fetchedMessage({ content, sync }: Observation): string {
   if (sync.kind !== 'fetched') return explain('JobFetched');
-  const { dropped, hashCount } = sync.response;
-  const kept = content.hashes?.length ?? 0;
+  const { dropped, hashCount, job } = sync.response;
   return [
     explain('JobFetched'),
     dropped.length === 0
       ? ''
-      : `Left out, because they are null or of another type than documented: ${listed(dropped)}.`,
-    kept < hashCount ? `hashes holds ${kept} of ${hashCount}.` : '',
+      : `Left out, because they are null, too long or of another type than documented: ${listed(dropped)}.`,
+    keptOf('hashes', content.hashes?.length, hashCount),
+    keptOf('links', content.links?.length, job.links?.length),
   ]
     .filter((part) => part !== '')
     .join(' ');
 }
+
+const keptOf = (field: string, kept = 0, all = 0): string => (kept < all ? `${field} holds ${kept} of ${all}.` : '');
 
 function unknownStatusMessage({ content }: Observation): string {
   const said = `Atlas says: ${printable(content.statusName ?? 'nothing', MAX_NAME)}.`;

@@ -8,7 +8,8 @@ export type Outcome =
   /** Waits in the queue of a budget, which adds the key to the work queue when a request is reserved for it. */
   | { readonly kind: 'waiting'; readonly pause: Pause | undefined }
   | Fetched
-  | { readonly kind: 'failed'; readonly failure: Failure }
+  /** `grace`: it is expected to pass, see `graceRetryMs` of the reasons. */
+  | { readonly kind: 'failed'; readonly failure: Failure; readonly grace: boolean }
   /** The API server failed in the middle of the reconcile: that says nothing about the resource. */
   | { readonly kind: 'interrupted'; readonly error: unknown };
 

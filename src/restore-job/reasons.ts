@@ -20,6 +20,12 @@ interface AtlasErrorCode {
   readonly remedy?: Remedy;
 }
 
+/** Something that Atlas asks for and this process cannot do. */
+interface UnsupportedCode {
+  readonly code: string;
+  readonly remedy: Remedy;
+}
+
 interface ReasonEntry {
   /** The condition whose own reason this is. Others borrow it, see conditions.ts. */
   readonly condition: 'Ready' | 'Synced' | 'DownloadAvailable';
@@ -30,6 +36,13 @@ interface ReasonEntry {
    * none: it is no failure.
    */
   readonly retry: 'none' | 'transient' | 'permanent';
+  /** After so many failures in a row a transient one gets the permanent back-off. */
+  readonly permanentAfter?: number;
+  /**
+   * Milliseconds between two tries during the grace period, in which the failure is expected to pass: a Secret often comes
+   * seconds after the resource, and Atlas needs some for a new key.
+   */
+  readonly graceRetryMs?: number;
   /** Type of the event when the reason appears. `Recovery` is a Normal one, emitted only after another reason. */
   readonly event: 'Normal' | 'Warning' | 'Recovery' | 'none';
   /** Level of the log line when the reason appears. */
@@ -40,6 +53,8 @@ interface ReasonEntry {
   readonly httpStatuses?: readonly number[];
   /** The error codes of Atlas that lead to it. */
   readonly errorCodes?: readonly AtlasErrorCode[];
+  /** What this process cannot do that leads to it: codes of the Atlas client's own errors. */
+  readonly unsupported?: readonly UnsupportedCode[];
   /** What it means, one sentence. */
   readonly meaning: string;
   /** Empty where there is nothing to do. */
@@ -70,77 +85,76 @@ const NO_LEGACY_BACKUP: Remedy = {
   resource: "The project's plan or the cluster's configuration has no legacy backups; check spec.clusterName.",
   command: "The project's plan or the cluster's configuration has no legacy backups; check --cluster-name.",
 };
+const NO_DIGEST: Remedy = {
+  resource: 'Use a service account: put clientId and clientSecret into the Secret instead of the API key.',
+  command: 'Use a service account, clientId and clientSecret, instead of the API key.',
+};
 const NOT_IN_PROJECT: Remedy = {
   resource: 'Give the API key or service account the role Project Read Only on the project, or check spec.groupId.',
   command: 'Give the API key or service account the role Project Read Only on the project, or check --group-id.',
 };
 
+/** What most failures that a person has to correct have in common. */
+const permanentFailure = <const E extends object>(entry: E) =>
+  ({ condition: 'Synced', status: 'False', retry: 'permanent', event: 'Warning', level: 'warn', ...entry }) as const;
+
+/** What most failures that may pass by themselves have in common. */
+const transientFailure = <const E extends object>(entry: E) =>
+  ({ condition: 'Synced', status: 'Unknown', retry: 'transient', event: 'Warning', level: 'warn', ...entry }) as const;
+
+/** What the states of jobs and downloads have in common: they are no failures of the operator. */
+const state = <const E extends object>(entry: E) => ({ retry: 'none', level: 'info', ...entry }) as const;
+
 export const REASONS = {
-  JobFinished: {
+  JobFinished: state({
     condition: 'Ready',
     status: 'True',
-    retry: 'none',
     event: 'Normal',
-    level: 'info',
     exitCode: 0,
     meaning: 'Atlas finished the restore job.',
     remedy: '',
-  },
-  JobInProgress: {
+  }),
+  JobInProgress: state({
     condition: 'Ready',
     status: 'False',
-    retry: 'none',
     event: 'Normal',
-    level: 'info',
     exitCode: 3,
     meaning: 'The restore job is running at Atlas.',
     remedy: '',
-  },
-  JobBroken: {
+  }),
+  JobBroken: state({
     condition: 'Ready',
     status: 'False',
-    retry: 'none',
     event: 'Warning',
-    level: 'info',
     exitCode: 4,
     meaning: 'The restore job broke at Atlas and will not finish.',
     remedy: NEW_JOB,
-  },
-  JobKilled: {
+  }),
+  JobKilled: state({
     condition: 'Ready',
     status: 'False',
-    retry: 'none',
     event: 'Warning',
-    level: 'info',
     exitCode: 4,
     meaning: 'The restore job was canceled at Atlas and will not finish.',
     remedy: NEW_JOB,
-  },
-  JobStatusUnknown: {
+  }),
+  JobStatusUnknown: state({
     condition: 'Ready',
     status: 'Unknown',
-    retry: 'none',
     event: 'Warning',
-    level: 'info',
     exitCode: 1,
     meaning: 'Atlas reports a job status that this version of the operator does not know.',
     remedy: 'Look at the job in Atlas; a newer version of the operator may know the status.',
-  },
-  JobFetched: {
+  }),
+  JobFetched: state({
     condition: 'Synced',
     status: 'True',
-    retry: 'none',
     event: 'Recovery',
-    level: 'info',
     meaning: "The status equals Atlas's last response.",
     remedy: '',
-  },
-  SecretNotFound: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  SecretNotFound: permanentFailure({
+    graceRetryMs: 5_000,
     exitCode: 2,
     meaning: 'The Secret with the Atlas credentials does not exist or the operator may not read it.',
     remedy: {
@@ -148,23 +162,19 @@ export const REASONS = {
         'Create the Secret named in spec.credentialsSecretRef in the namespace of the resource, or allow the operator to get it.',
       command: 'Check --secret and the context of the kubeconfig.',
     },
-  },
-  SecretInvalid: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  SecretInvalid: permanentFailure({
+    graceRetryMs: 5_000,
     exitCode: 2,
     meaning: 'The Secret with the Atlas credentials lacks a key, has an empty one, or holds two kinds of credentials.',
     remedy: 'Give it either publicApiKey and privateApiKey, or clientId and clientSecret.',
-  },
-  Unauthorized: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  SecretUnreadable: transientFailure({
+    meaning: 'The API server has not been able to give the Secret with the Atlas credentials for half a minute.',
+    remedy: 'Check the API server, its etcd and its encryption provider (KMS); the operator tries again.',
+  }),
+  Unauthorized: permanentFailure({
+    graceRetryMs: 10_000,
     exitCode: 5,
     httpStatuses: [401],
     errorCodes: [
@@ -173,6 +183,7 @@ export const REASONS = {
       code(401, 'USER_CANNOT_ACCESS_GROUP', NOT_IN_PROJECT),
       code(401, 'NO_CURRENT_USER'),
     ],
+    unsupported: [{ code: 'ATLAS_HASH_UNAVAILABLE', remedy: NO_DIGEST }],
     meaning: 'Atlas does not accept the credentials for this project.',
     remedy: {
       resource:
@@ -180,13 +191,8 @@ export const REASONS = {
       command:
         'Check that the key or service account is enabled, belongs to the organization of the project and has the role Project Read Only, and correct the credentials.',
     },
-  },
-  AccessListDenied: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  AccessListDenied: permanentFailure({
     exitCode: 5,
     errorCodes: [
       code(403, 'IP_ADDRESS_NOT_ON_ACCESS_LIST', NOT_ON_ACCESS_LIST),
@@ -200,13 +206,8 @@ export const REASONS = {
       resource: `Add ${EGRESS.resource} to the access list of the API key or service account in Atlas.`,
       command: `Add ${EGRESS.command} to the access list of the API key or service account in Atlas.`,
     },
-  },
-  Forbidden: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  Forbidden: permanentFailure({
     exitCode: 5,
     httpStatuses: [403],
     errorCodes: [
@@ -223,25 +224,15 @@ export const REASONS = {
     ],
     meaning: 'Atlas knows the credentials but does not allow the request.',
     remedy: 'Give the key or service account the role Project Read Only on the project.',
-  },
-  PaymentRequired: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  PaymentRequired: permanentFailure({
     exitCode: 5,
     httpStatuses: [402],
     errorCodes: [code(402, 'ACCOUNT_SUSPENDED')],
     meaning: 'Atlas has suspended the account.',
     remedy: 'Settle the open invoices of the Atlas organization.',
-  },
-  BackupNotEnabled: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  BackupNotEnabled: permanentFailure({
     exitCode: 6,
     errorCodes: [code(400, 'BACKUP_JOB_NOT_FOUND'), code(404, 'BACKUP_CONFIG_NOT_FOUND')],
     meaning: 'Legacy backups are not enabled for the cluster.',
@@ -249,13 +240,8 @@ export const REASONS = {
       resource: 'Check spec.clusterName; clusters with cloud backups have no legacy restore jobs.',
       command: 'Check --cluster-name; clusters with cloud backups have no legacy restore jobs.',
     },
-  },
-  JobNotFound: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  JobNotFound: permanentFailure({
     exitCode: 6,
     httpStatuses: [404],
     errorCodes: [
@@ -270,13 +256,8 @@ export const REASONS = {
       resource: 'Check spec.jobId; Atlas also forgets old restore jobs.',
       command: 'Check --job-id; Atlas also forgets old restore jobs.',
     },
-  },
-  ClusterNotFound: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  ClusterNotFound: permanentFailure({
     exitCode: 6,
     errorCodes: [code(404, 'INVALID_CLUSTER_ID'), code(404, 'CLUSTER_NOT_FOUND'), code(404, 'CLUSTER_NAME_NOT_FOUND')],
     meaning: 'Atlas has no such cluster in this project.',
@@ -284,13 +265,8 @@ export const REASONS = {
       resource: 'Check spec.clusterName and spec.groupId; the cluster may have been deleted.',
       command: 'Check --cluster-name and --group-id; the cluster may have been deleted.',
     },
-  },
-  GroupNotFound: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  GroupNotFound: permanentFailure({
     exitCode: 6,
     errorCodes: [
       code(404, 'INVALID_GROUP_ID'),
@@ -300,13 +276,8 @@ export const REASONS = {
     ],
     meaning: 'Atlas has no such project.',
     remedy: { resource: 'Check spec.groupId.', command: 'Check --group-id.' },
-  },
-  BadRequest: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  BadRequest: permanentFailure({
     exitCode: 1,
     errorCodes: [code(400, 'ATLAS_GENERAL_ERROR'), code(400, 'VALIDATION_ERROR')],
     meaning: 'Atlas refuses the request as it stands.',
@@ -314,25 +285,15 @@ export const REASONS = {
       resource: 'Check spec.groupId, spec.clusterName and spec.jobId.',
       command: 'Check --group-id, --cluster-name and --job-id.',
     },
-  },
-  VersionGone: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'permanent',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  VersionGone: permanentFailure({
     exitCode: 1,
     httpStatuses: [410],
     errorCodes: [code(410, 'VERSION_GONE')],
     meaning: 'Atlas has withdrawn this version of its API.',
     remedy: { resource: 'Upgrade the operator.', command: 'Upgrade legacy-restore-operator.' },
-  },
-  RateLimited: {
-    condition: 'Synced',
-    status: 'Unknown',
-    retry: 'transient',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  RateLimited: transientFailure({
     exitCode: 7,
     errorCodes: [code(429, 'RATE_LIMITED'), code(429, 'RATE_LIMITED_TOKEN_BUCKET')],
     meaning: 'The request limit of the project has been used up for more than a minute; the operator waits as told.',
@@ -340,109 +301,85 @@ export const REASONS = {
       resource: 'Raise spec.interval of resources of this project, or lower --atlas-requests-per-minute.',
       command: 'Try again later.',
     },
-  },
-  AtlasUnavailable: {
-    condition: 'Synced',
-    status: 'Unknown',
-    retry: 'transient',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  AtlasUnavailable: transientFailure({
     exitCode: 7,
     meaning: 'Atlas cannot be reached or reports an error of its own; the operator tries again.',
     remedy: 'If it lasts, check the egress network and the Atlas status page.',
-  },
-  InvalidResponse: {
-    condition: 'Synced',
-    status: 'Unknown',
-    retry: 'transient',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  InvalidResponse: transientFailure({
     exitCode: 7,
     meaning: 'The response is not one that Atlas gives for a restore job; the operator tries again.',
     remedy: 'Check whether a proxy stands in between and whether --atlas-base-url is right.',
-  },
-  DeliverySecretConflict: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'transient',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  DeliverySecretConflict: permanentFailure({
     meaning:
       'A Secret with the name of spec.deliverySecretName exists and does not belong to the resource; it is left untouched.',
     remedy: 'Choose another spec.deliverySecretName or delete that Secret.',
-  },
-  DeliverySecretForbidden: {
-    condition: 'Synced',
-    status: 'False',
-    retry: 'transient',
-    event: 'Warning',
-    level: 'warn',
+  }),
+  DeliverySecretForbidden: permanentFailure({
     meaning: 'The operator may not write the Secret named in spec.deliverySecretName.',
     remedy: 'Allow the operator to get, create and patch Secrets in this namespace, or remove spec.deliverySecretName.',
-  },
-  Suspended: {
+  }),
+  DeliverySecretRefused: permanentFailure({
+    meaning:
+      'The API server does not take the Secret named in spec.deliverySecretName: a quota, a policy, a webhook that refuses or does not answer, an immutable Secret.',
+    remedy: 'Correct what the message names, or remove spec.deliverySecretName; the operator tries again.',
+  }),
+  InternalError: transientFailure({
+    permanentAfter: 10,
+    meaning: 'The operator itself has failed unexpectedly for half a minute; it tries again.',
+    remedy: 'Report the error and its stack from the log of the operator.',
+  }),
+  Suspended: state({
     condition: 'Synced',
     status: 'Unknown',
-    retry: 'none',
     event: 'Normal',
-    level: 'info',
     meaning: 'spec.suspend is true: the restore job is not fetched.',
     remedy: 'Set spec.suspend to false to resume.',
-  },
-  DownloadReady: {
+  }),
+  DownloadReady: state({
     condition: 'DownloadAvailable',
     status: 'True',
-    retry: 'none',
     event: 'Normal',
-    level: 'info',
     meaning: 'The restore file can be downloaded.',
     remedy: '',
-  },
-  DownloadExpiring: {
+  }),
+  DownloadExpiring: state({
     condition: 'DownloadAvailable',
     status: 'True',
-    retry: 'none',
     event: 'Warning',
-    level: 'info',
     meaning: 'The download expires in less than an hour and nobody has downloaded the restore file yet.',
     remedy: 'Download the restore file now.',
-  },
-  DownloadPending: {
+  }),
+  DownloadPending: state({
     condition: 'DownloadAvailable',
     status: 'False',
-    retry: 'none',
     event: 'none',
-    level: 'info',
     meaning: 'The restore file is not ready yet.',
     remedy: '',
-  },
-  DownloadExpired: {
+  }),
+  DownloadExpired: state({
     condition: 'DownloadAvailable',
     status: 'False',
-    retry: 'none',
     event: 'Normal',
-    level: 'info',
     meaning: 'The time to download the restore file is over.',
     remedy: NEW_DOWNLOAD,
-  },
-  MaxDownloadsExceeded: {
+  }),
+  MaxDownloadsExceeded: state({
     condition: 'DownloadAvailable',
     status: 'False',
-    retry: 'none',
     event: 'Normal',
-    level: 'info',
     meaning: 'The restore file was downloaded as often as allowed.',
     remedy: NEW_DOWNLOAD,
-  },
-  DownloadFailed: {
+  }),
+  DownloadFailed: state({
     condition: 'DownloadAvailable',
     status: 'False',
-    retry: 'none',
     event: 'Warning',
-    level: 'info',
     meaning: 'Atlas could not provide the restore file.',
     remedy: NEW_DOWNLOAD,
-  },
+  }),
 } as const satisfies Readonly<Record<string, ReasonEntry>>;
 
 export type Reason = keyof typeof REASONS;
@@ -465,17 +402,24 @@ export const reasonsOf = (condition: ConditionType): readonly Reason[] =>
     .filter(isReason)
     .filter((reason) => entryOf(reason).condition === condition);
 
-/** What a person does about a reason, more exactly where the error code tells more; empty where there is nothing to do. */
+/**
+ * What a person does about a reason, more exactly where the error code tells more: Atlas's, or the Atlas client's own
+ * where there was no response. Empty where there is nothing to do.
+ */
 export function remedyOf(reason: Reason, errorCode: string | undefined, audience: Audience): string {
+  const entry = entryOf(reason);
   const remedy =
-    entryOf(reason).errorCodes?.find((candidate) => candidate.errorCode === errorCode)?.remedy ??
-    entryOf(reason).remedy;
+    entry.errorCodes?.find((candidate) => candidate.errorCode === errorCode)?.remedy ??
+    entry.unsupported?.find((candidate) => candidate.code === errorCode)?.remedy ??
+    entry.remedy;
   return typeof remedy === 'string' ? remedy : remedy[audience];
 }
 
 /** A failed request to Atlas, reduced to what tells its reason. */
 export interface AtlasFailure {
   readonly kind: AtlasErrorKind;
+  /** The Atlas client's own code. */
+  readonly code?: string;
   /** HTTP status code of the response; undefined where there was none. */
   readonly httpStatus?: number | undefined;
   /** The error as Atlas described it; undefined where it did not. */
@@ -483,7 +427,7 @@ export interface AtlasFailure {
 }
 
 /** The reason that a failed request to Atlas leads to: by its error code, else by its HTTP status code. */
-export function reasonOfAtlasFailure({ kind, httpStatus = 0, apiError }: AtlasFailure): FailureReason {
+export function reasonOfAtlasFailure({ kind, code = '', httpStatus = 0, apiError }: AtlasFailure): FailureReason {
   switch (kind) {
     case 'rateLimited':
       return 'RateLimited';
@@ -491,6 +435,8 @@ export function reasonOfAtlasFailure({ kind, httpStatus = 0, apiError }: AtlasFa
       return 'AtlasUnavailable';
     case 'invalidResponse':
       return 'InvalidResponse';
+    case 'unsupported':
+      return BY_UNSUPPORTED_CODE.get(code) ?? 'Unauthorized';
     case 'refused':
       return BY_ERROR_CODE.get(apiError?.errorCode ?? '') ?? BY_HTTP_STATUS.get(httpStatus) ?? 'BadRequest';
   }
@@ -512,6 +458,11 @@ const FAILURE_REASONS = Object.keys(REASONS).filter(isReason).filter(isFailureRe
 const BY_ERROR_CODE: ReadonlyMap<string, FailureReason> = new Map(
   FAILURE_REASONS.flatMap((reason) =>
     (entryOf(reason).errorCodes ?? []).map(({ errorCode }) => [errorCode, reason] as const),
+  ),
+);
+const BY_UNSUPPORTED_CODE: ReadonlyMap<string, FailureReason> = new Map(
+  FAILURE_REASONS.flatMap((reason) =>
+    (entryOf(reason).unsupported ?? []).map((unsupported) => [unsupported.code, reason] as const),
   ),
 );
 const BY_HTTP_STATUS: ReadonlyMap<number, FailureReason> = new Map(

@@ -13,11 +13,12 @@ import {
 import { withoutFields } from '../api/schema-fields.ts';
 import { kubeTime } from '../api/time.ts';
 import { failureOf, findConditions, firstReason, type Observation } from './conditions.ts';
-import { type Content, contentOf, withUrls } from './content.ts';
+import { type Content, contentOf, storable, withUrls } from './content.ts';
 import { type EventContent, eventsFor, type LogLine, logFor } from './events.ts';
 import { type Failure, isSameFailure, statusFailureOf } from './failure.ts';
 import { messageOf } from './messages.ts';
 import type { Fetched, Outcome, Pause } from './outcome.ts';
+import { entryOf } from './reasons.ts';
 import {
   intervalOf,
   type Random,
@@ -71,7 +72,7 @@ export function reconcileResult(input: ReconcileInput): ReconcileResult {
     case 'suspended':
       return resultOfSuspension(input);
     case 'failed':
-      return resultOfFailure(input, outcome.failure);
+      return resultOfFailure(input, outcome);
     case 'fetched':
       return resultOfFetch(input, outcome);
   }
@@ -92,7 +93,7 @@ function resultOfWaiting(input: ReconcileInput, pause: Pause | undefined): Recon
     detail: 'Atlas asked to wait',
   };
   // The reconcile that follows the wait answers requestedAt.
-  const shown = resultOfFailure({ ...input, requestedAt: undefined }, failure);
+  const shown = resultOfFailure({ ...input, requestedAt: undefined }, { failure, grace: false });
   return { ...shown, requeueAfter: undefined, failures, result: 'requeue' };
 }
 
@@ -113,13 +114,24 @@ function resultOfSuspension(input: ReconcileInput): ReconcileResult {
   });
 }
 
-function resultOfFailure(input: ReconcileInput, failure: Failure): ReconcileResult {
+function resultOfFailure(
+  input: ReconcileInput,
+  { failure, grace }: Pick<Extract<Outcome, { kind: 'failed' }>, 'failure' | 'grace'>,
+): ReconcileResult {
   const { job, requestedAt, now, random } = input;
-  const failures = input.failures + 1;
-  const observation: Observation = { content: previousContent(input), sync: { kind: 'failed', failure }, at: now };
+  // What is expected to pass makes no back-off grow.
+  const failures = input.failures + (grace ? 0 : 1);
+  const observation: Observation = {
+    content: previousContent(input),
+    sync: { kind: 'failed', failure, grace },
+    at: now,
+  };
   return summarize(input, observation, {
     lastHandledReconcileAt: requestedAt,
-    requeueAfter: () => requeueAfterFailure(failure.reason, job.status, failures, now, random),
+    requeueAfter: () =>
+      grace
+        ? entryOf(failure.reason).graceRetryMs
+        : requeueAfterFailure(failure.reason, job.status, failures, now, random),
     failures,
     result: 'error',
   });
@@ -127,16 +139,15 @@ function resultOfFailure(input: ReconcileInput, failure: Failure): ReconcileResu
 
 function resultOfFetch(input: ReconcileInput, { response, asOf, deliveryFailure }: Fetched): ReconcileResult {
   const { job, requestedAt, now, random } = input;
-  const content = allowedContent(input, response.job);
-  const observation: Observation = { content, sync: { kind: 'fetched', response, deliveryFailure }, at: asOf };
+  const { content: stored, dropped } = storable(response.job);
+  const content = allowedContent(input, stored);
+  const named = { ...response, dropped: [...response.dropped, ...dropped] };
+  const observation: Observation = { content, sync: { kind: 'fetched', response: named, deliveryFailure }, at: asOf };
   const failures = deliveryFailure === undefined ? 0 : input.failures + 1;
   const interval = intervalOf(job.spec, input.defaultInterval);
   return summarize(input, observation, {
     lastHandledReconcileAt: requestedAt,
-    requeueAfter: (changedAt) =>
-      deliveryFailure === undefined
-        ? requeueAfterFetch({ content, asOf, changedAt }, interval, now, random)
-        : transientBackoff(failures, random),
+    requeueAfter: (changedAt) => requeueAfterFetch({ content, asOf, changedAt }, interval, now, random),
     failures,
     result: deliveryFailure === undefined ? 'success' : 'error',
   });

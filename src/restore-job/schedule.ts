@@ -92,11 +92,16 @@ export function requeueAfterFailure(
   now: number,
   random: Random,
 ): RequeueAfter {
-  if (entryOf(reason).retry === 'transient') return transientBackoff(failures, random);
+  const { retry, permanentAfter = Number.POSITIVE_INFINITY } = entryOf(reason);
+  if (retry === 'transient')
+    return failures < permanentAfter ? transientBackoff(failures, random) : permanentBackoff(failures, random);
   // Nothing can change any more, and what was requested has been answered.
-  if (!canChange(status, now)) return undefined;
-  return backoff(BACKOFF_MS.permanent, failures) * (1 - random() * 2 * JITTER);
+  return canChange(status, now) ? permanentBackoff(failures, random) : undefined;
 }
+
+/** Milliseconds until the next try of what a person has to correct, exponential up to an hour. */
+export const permanentBackoff = (failures: number, random: Random): number =>
+  backoff(BACKOFF_MS.permanent, failures) * (1 - random() * 2 * JITTER);
 
 /** Milliseconds until the next try, exponential with full jitter. */
 export function transientBackoff(failures: number, random: Random): number {

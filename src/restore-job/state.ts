@@ -69,6 +69,15 @@ export function isDownload(content: Content): content is Content & { readonly de
   return deliveryState(delivery) !== 'ready' && !PUSHED_METHODS.includes(delivery.methodName ?? '');
 }
 
+/** Whether there is a URL, and the delivery is not over yet. `now`: milliseconds since the epoch. */
+export function hasDownloadableUrl(content: Content, now: number): boolean {
+  const { delivery } = content;
+  if (delivery === undefined || !hasUrl(content) || OVER.has(deliveryState(delivery))) return false;
+  return (expiresAt(delivery) ?? Number.POSITIVE_INFINITY) > now;
+}
+
+const OVER: ReadonlySet<DeliveryState> = new Set<DeliveryState>(['expired', 'exhausted', 'failed']);
+
 /** Whether somebody has downloaded the file: Atlas gives its hashes only then. */
 export const isDownloaded = ({ hashes }: RestoreJob): boolean => (hashes?.length ?? 0) > 0;
 
@@ -78,7 +87,9 @@ export const expiresAt = ({ expires = '' }: RestoreDelivery): number | undefined
 /** A date of Atlas in milliseconds since the epoch; undefined when it is none. */
 export function timeOf(date: string): number | undefined {
   // Date.parse finds a date in almost any text with a number ("expires 3" is March 2001), which would end the reconciles.
-  const time = /^\d{4}-\d{2}-\d{2}(T|$)/.test(date) ? Date.parse(date) : Number.NaN;
+  if (!/^\d{4}-\d{2}-\d{2}(T|$)/.test(date)) return undefined;
+  // A time without a zone would be read as one of the zone that this process runs in: Atlas's are UTC.
+  const time = Date.parse(/T[\d:.]*$/.test(date) ? `${date}Z` : date);
   return Number.isNaN(time) ? undefined : time;
 }
 

@@ -59,6 +59,7 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
     events,
     log,
     metrics,
+    signal: lifetime.signal,
     missingFields: schema.missingFields,
     ...settings,
   });

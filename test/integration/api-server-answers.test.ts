@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
+import { loadKubeConfig } from '../../src/kube/kubeconfig.ts';
 import {
   type ApiServerProxy,
   GATEWAY_RESPONSES,
@@ -257,20 +258,28 @@ describe('the CA is renewed', () => {
 test('a credential plugin that hangs is started again', async () => {
   const watched = await hungPlugin;
   expect(watched.reflector.hasListed()).toBe(true);
-  expect(watched.interruptions.map(({ error }) => String(error)).join()).toContain('did not come in time');
+  expect(watched.interruptions.map(({ error }) => String(error)).join()).toContain(
+    'did not end within 15 s and was killed',
+  );
 });
 
 /** The plugin hangs when it is started for the first time. */
 async function withHungPlugin(): Promise<Watched> {
   const credential = { apiVersion: 'client.authentication.k8s.io/v1', kind: 'ExecCredential', status: { token } };
-  const script = `mkdir "$0" 2>/dev/null && exec sleep 20; echo '${JSON.stringify(credential)}'`;
+  const script = `mkdir "$0" 2>/dev/null && exec sleep 600; echo '${JSON.stringify(credential)}'`;
   const { server, caPem, dir } = controlPlane;
+  const file = path.join(dir, 'with-plugin');
+  const exec = { command: '/bin/sh', args: ['-c', script, path.join(dir, 'started')] };
+  const content = {
+    'current-context': 'x',
+    contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
+    clusters: [{ name: 'x', cluster: { server, 'certificate-authority-data': base64(caPem) } }],
+    users: [{ name: 'x', user: { exec } }],
+  };
+  await writeFile(file, JSON.stringify(content));
   const load = (): KubeConfig => {
-    const config = new KubeConfig();
-    const cluster = { name: 'proxy', server, caData: base64(caPem), skipTLSVerify: false };
-    const exec = { command: '/bin/sh', args: ['-c', script, path.join(dir, 'started')] };
-    config.loadFromClusterAndUser(cluster, { name: 'watcher', exec });
-    return config;
+    process.env['KUBECONFIG'] = file;
+    return loadKubeConfig();
   };
   const watched = watchResources({ load, namespace: NAMESPACE });
   await listed(watched, 60_000);

@@ -40,7 +40,18 @@ test('wrong settings are all listed at once, without their values, and the exit 
 test('a kubeconfig that is not there: one clear sentence and exit code 2', async () => {
   const { exitCode, stdout } = await run([], { KUBECONFIG: '/nowhere/kubeconfig' });
   expect(exitCode).toBe(2);
-  expect(stdout).toContain('the kubeconfig cannot be read');
+  expect(stdout).toContain('none of the files that KUBECONFIG names exists');
+});
+
+describe('a proxy variable that is no URL is named, without its value, and the exit code is 2', () => {
+  const env = { HTTPS_PROXY: 'http://user:canary@proxy:99999', http_proxy: 'user:can%ary@proxy', HOME: '/nowhere' };
+  test.each([['run'], ['get']])('%s', async (command) => {
+    const { exitCode, stdout, stderr } = await run([command], env);
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain('HTTPS_PROXY must be the URL of a proxy');
+    expect(stderr).toContain('http_proxy must be the URL of a proxy');
+    expect(stdout + stderr).not.toMatch(/canary|can%ary/);
+  });
 });
 
 test('no kubeconfig at all, outside a cluster', async () => {

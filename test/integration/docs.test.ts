@@ -55,7 +55,7 @@ let download: DownloadServer;
 let results: ReadonlyMap<CodeBlock, Promise<Ended>>;
 
 beforeAll(async () => {
-  bed = await startTestBed();
+  bed = await startTestBed({}, { tls: false });
   directory = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-docs-'));
   download = await startDownloadServer({ content: Buffer.from('a file\n'), header: HEADER, key: KEY });
   putJobs();
@@ -231,7 +231,7 @@ const baseEnvironment = (kubeconfig: string): Environment => ({
   KUBECONFIG: kubeconfig,
   KUBECACHEDIR: path.join(directory, 'kubectl-cache'),
   KUBERC: 'off',
-  ATLAS_BASE_URL: bed.atlas.url,
+  ...bed.atlasEnv,
   // curl takes the small name, kubectl either.
   no_proxy: '127.0.0.1',
   NO_PROXY: '127.0.0.1',

@@ -76,7 +76,7 @@ const printed: string[] = [];
 function start(args: readonly string[], env: Readonly<Record<string, string>> = WITH_KEY): Running {
   const { PATH = '' } = process.env;
   const child = spawn(process.execPath, [PROGRAM, 'get', ...args], {
-    env: { PATH, HOME: '/nowhere', ATLAS_BASE_URL: bed.atlas.url, ...env },
+    env: { PATH, HOME: '/nowhere', ...bed.atlasEnv, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let stdout = '';
@@ -370,7 +370,7 @@ describe('what is printed', () => {
     const hashes = Array.from({ length: 2_000 }, (_, index) => ({ fileName: `f${index}`.repeat(50), hash: 'x' }));
     const ids = put((job) => ({ ...youngJob(job), hashes }));
     const child = spawn(process.execPath, [PROGRAM, 'get', ...ids, '-o', 'json'], {
-      env: { ATLAS_BASE_URL: bed.atlas.url, ...WITH_KEY },
+      env: { ...bed.atlasEnv, ...WITH_KEY },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     let stderr = '';
@@ -382,6 +382,25 @@ describe('what is printed', () => {
     child.once('close', resolve);
     expect(await exitCode).toBe(3);
     expect(stderr).toBe('');
+  });
+
+  test('nor is one that closes both pipes, as `2>&1 | true` does', async () => {
+    const ids = put((job) => ({ ...youngJob(job), snapshotId: 5 }));
+    const { promise: exitCode, resolve } = Promise.withResolvers<string>();
+    const child = spawn(
+      '/bin/sh',
+      ['-c', '{ "$@"; echo $? >&3; } 2>&1 | true', 'sh', process.execPath, PROGRAM, 'get', ...ids, '-o', 'json'],
+      {
+        env: { ATLAS_BASE_URL: bed.atlas.url, ...WITH_KEY },
+        stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+      },
+    );
+    let told = '';
+    child.stdio[3]?.on('data', (chunk: Buffer) => {
+      told += chunk.toString();
+    });
+    child.once('close', () => resolve(told));
+    expect(await exitCode).toBe('3\n');
   });
 
   test('help', async () => {

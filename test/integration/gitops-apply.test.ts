@@ -62,7 +62,9 @@ describe('the example repository', () => {
     const text = await readFile(file, 'utf8');
     const other = text.replace(JOBS['cluster0-friday'], '6b77893b80eef5354c77ee17');
     await writeFile(file, other);
-    await expect(kubectl(['apply', '-k', folder])).rejects.toThrow('jobId is immutable: create a new LegacyRestoreJob');
+    await expect(kubectl(['apply', '-k', folder])).rejects.toThrow(
+      'jobId is immutable: create another LegacyRestoreJob',
+    );
     await writeFile(file, text);
 
     putJob('6b77893b80eef5354c77ee17');

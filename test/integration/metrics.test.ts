@@ -47,7 +47,7 @@ const names: string[] = [NAMESPACE, GROUP_ID, LIMITED_GROUP, CLUSTER_NAME, 'atla
 
 beforeAll(async () => {
   promtool = (await ensureTools(['promtool'])).path('promtool');
-  bed = await startTestBed();
+  bed = await startTestBed({}, { tls: false });
   await putResources();
   operator = await bed.startOperator({
     ...LEADER_ELECTION,
@@ -161,8 +161,8 @@ describe('the values are right', () => {
     expect(count('resources_by_synced')).toBe(items.length);
     for (const [reason, status, expected] of [
       ['JobFetched', 'True', 9],
-      ['Unauthorized', 'False', 2],
-      ['SecretNotFound', 'False', 1],
+      ['Unauthorized', 'Unknown', 2],
+      ['SecretNotFound', 'Unknown', 1],
       ['AtlasUnavailable', 'Unknown', 1],
       ['Suspended', 'Unknown', 1],
       ['none', 'Unknown', 1],

@@ -99,7 +99,15 @@ function listed(body: JsonObject): Record<string, unknown> {
   };
 }
 
-const OWN_FIELDS = ['observedGeneration', 'conditions', 'lastHandledReconcileAt', 'lastChangeTime'];
+const OWN_FIELDS = [
+  'observedGeneration',
+  'conditions',
+  'reason',
+  'failure',
+  'lastHandledReconcileAt',
+  'lastChangeTime',
+  'urlWithheld',
+];
 const mirroredFields = ({ status }: Resource): object =>
   Object.fromEntries(Object.entries(status).filter(([name]) => !OWN_FIELDS.includes(name)));
 
@@ -209,7 +217,7 @@ test('the life of a download moves the conditions as kubectl wait needs them', a
   expect(await waiting).toContain('condition met');
   expect(conditionOf(ready, 'Ready')).toBe('True JobFinished');
   expect(conditionOf(ready, 'DownloadAvailable')).toBe('True DownloadReady');
-  expect(conditionOf(ready, 'Reconciling')).toBeUndefined();
+  expect(conditionOf(ready, 'Reconciling')).toBe('False JobFinished');
   bed.atlas.setBody(job.jobId, readyDownload(job, atlasDate(Date.now() + 1_800_000)));
   for (let times = 0; times < 3; times++) await bed.reconcile('life');
   bed.atlas.setBody(job.jobId, endedDownload(job, 'EXPIRED', YESTERDAY));
@@ -232,13 +240,14 @@ test('the life of a download moves the conditions as kubectl wait needs them', a
 describe('credentials', () => {
   test('a missing Secret and a wrong key are named; once they are repaired the jobs are mirrored', async () => {
     const missing = await mirror('late-secret', youngJob, { credentialsSecretRef: { name: 'late' } });
-    expect(conditionOf(missing.resource, 'Synced')).toBe('False SecretNotFound');
-    expect(conditionOf(missing.resource, 'Ready')).toBe('False SecretNotFound');
-    expect(conditionOf(missing.resource, 'Stalled')).toBe('True SecretNotFound');
+    // It is expected to come for a minute.
+    expect(conditionOf(missing.resource, 'Synced')).toBe('Unknown SecretNotFound');
+    expect(conditionOf(missing.resource, 'Ready')).toBe('Unknown SecretNotFound');
+    expect(conditionOf(missing.resource, 'Reconciling')).toBe('True SecretNotFound');
 
     await bed.createSecret('wrong', { publicApiKey: API_KEY.publicKey, privateApiKey: 'wrong' });
     const wrong = await mirror('wrong-key', youngJob, { credentialsSecretRef: { name: 'wrong' } });
-    expect(conditionOf(wrong.resource, 'Synced')).toBe('False Unauthorized');
+    expect(conditionOf(wrong.resource, 'Synced')).toBe('Unknown Unauthorized');
     // Two with a cold nonce; a wrong key is not tried in a loop.
     expect(bed.atlas.requests.ofJob(wrong.job.jobId)).toBe(2);
 
@@ -268,7 +277,7 @@ describe('credentials', () => {
   ])('a Secret that is no good: %s', async (name, data, message) => {
     await bed.createSecret(name, data);
     const { resource, job } = await mirror(`secret-${name}`, youngJob, { credentialsSecretRef: { name } });
-    expect(conditionOf(resource, 'Synced')).toBe('False SecretInvalid');
+    expect(conditionOf(resource, 'Synced')).toBe('Unknown SecretInvalid');
     expect(JSON.stringify(resource.status.conditions)).toContain(message);
     expect(bed.atlas.requests.ofJob(job.jobId)).toBe(0);
   });
@@ -288,7 +297,8 @@ describe('errors of Atlas', () => {
     const resource = await reconciled('no-job');
     expect(conditionOf(resource, 'Synced')).toBe('False JobNotFound');
     expect(conditionOf(resource, 'Stalled')).toBe('True JobNotFound');
-    expect(JSON.stringify(resource.status.conditions)).toContain('RESTORE_JOB_NOT_FOUND');
+    expect(resource.status['failure']).toMatchObject({ error: 404, errorCode: 'RESTORE_JOB_NOT_FOUND' });
+    expect(resource.status['reason']).toBe('JobNotFound');
   });
 
   test('a cluster that does not exist', async () => {
@@ -326,7 +336,7 @@ test('suspend: no request to Atlas, one status write; the resume answers what wa
   });
   const suspended = await reconciled('suspended');
   expect(conditionOf(suspended, 'Synced')).toBe('Unknown Suspended');
-  expect(conditionOf(suspended, 'Reconciling')).toBeUndefined();
+  expect(conditionOf(suspended, 'Reconciling')).toBe('False Suspended');
   expect(suspended.status.lastHandledReconcileAt).toBeUndefined();
   const gets = bed.atlas.requests.ofJob(job.jobId);
   await bed.patch('suspended', { spec: { suspend: false } });
@@ -379,6 +389,7 @@ describe('the delivery Secret', () => {
     expect(resource.status.delivery).not.toHaveProperty('urlV2');
     expect(resource.status.delivery).not.toHaveProperty('authHeader');
     expect(conditionOf(resource, 'DownloadAvailable')).toBe('True DownloadReady');
+    expect(resource.status['urlWithheld']).toBe(true);
     const secret = await bed.controlPlane.request('GET', secretPath('delivered-download'));
     expect(secret).toMatchObject({
       status: 200,

@@ -133,7 +133,7 @@ async function start(kubeconfig: string, manifests: readonly Manifest[]): Promis
     kubeconfig,
     env: {
       ...Object.fromEntries(given.map(({ name, value = '' }) => [name, value])),
-      ATLAS_BASE_URL: bed.atlas.url,
+      ...bed.atlasEnv,
     },
   });
   operators.push(operator);

@@ -6,7 +6,7 @@ import { putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 let bed: TestBed;
 beforeAll(async () => {
-  bed = await startTestBed({}, { crd: false });
+  bed = await startTestBed({}, { crd: false, tls: false });
 });
 afterAll(() => bed?.stop());
 

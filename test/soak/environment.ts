@@ -2,9 +2,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { type AtlasSimulator, startAtlasSimulator } from '../support/atlas-simulator/simulator.ts';
+import type { AtlasSimulator } from '../support/atlas-simulator/simulator.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { install, LEADER_ELECTION, proxiedKubeconfig } from '../support/installation.ts';
+import { type SecureAtlas, startSecureAtlas } from '../support/secure-atlas.ts';
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { type Cluster, createCluster } from './cluster.ts';
 import { type CredentialsKeeper, createCredentials, NAMESPACES } from './credentials.ts';
@@ -18,7 +19,7 @@ export interface Environment {
   readonly credentials: CredentialsKeeper;
   /** In front of the API server; only the operators use it. */
   readonly apiProxy: TcpProxy;
-  /** In front of the simulator. */
+  /** In front of the simulator, which speaks TLS and offers HTTP/2. */
   readonly atlasProxy: TcpProxy;
   readonly replicas: Replicas;
   /** Where the operators' logs are. It outlives the run; `forgetLogs` removes it. */
@@ -40,7 +41,7 @@ export async function startEnvironment(
 ): Promise<Environment> {
   const controlPlane = await startControlPlane({ signal });
   cleanup.defer(() => controlPlane.stop());
-  const atlas = await startAtlasSimulator({ tokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS });
+  const atlas = await startSecureAtlas({ tokenLifetimeSeconds: TOKEN_LIFETIME_SECONDS });
   cleanup.defer(() => atlas.stop());
   const apiProxy = await startTcpProxy(Number(new URL(controlPlane.server).port));
   cleanup.defer(() => apiProxy.stop());
@@ -57,7 +58,7 @@ export async function startEnvironment(
   const replicas = startReplicas({
     count: 2,
     kubeconfig: await proxiedKubeconfig(controlPlane, kubeconfig, apiProxy.port),
-    env: settings(atlasProxy, logLevel),
+    env: settings(atlas, atlasProxy, logLevel),
     logFolder,
   });
   cleanup.defer(() => replicas.end());
@@ -68,9 +69,10 @@ export async function startEnvironment(
 /** Tokens are renewed all the time; and those that killed replicas never give back do not fill the account's 100. */
 const TOKEN_LIFETIME_SECONDS = 60;
 
-function settings(atlasProxy: TcpProxy, logLevel: string): Readonly<Record<string, string>> {
+function settings(atlas: SecureAtlas, atlasProxy: TcpProxy, logLevel: string): Readonly<Record<string, string>> {
   return {
-    ATLAS_BASE_URL: `http://127.0.0.1:${atlasProxy.port}`,
+    ATLAS_BASE_URL: `https://127.0.0.1:${atlasProxy.port}`,
+    NODE_EXTRA_CA_CERTS: atlas.caFile,
     ATLAS_REQUESTS_PER_MINUTE: '0',
     ATLAS_TIMEOUT: '2s',
     ...LEADER_ELECTION,

@@ -9,6 +9,7 @@ import { type ControlPlane, type ControlPlaneOptions, startControlPlane } from '
 import { eventually } from './eventually.ts';
 import { installAccount, installCrds } from './installation.ts';
 import { type OperatorProcess, startOperator } from './operator-process.ts';
+import { startSecureAtlas } from './secure-atlas.ts';
 
 /** The project and cluster of all jobs, and the API key that may read them. */
 export const GROUP_ID = '5a66666887d9d61443b41645';
@@ -33,6 +34,8 @@ const Resource = z.looseObject({
 export interface TestBed {
   readonly controlPlane: ControlPlane;
   readonly atlas: AtlasSimulator;
+  /** What a process that is to reach the simulator needs in its environment. */
+  readonly atlasEnv: Readonly<Record<string, string>>;
   /** Starts an operator under its own service account and RBAC; it is ended with the test bed. */
   readonly startOperator: (env?: Readonly<Record<string, string>>) => Promise<OperatorProcess>;
   /** Kills all operators that still run. */
@@ -58,10 +61,10 @@ export interface TestBed {
   readonly stop: () => Promise<void>;
 }
 
-/** `crd`: whether the CRD is installed, which it is unless a test says otherwise. */
-export async function startTestBed(options?: ControlPlaneOptions, { crd = true } = {}): Promise<TestBed> {
+/** `crd`: whether the CRD is installed; `tls`: whether Atlas speaks TLS. Both are so unless a test says otherwise. */
+export async function startTestBed(options?: ControlPlaneOptions, { crd = true, tls = true } = {}): Promise<TestBed> {
   const controlPlane = await startControlPlane(options);
-  const atlas = await startAtlasSimulator();
+  const { atlas, atlasEnv } = await startAtlas(tls);
   const operators: OperatorProcess[] = [];
   atlas.addApiKey({ ...API_KEY, groupIds: [GROUP_ID] });
   atlas.addCluster(GROUP_ID, CLUSTER_NAME);
@@ -117,10 +120,11 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
   return {
     controlPlane,
     atlas,
+    atlasEnv,
     startOperator: async (env = {}) => {
       const operator = await startOperator({
         kubeconfig,
-        env: { ATLAS_BASE_URL: atlas.url, ATLAS_REQUESTS_PER_MINUTE: '0', ...env },
+        env: { ...atlasEnv, ATLAS_REQUESTS_PER_MINUTE: '0', ...env },
       });
       operators.push(operator);
       return operator;
@@ -159,6 +163,15 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true }
       await controlPlane.stop();
     },
   };
+}
+
+async function startAtlas(tls: boolean): Promise<Pick<TestBed, 'atlas' | 'atlasEnv'>> {
+  if (!tls) {
+    const atlas = await startAtlasSimulator();
+    return { atlas, atlasEnv: { ATLAS_BASE_URL: atlas.url } };
+  }
+  const atlas = await startSecureAtlas();
+  return { atlas, atlasEnv: { ATLAS_BASE_URL: atlas.url, NODE_EXTRA_CA_CERTS: atlas.caFile } };
 }
 
 /** Puts a new restore job at Atlas, whose answers have the body made for it. */

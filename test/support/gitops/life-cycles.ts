@@ -150,7 +150,7 @@ const FAILURES: readonly Exclude<Outcome, { kind: 'suspended' | 'fetched' | 'int
 ];
 
 function failed(failure: Failure) {
-  return { kind: 'failed', failure } as const;
+  return { kind: 'failed', failure, grace: false } as const;
 }
 
 const REFUSALS: readonly Failure[] = (['DeliverySecretConflict', 'DeliverySecretForbidden'] as const).map((reason) => ({

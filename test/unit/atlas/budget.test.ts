@@ -461,14 +461,113 @@ describe('two budgets', () => {
     expect(budgets.usage().paused).toBe(1);
     budgets.pause('d', 30_000);
     expect(budgets.usage().paused).toBe(2);
-    // The same name can stand in two lines.
-    budgets.admit('a', 'w');
+    budgets.admit('a', 'v');
     budgets.admit('b', 'w');
     jest.advanceTimersByTime(MINUTE);
-    expect(called(budgets)).toEqual(['w', 'w']);
-    expect([admitted(budgets, 'a', 'w'), admitted(budgets, 'b', 'w')]).toEqual([true, true]);
+    expect(called(budgets)).toEqual(['v', 'w']);
+    expect([admitted(budgets, 'a', 'v'), admitted(budgets, 'b', 'w')]).toEqual([true, true]);
     budgets.succeeded('b', 0);
     expect([drain(budgets, 'b'), drain(budgets, 'e')]).toEqual([0, 12]);
+  });
+});
+
+describe('a waiter has one place, in the budget that it asked last', () => {
+  test('its place in the queue of another one is gone', () => {
+    const budgets = recording();
+    for (const budget of ['old', 'new']) {
+      drain(budgets, budget);
+      admitted(budgets, budget, 'w');
+    }
+    expect(budgets.usage().waiting).toBe(1);
+    jest.advanceTimersByTime(MINUTE);
+    expect(called(budgets)).toEqual(['w']);
+    expect([admitted(budgets, 'new', 'w'), drain(budgets, 'old')]).toEqual([true, 12]);
+  });
+
+  test.each(['admit', 'wait'] as const)('what another one has reserved for it goes to the next (%s)', (ask) => {
+    const budgets = recording();
+    drain(budgets, 'old');
+    for (const waiter of ['w', 'next']) budgets.admit('old', waiter);
+    untilTurn(budgets);
+    expect(called(budgets)).toEqual(['w']);
+    budgets[ask]('new', 'w');
+    // No refill is needed for it.
+    jest.advanceTimersByTime(1);
+    expect([called(budgets).includes('next'), admitted(budgets, 'old', 'next')]).toEqual([true, true]);
+    expect(drain(budgets, 'old')).toBe(0);
+  });
+
+  test('also after a pause of the other one has taken the reservation back', () => {
+    const budgets = recording();
+    drain(budgets, 'old');
+    budgets.admit('old', 'w');
+    untilTurn(budgets);
+    budgets.pause('old', 5_000);
+    expect(admitted(budgets, 'new', 'w')).toBe(true);
+    budgets.turns.length = 0;
+    jest.advanceTimersByTime(MINUTE);
+    expect(called(budgets)).toEqual([]);
+  });
+
+  test('a budget that nobody has a place in is forgotten', () => {
+    const budgets = recording();
+    drain(budgets, 'old');
+    budgets.admit('old', 'w');
+    untilTurn(budgets);
+    expect(admitted(budgets, 'new', 'w')).toBe(true);
+    // Ten requests less than a burst are left in it: one that is forgotten starts with a whole one.
+    for (let count = 0; count < 1_000; count += 1) budgets.spend('old');
+    jest.advanceTimersByTime(11 * MINUTE);
+    admitted(budgets, 'newest', 'v');
+    expect(drain(budgets, 'old')).toBe(12);
+  });
+
+  test('whatever the order of requests, reservations and pauses', () => {
+    const names = fc.constantFrom('a', 'b', 'c');
+    const waiters = fc.constantFrom('v', 'w', 'x', 'y');
+    const step = fc.oneof(
+      fc.record({ kind: fc.constantFrom('admit', 'wait', 'forget'), budget: names, waiter: waiters }),
+      fc.record({ kind: fc.constantFrom('pause', 'pass'), budget: names, ms: fc.nat(20_000) }),
+    );
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const budgets = recording({ requestsPerMinute: 5 });
+        for (const next of steps) {
+          if ('ms' in next) {
+            if (next.kind === 'pause') budgets.pause(next.budget, next.ms);
+            else jest.advanceTimersByTime(next.ms);
+          } else if (next.kind === 'admit') budgets.admit(next.budget, next.waiter);
+          else if (next.kind === 'wait') budgets.wait(next.budget, next.waiter);
+          else budgets.forget(next.waiter);
+          expect(budgets.usage().waiting).toBeLessThanOrEqual(4);
+        }
+        for (const waiter of ['v', 'w', 'x', 'y']) budgets.forget(waiter);
+        expect(budgets.usage().waiting).toBe(0);
+        // Nothing stays reserved: each budget is whole again.
+        jest.advanceTimersByTime(10 * MINUTE);
+        expect(['a', 'b', 'c'].map((name) => drain(budgets, name))).toEqual([1, 1, 1]);
+        budgets.close();
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe('a wall clock that is set', () => {
+  test.each([-60 * MINUTE, 60 * MINUTE])('by %p ms changes neither the refill nor a pause', (step) => {
+    const budgets = recording();
+    drain(budgets, 'b');
+    budgets.pause('paused', 30_000);
+    const start = performance.now();
+    jest.setSystemTime(Date.now() + step);
+    budgets.admit('b', 'w');
+    budgets.admit('paused', 'v');
+    jest.advanceTimersByTime(1_250);
+    expect(called(budgets)).toEqual(['w']);
+    expect(admitted(budgets, 'b', 'w')).toBe(true);
+    expect(budgets.wait('paused', 'v').pause?.forMs).toBe(1_250);
+    while (called(budgets).length < 2) jest.advanceTimersToNextTimer();
+    expect(performance.now() - start).toBe(30_000);
   });
 });
 

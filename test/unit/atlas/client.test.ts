@@ -421,33 +421,72 @@ describe('the budget', () => {
   });
 
   test('is paused for just as long as it was told', async () => {
-    jest.useFakeTimers({ now: Date.now(), doNotFake: [...NOT_THE_CLOCK] });
+    jest.useFakeTimers({ now: Date.now(), doNotFake: [...NOT_THE_CLOCKS] });
     try {
       await using own = clientOf(atlas);
       atlas.faults.add({ times: 1, fault: rateLimited('1800') });
       await atlasErrorOf(fetchJob(own, JOB, KEY));
-      jest.setSystemTime(Date.now() + 1_799_999);
+      jest.advanceTimersByTime(1_799_999);
       expect(own.budgets().paused).toBe(1);
-      jest.setSystemTime(Date.now() + 1);
+      jest.advanceTimersByTime(1);
       expect([own.budgets().paused, (await fetchJob(own, JOB, KEY)).job.id]).toEqual([0, JOB.jobId]);
     } finally {
       jest.useRealTimers();
     }
   });
 
+  test.each(['0', '-5', 'Sat, 01 Jan 2000 00:00:00 GMT'])(
+    'is paused by a 429 that says to wait for no time, as by one that tells nothing (%s)',
+    async (wait) => {
+      atlas.faults.add({ times: 1, fault: rateLimited(wait, 0) });
+      expect(await atlasErrorOf(get())).toMatchObject({ kind: 'rateLimited', retryAfterMs: undefined });
+      expect([client.budgets().paused, client.fetch(JOB, KEY, 'w').kind]).toEqual([1, 'waiting']);
+    },
+  );
+
+  test.each(['86400', '9'.repeat(300), 'Fri, 01 Jan 2038 00:00:00 GMT'])(
+    'is paused for at most an hour (%s)',
+    async (wait) => {
+      atlas.faults.add({ times: 1, fault: rateLimited(wait) });
+      expect(await atlasErrorOf(get())).toMatchObject({ kind: 'rateLimited', retryAfterMs: 3_600_000 });
+    },
+  );
+
+  test('frees what was reserved for somebody who joins a fetch under way', async () => {
+    const { own, calls, nextCall } = calledClient({ requestsPerMinute: 60 });
+    await using _ = own;
+    own.wait(JOB, KEY, 'joins');
+    own.wait(JOB, KEY, 'queued');
+    await nextCall();
+    expect(calls).toEqual(['joins', 'queued']);
+    const before = own.budgets().remaining ?? Number.NaN;
+    const [first, joined] = [own.fetch(JOB, KEY, 'queued'), own.fetch(JOB, KEY, 'joins')];
+    expect(joined).toBe(first);
+    expect(own.budgets()).toMatchObject({ waiting: 0, remaining: before + 1 });
+    if (first.kind === 'fetching') await first.response;
+  });
+
+  test('frees the place of somebody whose credentials have changed', async () => {
+    await using own = clientOf(atlas, { requestsPerMinute: 60 });
+    own.wait(JOB, KEY, 'w');
+    expect(own.budgets().waiting).toBe(1);
+    expect((await fetchJob(own, JOB, ACCOUNT, 'w')).job.id).toBe(JOB.jobId);
+    expect(own.budgets().waiting).toBe(0);
+  });
+
   test('is told that a new trouble began after any answer, also one that is no job', async () => {
-    jest.useFakeTimers({ now: Date.now(), doNotFake: [...NOT_THE_CLOCK] });
+    jest.useFakeTimers({ now: Date.now(), doNotFake: [...NOT_THE_CLOCKS] });
     try {
       await using own = clientOf(atlas);
       const pause = async () => {
         atlas.faults.add({ times: 1, fault: rateLimited('30') });
         await atlasErrorOf(fetchJob(own, JOB, KEY));
-        const since = Date.now() - (own.wait(JOB, KEY, 'w').pause?.forMs ?? Number.NaN);
+        const since = performance.now() - (own.wait(JOB, KEY, 'w').pause?.forMs ?? Number.NaN);
         own.forget('w');
-        jest.setSystemTime(Date.now() + 30_000);
+        jest.advanceTimersByTime(30_000);
         return since;
       };
-      const start = Date.now();
+      const start = performance.now();
       expect([await pause(), await pause()]).toEqual([start, start]);
       const missing = { ...JOB, clusterName: 'Cluster9' };
       expect(await atlasErrorOf(fetchJob(own, missing, KEY))).toMatchObject({ kind: 'refused' });
@@ -458,9 +497,9 @@ describe('the budget', () => {
   });
 });
 
-/** Everything that jest could replace but for Date. */
-const NOT_THE_CLOCK = [
-  ...(['hrtime', 'nextTick', 'performance', 'queueMicrotask', 'setImmediate', 'clearImmediate'] as const),
+/** Everything that jest could replace but for the two clocks. */
+const NOT_THE_CLOCKS = [
+  ...(['hrtime', 'nextTick', 'queueMicrotask', 'setImmediate', 'clearImmediate'] as const),
   ...(['setInterval', 'clearInterval', 'setTimeout', 'clearTimeout'] as const),
 ];
 
@@ -493,6 +532,17 @@ describe('what is told of requests', () => {
     for (let count = 0; count < 3; count += 1) await fetchJob(own, JOB, KEY);
     expect(onDeprecation.mock.calls).toEqual([
       [{ deprecation: '@1577836800', sunset: 'Tue, 01 Jan 2030 00:00:00 GMT' }],
+    ]);
+  });
+
+  test('a deprecation in text that a log would not survive', async () => {
+    const onDeprecation = jest.fn();
+    await using own = clientOf(atlas, { observer: { deprecation: onDeprecation } });
+    const headers = { Deprecation: `a\u009bb\u00ad${'x'.repeat(5_000)}`, Sunset: ['one', 'two'] };
+    atlas.faults.add({ fault: { kind: 'status', status: 410, headers } });
+    await atlasErrorOf(fetchJob(own, JOB, KEY));
+    expect(onDeprecation.mock.calls).toEqual([
+      [{ deprecation: expect.stringMatching(/^a b x{100,130}…$/), sunset: expect.stringContaining('one') }],
     ]);
   });
 

@@ -1,4 +1,5 @@
 import { createServer } from 'node:http';
+import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type HttpRequest, MAX_BODY_BYTES } from '../../../src/atlas/http.ts';
 import { atlasErrorOf, testSend } from '../../support/atlas-client.ts';
@@ -85,6 +86,45 @@ describe('a body', () => {
     const error = await atlasErrorOf(http.send(jobRequest()));
     expect(error).toMatchObject({ kind: 'invalidResponse', reason: 'InvalidResponse' });
     expect(error.message).toContain('UTF-8');
+  });
+
+  /** A body in Latin-1, as old gateways write it. */
+  const LATIN_1 = Buffer.from('r\u00e9seau', 'latin1');
+
+  test.each([
+    ['gzip', 'gzip'],
+    ['GZIP , br', 'gzip, br'],
+    [`\u001b${'x'.repeat(500)}`, `${'x'.repeat(63)}…`],
+  ])('in an encoding that nobody asked for: %p', async (encoding, named) => {
+    await using server = await startRecordingServer(() => ({
+      status: 200,
+      headers: { 'content-encoding': encoding.replace('\u001b', '\u009b') },
+      body: gzipSync('{}').toString('latin1'),
+    }));
+    await using http = testSend();
+    const error = await atlasErrorOf(http.send(get(server.url)));
+    expect(error).toMatchObject({ code: 'ATLAS_RESPONSE_ENCODED', reason: 'InvalidResponse', httpStatus: 200 });
+    expect(error.message).toBe(`Atlas's response has the content encoding ${named}, which was not asked for`);
+    expect(server.requests[0]?.headers).toMatchObject({ 'accept-encoding': 'identity' });
+  });
+
+  test('in the encoding identity is as it is', async () => {
+    await using server = await startRecordingServer(() => ({
+      status: 200,
+      headers: { 'content-encoding': 'identity' },
+      body: '{}',
+    }));
+    await using http = testSend();
+    expect(await http.send(get(server.url))).toMatchObject({ status: 200, body: '{}' });
+  });
+
+  test.each([
+    ['is encoded', { 'Content-Encoding': 'gzip' }, gzipSync('{}'), ''],
+    ['is no UTF-8', {}, LATIN_1, 'r\ufffdseau'],
+  ])('that %s takes nothing from a status that says enough by itself', async (_, headers, body, read) => {
+    await using http = testSend();
+    once({ kind: 'transform', transform: () => ({ status: 429, headers: { ...headers, 'Retry-After': '5' }, body }) });
+    expect(await http.send(jobRequest())).toMatchObject({ status: 429, headers: { 'retry-after': '5' }, body: read });
   });
 
   test('may come in pieces that divide a character', async () => {

@@ -1,7 +1,12 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type AtlasCredentials, credentialsKey } from '../../../src/atlas/credentials.ts';
 import type { HttpResponse, Send } from '../../../src/atlas/http.ts';
-import { createOAuthAuthentication, type OAuthAuthentication, type TokenResult } from '../../../src/atlas/oauth.ts';
+import {
+  createOAuthAuthentication,
+  type OAuthAuthentication,
+  type TokenResult,
+  type TokenUse,
+} from '../../../src/atlas/oauth.ts';
 import { atlasErrorOf, testSend } from '../../support/atlas-client.ts';
 import { failing } from '../../support/atlas-simulator/fault-samples.ts';
 import type { Fault, FaultHandle } from '../../support/atlas-simulator/faults.ts';
@@ -18,6 +23,23 @@ const ACCOUNT: ServiceAccount = {
 };
 const WRONG: ServiceAccount = { ...ACCOUNT, clientSecret: 'wrong' };
 const MINUTE = 60_000;
+/** The connections to the simulator need real timers. */
+const TIMERS = [
+  'hrtime',
+  'nextTick',
+  'queueMicrotask',
+  'setImmediate',
+  'clearImmediate',
+  'setInterval',
+  'clearInterval',
+  'setTimeout',
+  'clearTimeout',
+] as const;
+const USE: TokenUse = { key: 'key', scope: PUBLISHED_EXAMPLE_JOB.groupId };
+const useOf = (credentials: ServiceAccount, scope = USE.scope): TokenUse => ({
+  key: credentialsKey(credentials),
+  scope,
+});
 
 let atlas: AtlasSimulator;
 let http: ReturnType<typeof testSend>;
@@ -30,7 +52,7 @@ beforeEach(async () => {
   atlas.addServiceAccount(ACCOUNT);
   atlas.putJob(PUBLISHED_EXAMPLE_JOB, { kind: 'fixed', body: PUBLISHED_EXAMPLE });
   http = testSend();
-  oauth = createOAuthAuthentication(atlas.url, http.send, () => clock);
+  oauth = createOAuthAuthentication({ baseUrl: atlas.url, sendToken: http.send, now: () => clock });
 });
 
 afterEach(async () => {
@@ -40,7 +62,7 @@ afterEach(async () => {
 
 async function ask(credentials = ACCOUNT): Promise<number> {
   const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
-  const { status } = await oauth.authenticate(http.send, request, credentials, credentialsKey(credentials));
+  const { status } = await oauth.authenticate(http.send, request, credentials, useOf(credentials));
   return status;
 }
 
@@ -53,15 +75,15 @@ const failToken = (fault: Fault, times?: number): FaultHandle =>
 
 test('how each request for a token ended is told', async () => {
   const results: TokenResult[] = [];
-  const own = createOAuthAuthentication(
-    atlas.url,
-    http.send,
-    () => clock,
-    (result) => results.push(result),
-  );
+  const own = createOAuthAuthentication({
+    baseUrl: atlas.url,
+    sendToken: http.send,
+    now: () => clock,
+    onToken: (result) => results.push(result),
+  });
   const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
   const askOwn = (credentials: typeof ACCOUNT) =>
-    own.authenticate(http.send, request, credentials, credentialsKey(credentials)).catch(() => undefined);
+    own.authenticate(http.send, request, credentials, useOf(credentials)).catch(() => undefined);
   await Promise.all([askOwn(ACCOUNT), askOwn(ACCOUNT)]);
   await askOwn({ ...ACCOUNT, clientSecret: 'wrong' });
   expect(results).toEqual(['granted', 'refused']);
@@ -122,13 +144,43 @@ describe('a token', () => {
     expect(jobRequests()).toBeLessThanOrEqual(1 + 2 * 20);
   });
 
-  test('that is young is not replaced for a 401: something else is wrong', async () => {
+  test('that has worked is replaced at once, however young it is', async () => {
     await ask();
     atlas.revokeAllTokens(ACCOUNT.clientId);
+    expect([await ask(), tokenRequests(), jobRequests()]).toEqual([200, 2, 3]);
+  });
+
+  test('that is young and never worked is not replaced for a 401: something else is wrong', async () => {
+    atlas.addServiceAccount({ ...ACCOUNT, groupIds: [] });
+    await ask();
     clock += 9_999;
     expect([await ask(), tokenRequests(), jobRequests()]).toEqual([401, 1, 2]);
     clock += 1;
-    expect([await ask(), tokenRequests()]).toEqual([200, 2]);
+    expect([await ask(), tokenRequests()]).toEqual([401, 2]);
+  });
+
+  test('that works in one project is not replaced at once for another one, which the account may not see', async () => {
+    const other = { ...PUBLISHED_EXAMPLE_JOB, groupId: '5a66666887d9d61443b41699', jobId: 'f'.repeat(24) };
+    atlas.addServiceAccount({ ...ACCOUNT, groupIds: [PUBLISHED_EXAMPLE_JOB.groupId] });
+    atlas.putJob(other, { kind: 'fixed', body: PUBLISHED_EXAMPLE });
+    const request = { method: 'GET', url: atlas.url + jobPath(other), headers: {} } as const;
+    for (let count = 0; count < 20; count += 1) {
+      expect(await ask()).toBe(200);
+      const refused = await oauth.authenticate(http.send, request, ACCOUNT, useOf(ACCOUNT, other.groupId));
+      expect(refused.status).toBe(401);
+    }
+    expect(tokenRequests()).toBe(1);
+  });
+
+  test('is not replaced without end where Atlas takes each one and refuses it the next moment', async () => {
+    atlas.configure({ tokenRequestsPerMinute: 1_000 });
+    for (let elapsed = 0; elapsed < 60 * MINUTE; elapsed += 10_000) {
+      await ask();
+      atlas.revokeAllTokens(ACCOUNT.clientId);
+      clock += 10_000;
+      if (elapsed < MINUTE) expect(tokenRequests()).toBeLessThan(10);
+    }
+    expect(tokenRequests()).toBeLessThan(40);
   });
 
   test('is not replaced again and again where the credentials lack the access: an account has 100 of them', async () => {
@@ -178,8 +230,8 @@ describe('the token request', () => {
       status: 200,
       body: target === '/api/oauth/token' ? JSON.stringify(token) : '{}',
     }));
-    const own = createOAuthAuthentication(server.url, http.send, () => clock);
-    await own.authenticate(http.send, { method: 'GET', url: `${server.url}/job`, headers: {} }, credentials, 'key');
+    const own = createOAuthAuthentication({ baseUrl: server.url, sendToken: http.send, now: () => clock });
+    await own.authenticate(http.send, { method: 'GET', url: `${server.url}/job`, headers: {} }, credentials, USE);
     await own.revokeAll();
     return server.requests;
   };
@@ -271,6 +323,18 @@ describe('a refusal of the token endpoint', () => {
     expect([await ask(), tokenRequests()]).toEqual([200, 2]);
   });
 
+  test.each(['0', '-5', 'Sat, 01 Jan 2000 00:00:00 GMT'])(
+    'a wait of no time is none: the endpoint would be asked without a pause (%s)',
+    async (wait) => {
+      failToken({ kind: 'status', status: 429, headers: { 'Retry-After': wait } });
+      for (let elapsed = 0; elapsed < 60_000; elapsed += 1_000) {
+        expect(await atlasErrorOf(ask())).toMatchObject({ kind: 'rateLimited', retryAfterMs: undefined });
+        clock += 1_000;
+      }
+      expect(tokenRequests()).toBe(1);
+    },
+  );
+
   test('a wait without end ends within the hour', async () => {
     for (const wait of ['9'.repeat(400), '86400', 'Fri, 01 Jan 2038 00:00:00 GMT']) {
       failToken({ kind: 'status', status: 429, headers: { 'Retry-After': wait } }, 1);
@@ -348,6 +412,7 @@ describe('a refusal of the token endpoint', () => {
     ['a token that is no text', '{"access_token":5,"expires_in":3600,"token_type":"Bearer"}'],
     ['an empty token', '{"access_token":"","expires_in":3600,"token_type":"Bearer"}'],
     ['a token that no header can carry', `{"access_token":"${SECRET}\\n","expires_in":3600,"token_type":"Bearer"}`],
+    ['a token that is too long', JSON.stringify({ access_token: 'x'.repeat(8_193), token_type: 'Bearer' })],
     ['no type', `{"access_token":"${SECRET}","expires_in":3600}`],
     ['another type', `{"access_token":"${SECRET}","expires_in":3600,"token_type":"mac"}`],
     ['a lifetime that is none', `{"access_token":"${SECRET}","expires_in":"soon","token_type":"Bearer"}`],
@@ -375,9 +440,9 @@ describe('a refusal of the token endpoint', () => {
       body: `{"access_token":"t","token_type":"bearer"${lifetime}}`,
     }));
     await using _server = server;
-    const own = createOAuthAuthentication(server.url, http.send, () => clock);
+    const own = createOAuthAuthentication({ baseUrl: server.url, sendToken: http.send, now: () => clock });
     const asked = () =>
-      own.authenticate(http.send, { method: 'GET', url: `${server.url}/job`, headers: {} }, ACCOUNT, 'key');
+      own.authenticate(http.send, { method: 'GET', url: `${server.url}/job`, headers: {} }, ACCOUNT, USE);
     expect((await asked()).status).toBe(200);
     clock += later;
     expect((await asked()).status).toBe(200);
@@ -388,11 +453,11 @@ describe('a refusal of the token endpoint', () => {
     const reason = new Error('stopping');
     let stopping = true;
     const send: Send = (request): Promise<HttpResponse> => (stopping ? Promise.reject(reason) : http.send(request));
-    const own = createOAuthAuthentication(atlas.url, send, () => clock);
+    const own = createOAuthAuthentication({ baseUrl: atlas.url, sendToken: send, now: () => clock });
     const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
-    await expect(own.authenticate(send, request, ACCOUNT, 'key')).rejects.toBe(reason);
+    await expect(own.authenticate(send, request, ACCOUNT, USE)).rejects.toBe(reason);
     stopping = false;
-    expect((await own.authenticate(send, request, ACCOUNT, 'key')).status).toBe(200);
+    expect((await own.authenticate(send, request, ACCOUNT, USE)).status).toBe(200);
   });
 });
 
@@ -400,9 +465,9 @@ describe('revokeAll', () => {
   test('gives every live token back', async () => {
     atlas.configure({ liveTokensPerAccount: 1 });
     await ask();
-    const another = createOAuthAuthentication(atlas.url, http.send, () => clock);
+    const another = createOAuthAuthentication({ baseUrl: atlas.url, sendToken: http.send, now: () => clock });
     const request = { method: 'GET', url: atlas.url + jobPath(PUBLISHED_EXAMPLE_JOB), headers: {} } as const;
-    const asked = () => another.authenticate(http.send, request, ACCOUNT, 'key');
+    const asked = () => another.authenticate(http.send, request, ACCOUNT, USE);
     expect(await atlasErrorOf(asked())).toMatchObject({ errorCode: 'access_denied' });
     await oauth.revokeAll();
     clock += MINUTE;
@@ -437,6 +502,44 @@ describe('revokeAll', () => {
   });
 });
 
+describe('a wall clock that is set back by an hour', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ now: Date.parse('2030-01-01T00:00:00Z'), doNotFake: [...TIMERS] });
+    oauth = createOAuthAuthentication({ baseUrl: atlas.url, sendToken: http.send });
+  });
+
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  const step = () => jest.setSystemTime(Date.now() - 60 * MINUTE);
+
+  test('makes no token younger: one that is refused is replaced', async () => {
+    atlas.addServiceAccount({ ...ACCOUNT, groupIds: [] });
+    await ask();
+    step();
+    jest.advanceTimersByTime(10_000);
+    atlas.addServiceAccount(ACCOUNT);
+    atlas.revokeAllTokens(ACCOUNT.clientId);
+    expect([await ask(), tokenRequests()]).toEqual([200, 2]);
+  });
+
+  test('prolongs the life of no token', async () => {
+    await ask();
+    step();
+    jest.advanceTimersByTime(55 * MINUTE);
+    expect([await ask(), tokenRequests()]).toEqual([200, 2]);
+  });
+
+  test('prolongs no refusal of the token endpoint', async () => {
+    failToken({ kind: 'html', status: 502 }, 1);
+    await atlasErrorOf(ask());
+    step();
+    jest.advanceTimersByTime(6_000);
+    expect(await ask()).toBe(200);
+  });
+});
+
 test('tokens of the last thousand credentials are remembered and no more', async () => {
   const answers: string[] = [];
   const send: Send = ({ url }) => {
@@ -444,9 +547,12 @@ test('tokens of the last thousand credentials are remembered and no more', async
     const token = { access_token: 'x', expires_in: 3600, token_type: 'Bearer' };
     return Promise.resolve({ status: 200, headers: {}, body: JSON.stringify(token) });
   };
-  const own = createOAuthAuthentication('https://atlas.example', send, () => clock);
+  const own = createOAuthAuthentication({ baseUrl: 'https://atlas.example', sendToken: send, now: () => clock });
   const asked = (index: number) =>
-    own.authenticate(send, { method: 'GET', url: 'https://atlas.example/job', headers: {} }, ACCOUNT, `key${index}`);
+    own.authenticate(send, { method: 'GET', url: 'https://atlas.example/job', headers: {} }, ACCOUNT, {
+      ...USE,
+      key: `key${index}`,
+    });
   for (let index = 0; index <= 1_000; index += 1) await asked(index);
   answers.length = 0;
   await asked(1_000);

@@ -465,6 +465,22 @@ describe('an error', () => {
     expect(apiErrorOf({ errorCode: 'X' })).toEqual({ error: 404, errorCode: 'X' });
   });
 
+  test('is bounded, however much it says', () => {
+    const long = 'x'.repeat(100_000);
+    const fields = Array.from({ length: 1_000 }, () => ({ field: long, description: long }));
+    const error = { errorCode: long, reason: long, detail: long, parameters: Array(1_000).fill(long) };
+    const read = apiErrorOf({ ...error, badRequestDetail: { fields } });
+    expect(JSON.stringify(read).length).toBeLessThan(1_000_000);
+    const { apiError } = readTokenError(401, JSON.stringify({ error: long, error_description: long }), undefined);
+    expect(JSON.stringify(apiError).length).toBeLessThan(10_000);
+  });
+
+  test('is read although a parameter is nested without end', () => {
+    const body = `{"error":404,"errorCode":"X","parameters":["a",${'['.repeat(100_000)}${']'.repeat(100_000)}]}`;
+    const error = readRestoreJobResponse(404, body, undefined);
+    expect(error).toMatchObject({ apiError: { errorCode: 'X', parameters: ['a', expect.any(String)] } });
+  });
+
   function apiErrorOf(body: unknown) {
     const error = read(body, 404);
     return error instanceof AtlasError ? error.apiError : 'no error';

@@ -130,6 +130,21 @@ describe('what is refused', () => {
     ['ATLAS_BASE_URL', 'http://[::2]', 'must be https, except for loopback hosts'],
     ['ATLAS_BASE_URL', 'https://user@cloud.mongodb.com', 'must not contain credentials'],
     ['ATLAS_BASE_URL', 'https://:password@cloud.mongodb.com', 'must not contain credentials'],
+    [
+      'ATLAS_BASE_URL',
+      'https://cloud.mongodb.com/api/atlas/v1.0',
+      'must not contain the path of the API: use https://cloud.mongodb.com',
+    ],
+    [
+      'ATLAS_BASE_URL',
+      'https://cloud.mongodb.com//api/',
+      'must not contain the path of the API: use https://cloud.mongodb.com',
+    ],
+    [
+      'ATLAS_BASE_URL',
+      'https://proxy.example.org:8443/atlas/api/public/v1.0/',
+      'must not contain the path of the API: use https://proxy.example.org:8443/atlas',
+    ],
     ['ATLAS_BASE_URL', 'https://cloud.mongodb.com/?a=b', 'must have neither query nor fragment'],
     ['ATLAS_BASE_URL', 'https://cloud.mongodb.com/#a', 'must have neither query nor fragment'],
     ['ATLAS_REQUESTS_PER_MINUTE', 'many', 'must be a whole number'],

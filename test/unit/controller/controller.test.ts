@@ -77,6 +77,10 @@ class World {
     data: { publicApiKey: 'public', privateApiKey: 'private' },
   };
   secretReads = 0;
+  /** What reading the Secret fails with. */
+  secretError: KubeError | undefined;
+  /** Requests about other Secrets. */
+  deliveries = 0;
   readonly metrics = createMetrics('test');
   readonly controller: Controller;
   readonly queue = createQueue({ concurrency: 4, observer: observeQueue(this.metrics) });
@@ -109,6 +113,7 @@ class World {
       metrics: this.metrics,
       defaultInterval: MINUTE,
       deliveryUrlInStatus: true,
+      signal: new AbortController().signal,
       missingFields: () => this.missingFields,
       defaultCredentialsDir: '',
       defaultCredentialsNamespaces: [],
@@ -163,6 +168,7 @@ class World {
   #answer({ method, path, body }: KubeRequest): unknown {
     if (path === SECRET_PATH) {
       this.secretReads += 1;
+      if (this.secretError !== undefined) throw this.secretError;
       if (this.credentials === undefined) throw new KubeError('no Secret', { status: 404 });
       const data = Object.entries(this.credentials.data).map(([key, value]) => [
         key,
@@ -173,6 +179,7 @@ class World {
         data: Object.fromEntries(data),
       };
     }
+    if (path.includes('/secrets')) this.deliveries += 1;
     const name = /\/namespaces\/([^/]+)\/legacyrestorejobs\/([^/]+)(\/status)?$/.exec(path);
     const key = `${name?.[1]}/${name?.[2]}`;
     if (method === 'PATCH') this.#takeWrite();
@@ -565,7 +572,6 @@ describe('a status write that fails', () => {
   test.each([
     ['500', kubeError(500), SECOND],
     ['no answer', kubeError(0), SECOND],
-    ['403', kubeError(403), SECOND],
     ['429, which says when', kubeError(429, 7 * SECOND), 7 * SECOND],
   ])('%s: the same outcome is written later, without asking Atlas again', async (_name, problem, ms) => {
     const world = working(RUNNING, FINISHED);
@@ -595,12 +601,40 @@ describe('a status write that fails', () => {
     expect([world.fetches.length, world.statuses.length]).toEqual([1, 1]);
   });
 
-  test.each([400, 422])('as invalid (%i): the next try starts from Atlas', async (status) => {
+  test.each([400, 403, 413, 422])(
+    'as it is refused (%i): it is told once, and the next try starts from Atlas',
+    async (status) => {
+      const world = working(RUNNING, FINISHED);
+      world.writes = [kubeError(status), kubeError(status), kubeError(status)];
+      await pass();
+      expect(world.logged.filter(({ level }) => level >= 40)).toHaveLength(1);
+      expect(world.events).toMatchObject([{ type: 'Warning', reason: 'StatusWriteRefused' }]);
+      await pass(10 * MINUTE);
+      expect(world.job.status.statusName).toBe('FINISHED');
+      expect(world.fetches.length).toBeGreaterThan(3);
+      expect(world.events.map(({ reason }) => reason)).toEqual(['StatusWriteRefused', 'JobFinished']);
+      expect(world.logged.filter(({ level }) => level >= 40)).toHaveLength(1);
+    },
+  );
+
+  test('five times in a row: the outcome is dropped, and what Atlas says by then is written', async () => {
+    const world = working(RUNNING, BROKEN);
+    world.writes = Array.from({ length: 5 }, () => kubeError(500));
+    await pass(2 * MINUTE);
+    expect(world.statuses).toMatchObject([{ statusName: 'BROKEN' }]);
+    expect(world.events.map(({ reason }) => reason)).toEqual(['StatusWriteRefused', 'JobBroken']);
+    expect(world.logged.filter(({ level }) => level >= 40).map(({ msg }) => msg)).toEqual([
+      'the status could not be written and is tried again',
+      'the status is refused and dropped, the next try starts from Atlas',
+    ]);
+  });
+
+  test('with a 404 although the resource is there is tried again', async () => {
     const world = working(RUNNING, FINISHED);
-    world.writes = [kubeError(status)];
-    await pass();
+    world.writes = [kubeError(404)];
     await pass(SECOND);
-    expect(world.fetches).toHaveLength(2);
+    expect(world.statuses).toMatchObject([{ statusName: 'IN_PROGRESS' }]);
+    await pass(2 * MINUTE);
     expect(world.job.status.statusName).toBe('FINISHED');
   });
 
@@ -799,31 +833,71 @@ describe('waiting for a budget', () => {
 });
 
 describe('credentials that do not work', () => {
-  test('the Secret alone is looked at, until it changes', async () => {
+  test('are expected to come for a minute, then it is told once, and the Secret alone is looked at until it changes', async () => {
     const world = new World();
     world.credentials = undefined;
     world.controller.start();
     world.apply(resource());
     await pass();
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'Unknown', reason: 'SecretNotFound' });
+    expect(conditionOf(world.job.status, 'Reconciling')?.status).toBe('True');
+    const reads = world.secretReads;
+    await pass(30 * SECOND);
+    expect(world.secretReads - reads).toBe(6);
+    expect([world.attempts, world.events]).toEqual([1, []]);
+    await pass(35 * SECOND);
     expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'False', reason: 'SecretNotFound' });
+    expect(world.events).toMatchObject([{ type: 'Warning', reason: 'SecretNotFound' }]);
     await pass(2 * MINUTE);
-    expect([world.fetches, world.attempts]).toEqual([[], 1]);
+    expect([world.fetches, world.attempts, world.events.length]).toEqual([[], 2, 1]);
     world.credentials = { version: '1', data: { publicApiKey: 'public', privateApiKey: 'private' } };
     await pass(MINUTE / 2);
     expect(world.job.status.statusName).toBe('IN_PROGRESS');
     expect(world.fetches).toHaveLength(1);
   });
 
+  test('a resource that was observed before gets no grace after a restart', async () => {
+    const world = new World();
+    world.credentials = undefined;
+    world.apply(resource({ status: { observedGeneration: 1, statusName: 'IN_PROGRESS' } }));
+    world.controller.start();
+    await pass(MINUTE);
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'False', reason: 'SecretNotFound' });
+  });
+
+  test('a key that Atlas does not know yet: it is asked every ten seconds for a minute, and nobody is told', async () => {
+    const world = working(unauthorized(), unauthorized(), unauthorized(), RUNNING);
+    await pass(25 * SECOND);
+    expect(world.fetches).toHaveLength(3);
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'Unknown', reason: 'Unauthorized' });
+    await pass(5 * SECOND);
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+    expect(world.events.map(({ reason }) => reason)).toEqual(['JobInProgress']);
+  });
+
+  test('a rotated Secret gets its own minute', async () => {
+    const world = working(RUNNING, unauthorized());
+    await pass(MINUTE);
+    await pass(10 * SECOND);
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'False', reason: 'Unauthorized' });
+    world.credentials = { version: '2', data: { publicApiKey: 'public', privateApiKey: 'new' } };
+    await pass(40 * SECOND);
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'Unknown', reason: 'Unauthorized' });
+    await pass(2 * MINUTE);
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'False', reason: 'Unauthorized' });
+    expect(world.events.map(({ reason }) => reason)).toEqual(['JobInProgress', 'Unauthorized', 'Unauthorized']);
+  });
+
   test('after a 401 all resources of the Secret are reconciled once it changes, and Atlas is not asked before', async () => {
     const world = working(unauthorized());
     world.apply(resource({ name: 'second' }));
-    await pass();
+    await pass(3 * MINUTE);
     const asked = world.fetches.length;
     world.atlas = [RUNNING];
-    await pass(20 * SECOND);
+    await pass(5 * SECOND);
     expect(world.fetches).toHaveLength(asked);
     world.credentials = { version: '2', data: { publicApiKey: 'public', privateApiKey: 'new' } };
-    await pass(10 * SECOND);
+    await pass(30 * SECOND);
     expect(world.fetches.slice(asked).toSorted()).toEqual([KEY, 'payments/second']);
     expect(world.job.status.statusName).toBe('IN_PROGRESS');
   });
@@ -838,30 +912,128 @@ describe('credentials that do not work', () => {
   });
 
   test('a Secret that was rotated just now is tried at once, and that was it', async () => {
-    const world = working(RUNNING, unauthorized(), BROKEN);
+    const world = new World();
+    world.atlas = [RUNNING, RUNNING, unauthorized(), BROKEN];
+    world.controller.start();
+    world.apply(resource({ spec: { ...SPEC, interval: '1h' } }));
+    await pass(2 * MINUTE);
+    world.apply({ ...world.job, requestedAt: 'once' });
     await pass(5 * SECOND);
     // The reader still has the old one for half a minute.
     world.credentials = { version: '2', data: { publicApiKey: 'public', privateApiKey: 'new' } };
-    world.apply({ ...world.job, requestedAt: 'please' });
+    world.apply({ ...world.job, requestedAt: 'twice' });
     await pass();
     expect(world.job.status.statusName).toBe('BROKEN');
     await pass(10 * MINUTE);
-    expect([world.fetches.length, jest.getTimerCount()]).toEqual([3, 0]);
+    expect([world.fetches.length, jest.getTimerCount()]).toEqual([4, 0]);
+  });
+
+  test('that the API server cannot give: nobody is told for half a minute, then it is told once', async () => {
+    const world = new World();
+    world.secretError = kubeError(500);
+    world.controller.start();
+    world.apply(resource());
+    await pass(20 * SECOND);
+    expect([world.attempts, world.events]).toEqual([0, []]);
+    await pass(2 * MINUTE);
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'Unknown', reason: 'SecretUnreadable' });
+    expect(world.job.status.failure).toMatchObject({ error: 500 });
+    expect([world.attempts, world.events.map(({ reason }) => reason)]).toEqual([1, ['SecretUnreadable']]);
+    expect(world.logged.filter(({ level }) => level >= 40)).toHaveLength(1);
+    world.secretError = undefined;
+    await pass(2 * MINUTE);
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+  });
+
+  test('that the API server cannot give for a moment: those that were read before serve', async () => {
+    const world = working(RUNNING, FINISHED);
+    await pass(50 * SECOND);
+    world.secretError = kubeError(500);
+    await pass(20 * SECOND);
+    expect([world.job.status.statusName, world.fetches.length]).toEqual(['FINISHED', 2]);
+    expect(conditionOf(world.job.status, 'Synced')?.reason).toBe('JobFetched');
+  });
+});
+
+describe('an unexpected error', () => {
+  const bug = (): Error => new TypeError('a bug with canary-1 in it');
+
+  test('is logged at once, told once it has lasted for half a minute, and its message nowhere in the cluster', async () => {
+    const world = working(bug());
+    await pass(20 * SECOND);
+    expect([world.attempts, world.events]).toEqual([0, []]);
+    await pass(2 * MINUTE);
+    expect(conditionOf(world.job.status, 'Synced')).toMatchObject({ status: 'Unknown', reason: 'InternalError' });
+    expect(world.job.status.failure).toEqual({ detail: 'TypeError' });
+    expect([world.attempts, world.events.map(({ reason }) => reason)]).toEqual([1, ['InternalError']]);
+    expect(JSON.stringify([world.job.status, world.events])).not.toContain('canary-1');
+    expect(world.logged.filter(({ level }) => level === 50)).toMatchObject([{ error: 'a bug with canary-1 in it' }]);
+    world.atlas = [RUNNING];
+    await pass(HOUR);
+    expect(world.job.status.statusName).toBe('IN_PROGRESS');
+  });
+
+  test('ten times in a row gets the permanent back-off', async () => {
+    const world = working(bug());
+    await pass(2 * HOUR);
+    // Nine tries with the transient back-off, those before it was told among them, then one an hour.
+    expect(world.fetches.length).toBeLessThanOrEqual(12);
+  });
+});
+
+describe('a resource that is being deleted', () => {
+  test('is no longer polled, and gets no delivery Secret', async () => {
+    const world = working(RUNNING, responseOf(readyDownload(SPEC, atlasDate(NOW + HOUR))));
+    await pass();
+    world.apply({ ...world.job, deleting: true, generation: 2, spec: { ...SPEC, deliverySecretName: 'download' } });
+    await pass(HOUR);
+    expect([world.fetches.length, jest.getTimerCount()]).toEqual([1, 0]);
+  });
+
+  test('is left alone after a restart', async () => {
+    const world = new World();
+    world.apply(resource({ deleting: true }));
+    world.controller.start();
+    await pass(HOUR);
+    expect([world.fetches, world.attempts]).toEqual([[], 0]);
+  });
+
+  test('meanwhile: what was fetched is not written', async () => {
+    const pending = Promise.withResolvers<RestoreJobResponse>();
+    const world = working(pending.promise);
+    await pass();
+    world.apply({ ...world.job, deleting: true });
+    pending.resolve(FINISHED);
+    await pass();
+    expect([world.attempts, jest.getTimerCount()]).toEqual([0, 0]);
   });
 });
 
 describe('the delivery Secret', () => {
-  test('an API server that fails in the middle interrupts the reconcile, which is tried again', async () => {
+  const READY = responseOf(readyDownload(SPEC, atlasDate(NOW + 60 * MINUTE)));
+
+  test('that is refused is tried again alone, and Atlas is asked as the schedule says', async () => {
     const world = new World();
-    world.atlas = [responseOf(readyDownload(SPEC, atlasDate(NOW + 60 * MINUTE)))];
+    world.atlas = [READY];
     world.controller.start();
-    // The fake has no such Secret, and answers its creation with 404: the namespace is going.
+    // The fake has no such Secret, and responds to its creation with 404: the namespace is going.
     world.apply(resource({ spec: { ...SPEC, deliverySecretName: 'download' } }));
     await pass();
-    expect([world.fetches.length, world.attempts]).toEqual([1, 0]);
+    expect(world.job.status).toMatchObject({
+      statusName: 'FINISHED',
+      reason: 'DeliverySecretRefused',
+      urlWithheld: true,
+    });
+    expect([world.fetches.length, world.attempts]).toEqual([1, 1]);
+    const tries = world.deliveries;
+    await pass(9 * MINUTE);
+    expect(world.deliveries).toBeGreaterThan(tries + 6);
+    expect([world.fetches.length, world.attempts]).toEqual([1, 1]);
+    await pass(2 * MINUTE);
+    expect(world.fetches).toHaveLength(2);
     world.apply({ ...world.job, generation: 2, spec: SPEC });
     await pass();
-    expect(world.job.status.statusName).toBe('FINISHED');
+    expect(conditionOf(world.job.status, 'Synced')?.status).toBe('True');
   });
 });
 

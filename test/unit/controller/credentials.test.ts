@@ -112,7 +112,33 @@ describe('what a Secret holds', () => {
     [
       'a line end within a value',
       { publicApiKey: PUBLIC, privateApiKey: `${PRIVATE}\n${PRIVATE}` },
-      'has control characters in publicApiKey or privateApiKey',
+      'has control characters in privateApiKey',
+    ],
+    [
+      'a value of 64 KB',
+      { publicApiKey: PUBLIC, privateApiKey: 'canary'.repeat(10_923) },
+      'has a privateApiKey of 65538 characters, which is not a credential of Atlas',
+    ],
+    [
+      'a value in quotes, as from an env file',
+      { publicApiKey: `"${PUBLIC}"`, privateApiKey: PRIVATE },
+      'has a publicApiKey in quotes, which are not part of it',
+    ],
+    [
+      'a zero-width character',
+      { publicApiKey: PUBLIC, privateApiKey: `canary\u200b${PRIVATE}` },
+      'has invisible characters in privateApiKey, such as a zero-width space',
+    ],
+    ['two words', { publicApiKey: PUBLIC, privateApiKey: `canary ${PRIVATE}` }, 'has white space in privateApiKey'],
+    [
+      'a client secret that was encoded twice',
+      { clientId: CLIENT, clientSecret: Buffer.from('mdb_sa_sk_canary').toString('base64') },
+      'has a clientSecret that is encoded with base64 twice',
+    ],
+    [
+      'a private key that was encoded twice',
+      { publicApiKey: PUBLIC, privateApiKey: Buffer.from('c0ffee00-1234-4321-abcd-0123456789ab\n').toString('base64') },
+      'has a privateApiKey that is encoded with base64 twice',
     ],
   ])('%s is refused, and no value is told', async (_name, data, problem) => {
     const message = messageOf(await setup(() => secret(data)).read());

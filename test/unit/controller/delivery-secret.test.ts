@@ -1,10 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
-import { type Delivered, deliver } from '../../../src/controller/delivery-secret.ts';
+import { deliver } from '../../../src/controller/delivery-secret.ts';
 import type { KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
+import type { Failure } from '../../../src/restore-job/failure.ts';
 import { failureMessage } from '../../../src/restore-job/messages.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
-import { PUBLISHED_EXAMPLE, pendingDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
+import {
+  endedDownload,
+  PUBLISHED_EXAMPLE,
+  pendingDownload,
+  urlV2Download,
+} from '../../support/atlas-simulator/recorded-bodies.ts';
 import { type FakeClient, fakeClient } from '../support/fake-client.ts';
 import { resource, responseOf, SPEC } from '../support/resources.ts';
 
@@ -13,8 +19,10 @@ const job = resource({ spec: { ...SPEC, deliverySecretName: NAME } });
 const SECRET = { apiVersion: 'v1', kind: 'Secret' };
 const COLLECTION = '/api/v1/namespaces/payments/secrets';
 const PATH = `${COLLECTION}/${NAME}`;
-const JOB_PATH = '/apis/atlasrestore.dev/v1/namespaces/payments/legacyrestorejobs/cluster0-friday';
+const REVIEW_PATH = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
+const JOBS = '/apis/atlasrestore.dev/v1/namespaces/payments/legacyrestorejobs/';
 const PENDING = pendingDownload(SPEC);
+const NOW = Date.parse('2029-12-31T00:00:00Z');
 const READY = urlV2Download(SPEC, '2030-01-01T00:00:00Z');
 const KEYS: Record<string, string> = {
   url: String(responseOf(READY).job.delivery?.url),
@@ -33,7 +41,9 @@ const present = (data: Readonly<Record<string, string>>, owners: readonly string
 });
 
 /** The resource as the API server sends it. */
-const object = (changes: { readonly uid?: string; readonly generation?: number } = {}) => ({
+const object = (
+  changes: { readonly uid?: string; readonly generation?: number; readonly deletionTimestamp?: string } = {},
+) => ({
   metadata: {
     namespace: job.namespace,
     name: job.name,
@@ -46,7 +56,7 @@ const object = (changes: { readonly uid?: string; readonly generation?: number }
 });
 
 interface Run {
-  readonly result: Delivered;
+  readonly result: Failure | undefined;
   readonly writes: readonly KubeRequest[];
 }
 
@@ -56,18 +66,20 @@ async function run(
   secret: unknown,
   onWrite: () => unknown = () => ({}),
   fresh: () => unknown = () => object(),
+  allowed = false,
 ): Promise<Run> {
-  const client = clientWith(secret, onWrite, fresh);
-  const result = await deliver(client, job, responseOf(body));
-  return { result, writes: client.requests.filter(({ method }) => method !== 'GET') };
+  const client = clientWith(secret, onWrite, fresh, allowed);
+  const result = await deliver(client, job, responseOf(body), NOW);
+  return { result, writes: client.requests.filter(({ method, path }) => method !== 'GET' && path !== REVIEW_PATH) };
 }
 
-const clientWith = (secret: unknown, onWrite: () => unknown, fresh: () => unknown): FakeClient =>
+const clientWith = (secret: unknown, onWrite: () => unknown, fresh: () => unknown, allowed: boolean): FakeClient =>
   fakeClient({
     request: ({ method, path }) => {
+      if (path === REVIEW_PATH) return { status: { allowed } };
       if (method !== 'GET') return onWrite();
-      if (path === JOB_PATH) return fresh();
-      expect(path).toBe(PATH);
+      if (path.startsWith(JOBS)) return fresh();
+      expect([PATH, `${COLLECTION}/${NAME}`]).toContain(path);
       if (secret === undefined) throw new KubeError('none', { status: 404 });
       if (secret instanceof Error) throw secret;
       return secret;
@@ -80,18 +92,18 @@ const refuse = (status: number) => () => {
 
 test('without deliverySecretName nothing is read and nothing written', async () => {
   const client = fakeClient();
-  expect(await deliver(client, resource(), responseOf(READY))).toEqual({ kind: 'done' });
+  expect(await deliver(client, resource(), responseOf(READY), NOW)).toBeUndefined();
   expect(client.requests).toEqual([]);
 });
 
 describe('there is none', () => {
   test('and no URL: nothing is created', async () => {
-    expect(await run(PENDING, undefined)).toEqual({ result: { kind: 'done' }, writes: [] });
+    expect(await run(PENDING, undefined)).toEqual({ result: undefined, writes: [] });
   });
 
   test('and a URL: it is created, owned by the resource without blocking anything', async () => {
     const { result, writes } = await run(READY, undefined);
-    expect(result).toEqual({ kind: 'done' });
+    expect(result).toBeUndefined();
     expect(writes).toEqual([
       {
         method: 'POST',
@@ -104,7 +116,10 @@ describe('there is none', () => {
           metadata: {
             name: NAME,
             namespace: 'payments',
-            labels: { 'app.kubernetes.io/managed-by': 'legacy-restore-operator' },
+            labels: {
+              'app.kubernetes.io/managed-by': 'legacy-restore-operator',
+              'atlasrestore.dev/job': 'cluster0-friday',
+            },
             // Neither blockOwnerDeletion nor controller, and no finalizer.
             ownerReferences: [
               { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJob', name: 'cluster0-friday', uid: job.uid },
@@ -125,7 +140,7 @@ describe('there is none', () => {
 
 describe('there is one of ours', () => {
   test('with the same content: nothing is written', async () => {
-    expect(await run(READY, present(KEYS))).toEqual({ result: { kind: 'done' }, writes: [] });
+    expect(await run(READY, present(KEYS))).toEqual({ result: undefined, writes: [] });
   });
 
   test.each<[string, JsonObject, Record<string, string>, Record<string, string>]>([
@@ -141,7 +156,7 @@ describe('there is one of ours', () => {
     ['every key vanished', PENDING, KEYS, {}],
   ])('%s: its data is replaced whole, and only as it was read', async (_name, body, before, after) => {
     const { result, writes } = await run(body, present(before));
-    expect(result).toEqual({ kind: 'done' });
+    expect(result).toBeUndefined();
     expect(writes).toEqual([
       {
         method: 'PATCH',
@@ -158,7 +173,7 @@ describe('there is one of ours', () => {
 
   test('among other owners it is still ours', async () => {
     const { result } = await run(READY, present({}, ['somebody', job.uid]));
-    expect(result).toEqual({ kind: 'done' });
+    expect(result).toBeUndefined();
   });
 });
 
@@ -168,14 +183,14 @@ describe('there is one that is not ours', () => {
     ['of a resource that had the same name', ['uid-0']],
   ])('%s: it is left untouched', async (_name, owners) => {
     const { result, writes } = await run(READY, present(KEYS, owners));
-    expect(result).toMatchObject({ kind: 'failed', failure: { reason: 'DeliverySecretConflict' } });
+    expect(result).toMatchObject({ reason: 'DeliverySecretConflict' });
     expect(writes).toEqual([]);
     expect(messageOf(result)).toContain(`Secret payments/${NAME} exists and does not belong to this resource. `);
     for (const value of Object.values(KEYS)) expect(JSON.stringify(result)).not.toContain(value);
   });
 
   test('while there is no URL it is no problem', async () => {
-    expect(await run(PENDING, present({}, []))).toEqual({ result: { kind: 'done' }, writes: [] });
+    expect(await run(PENDING, present({}, []))).toEqual({ result: undefined, writes: [] });
   });
 });
 
@@ -186,32 +201,66 @@ describe('what the API server refuses', () => {
     ['changing', present({}), refuse(403)],
   ])('%s is forbidden', async (_name, secret, onWrite) => {
     const { result } = await run(READY, secret, onWrite);
-    expect(result).toMatchObject({ kind: 'failed', failure: { reason: 'DeliverySecretForbidden' } });
+    expect(result).toMatchObject({ reason: 'DeliverySecretForbidden' });
     expect(messageOf(result)).toContain(`The operator may not write Secret payments/${NAME}: not you. `);
   });
 
   test('what may not be read is no problem while there is no URL', async () => {
     const { result } = await run(PENDING, new KubeError('no', { status: 403, statusMessage: 'not you' }));
-    expect(result).toEqual({ kind: 'done' });
+    expect(result).toBeUndefined();
   });
 
-  test('an immutable Secret is a conflict', async () => {
-    const { result } = await run(READY, present({}), refuse(422));
-    expect(result).toMatchObject({ kind: 'failed', failure: { reason: 'DeliverySecretConflict' } });
+  test.each<[string, unknown, number]>([
+    ['a quota or a policy that refuses', undefined, 403],
+    ['an immutable Secret, or a policy', present({}), 422],
+    ['a webhook that refuses', undefined, 400],
+    ['a webhook that is down', undefined, 500],
+    ['a Secret that is too large', present({}), 413],
+    ['no response', present({}), 0],
+    ['a Secret that cannot be read', new KubeError('no', { status: 500, statusMessage: 'not you' }), 500],
+  ])('%s: everything else than a missing role, with its own sentence', async (_name, secret, status) => {
+    const { result } = await run(READY, secret, refuse(status), () => object(), true);
+    expect(result).toMatchObject({ reason: 'DeliverySecretRefused', code: status });
     expect(messageOf(result)).toContain(`Secret payments/${NAME} cannot be written: not you. `);
   });
 
   test.each<[string, unknown, number]>([
-    ['somebody else created it meanwhile', undefined, 409],
-    ['somebody else changed it meanwhile', present({}), 409],
-    ['it was deleted meanwhile', present({}), 404],
-    ['the API server is overloaded', present({}), 429],
-    ['the API server is away', undefined, 0],
-    ['reading failed', new KubeError('the API server answered 500', { status: 500 }), 500],
-  ])('%s: the error goes on', async (_name, secret, status) => {
-    const writing = run(READY, secret, refuse(status));
-    await expect(writing).rejects.toThrow(KubeError);
-    await expect(writing).rejects.toMatchObject({ status });
+    ['created', undefined, 409],
+    ['changed', present({}), 409],
+    ['deleted', present({}), 404],
+  ])('a Secret that somebody else %s at the same moment is tried again', async (_name, secret, status) => {
+    let races = 0;
+    const { result, writes } = await run(READY, secret, () => {
+      races += 1;
+      if (races > 1) return {};
+      return refuse(status)();
+    });
+    expect([result, writes.length]).toEqual([undefined, 2]);
+    expect((await run(READY, secret, refuse(status))).result).toMatchObject({ reason: 'DeliverySecretRefused' });
+  });
+
+  test.each([
+    ['expired at Atlas', endedDownload(SPEC, 'EXPIRED', '2030-01-01T00:00:00Z')],
+    ['is used up', endedDownload(SPEC, 'MAX_DOWNLOADS_EXCEEDED', '2030-01-01T00:00:00Z')],
+    ['has failed', endedDownload(SPEC, 'FAILED', '2030-01-01T00:00:00Z')],
+    ['is past its expiry', urlV2Download(SPEC, '2029-12-30T00:00:00Z')],
+  ])('a refused Secret of a download that %s is given up', async (_name, body) => {
+    expect((await run(body, undefined, refuse(403))).result).toBeUndefined();
+    expect((await run(body, present({ url: 'x' }, []))).result).toBeUndefined();
+  });
+});
+
+test('the label is cut to what a label can be', async () => {
+  const long = { ...job, name: `${'a'.repeat(62)}.b` };
+  const client = clientWith(
+    undefined,
+    () => ({}),
+    () => ({ ...object(), metadata: { ...object().metadata, name: long.name } }),
+    false,
+  );
+  await deliver(client, long, responseOf(READY), NOW);
+  expect(client.requests.at(-1)).toMatchObject({
+    body: { metadata: { labels: { 'atlasrestore.dev/job': 'a'.repeat(62) } } },
   });
 });
 
@@ -219,11 +268,12 @@ describe('a resource that is no longer the one that was reconciled', () => {
   test.each<[string, () => unknown]>([
     ['has another spec', () => object({ generation: 2 })],
     ['was created again', () => object({ uid: 'uid-2' })],
+    ['is being deleted', () => object({ deletionTimestamp: '2030-01-01T00:00:00Z' })],
     ['was deleted', refuse(404)],
   ])('%s: nothing is written', async (_name, fresh) => {
     for (const secret of [undefined, present({})]) {
       const { result, writes } = await run(READY, secret, () => ({}), fresh);
-      expect([result, writes]).toEqual([{ kind: 'outdated' }, []]);
+      expect([result, writes]).toEqual([undefined, []]);
     }
   });
 
@@ -231,11 +281,11 @@ describe('a resource that is no longer the one that was reconciled', () => {
     const unasked = () => {
       throw new Error('the resource was read');
     };
-    expect((await run(READY, present(KEYS), () => ({}), unasked)).result).toEqual({ kind: 'done' });
+    expect((await run(READY, present(KEYS), () => ({}), unasked)).result).toBeUndefined();
   });
 });
 
-function messageOf(result: Delivered): string {
-  if (result.kind !== 'failed') throw new Error('it was delivered');
-  return failureMessage(result.failure, 'resource');
+function messageOf(result: Failure | undefined): string {
+  if (result === undefined) throw new Error('it was delivered');
+  return failureMessage(result, 'resource');
 }

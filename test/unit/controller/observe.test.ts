@@ -41,6 +41,7 @@ const answered = (httpStatus: number, errorCode?: string) =>
 
 interface Result {
   readonly outcome: Outcome;
+  readonly secretVersion: string | undefined;
   /** Credentials of each fetch. */
   readonly fetches: readonly AtlasCredentials[];
   /** What was said to the watch of credentials, in order. */
@@ -52,13 +53,14 @@ interface Result {
 }
 
 interface Given {
+  readonly again?: boolean;
   readonly job?: LegacyRestoreJob;
   /** What `read` finds, then what `readAgain` finds. */
   readonly found?: readonly (CredentialsResult | Error)[];
   readonly atlas: (credentials: AtlasCredentials) => Fetch | Error;
 }
 
-async function observing({ job = resource(), found = [good('1', OLD)], atlas }: Given): Promise<Result> {
+async function observing({ job = resource(), found = [good('1', OLD)], again = false, atlas }: Given): Promise<Result> {
   const fetches: AtlasCredentials[] = [];
   const watched: string[] = [];
   const reads: string[] = [];
@@ -89,7 +91,7 @@ async function observing({ job = resource(), found = [good('1', OLD)], atlas }: 
     },
     forget: (waiter) => queue.push(`forget ${waiter}`),
   };
-  const outcome = await observe(
+  const { outcome, secretVersion } = await observe(
     {
       atlas: {
         ...atlasClient,
@@ -103,10 +105,9 @@ async function observing({ job = resource(), found = [good('1', OLD)], atlas }: 
         stop: () => {},
       },
     },
-    job,
-    'request-1',
+    { job, requestId: 'request-1', readSecretAgain: again },
   );
-  return { outcome, fetches, watched, reads, queue, begun };
+  return { outcome, secretVersion, fetches, watched, reads, queue, begun };
 }
 
 const fetching = (): Fetch => ({ kind: 'fetching', response: Promise.resolve(RESPONSE), begunAt: BEGUN });
@@ -141,7 +142,7 @@ test('credentials that cannot be used: Atlas is not asked, and they are looked a
   const { outcome, fetches, watched } = await observing({ found: [bad('3')], atlas: fetching });
   const unusable = bad('3');
   if (unusable.ok) throw new Error('not unusable');
-  expect(outcome).toEqual({ kind: 'failed', failure: unusable.failure });
+  expect(outcome).toEqual({ kind: 'failed', failure: unusable.failure, grace: false });
   expect([fetches, watched.at(-1)]).toEqual([[], `await ${KEY} payments/atlas-key 3`]);
 });
 
@@ -187,6 +188,12 @@ describe('Atlas says 401', () => {
   });
 });
 
+test('without credentials nothing stays reserved for a fetch', async () => {
+  const { outcome, fetches, queue } = await observing({ found: [bad('absent')], atlas: fetching });
+  expect(outcome).toMatchObject({ kind: 'failed' });
+  expect([fetches, queue]).toEqual([[], [`forget ${KEY}`]]);
+});
+
 describe('other failures', () => {
   test.each([
     ['permanent', answered(404, 'RESTORE_JOB_NOT_FOUND'), 'JobNotFound'],
@@ -194,8 +201,9 @@ describe('other failures', () => {
     ['no response', new AtlasError('ATLAS_UNREACHABLE', 'Atlas cannot be reached'), 'AtlasUnavailable'],
   ])('%s: nobody looks at the credentials', async (_name, error, reason) => {
     const { outcome, fetches, watched, reads } = await observing({ atlas: () => error });
-    const failure = { origin: 'atlas', reason, apiError: error.apiError, detail: error.message };
-    expect(outcome).toEqual({ kind: 'failed', failure });
+    const { apiError, code, message: detail } = error;
+    const failure = { origin: 'atlas', reason, apiError, code, detail };
+    expect(outcome).toEqual({ kind: 'failed', failure, grace: false });
     expect([fetches.length, reads, watched.at(-1)]).toEqual([1, ['read'], `forget ${KEY}`]);
   });
 
@@ -215,9 +223,33 @@ describe('other failures', () => {
       'the Secret cannot be read again',
       { found: [good('1', OLD), new KubeError('x', { status: 0 })], atlas: () => answered(401) },
     ],
-    ['the operator is stopping', { atlas: () => new Error('stopping') }],
   ] satisfies [string, Given][])('%s: the reconcile is interrupted', async (_name, given) => {
     const { outcome } = await observing(given);
     expect(outcome).toMatchObject({ kind: 'interrupted', error: expect.any(Error) });
   });
 });
+
+test('what is no error of Atlas and none of the API server is not taken for one', async () => {
+  await expect(observing({ atlas: () => new TypeError('a bug') })).rejects.toThrow(TypeError);
+});
+
+describe('the version of the credentials', () => {
+  test('is that of those that the outcome was found with', async () => {
+    expect((await observing({ found: [good('7', OLD)], atlas: fetching })).secretVersion).toBe('7');
+  });
+
+  test('is not known while nobody can read them', async () => {
+    const failure = { ...unreadable, version: 'unreadable' };
+    expect((await observing({ found: [failure], atlas: fetching })).secretVersion).toBeUndefined();
+  });
+});
+
+test('a Secret that is expected to come is read again, however short ago somebody read it', async () => {
+  expect((await observing({ again: true, atlas: fetching })).reads).toEqual(['readAgain']);
+});
+
+const unreadable: CredentialsResult = {
+  version: 'unreadable',
+  ok: false,
+  failure: { origin: 'content', reason: 'SecretUnreadable', detail: '' },
+};

@@ -41,6 +41,7 @@ function contentOf({ STATUS, DELIVERY, situation }: Row): Content {
 const failed = (reason: Failure['reason']): Sync => ({
   kind: 'failed',
   failure: { origin: 'atlas', reason, apiError: undefined, detail: 'The detail.' },
+  grace: false,
 });
 
 function syncOf({ situation }: Row, job: Content): Sync {

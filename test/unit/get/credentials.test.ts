@@ -19,7 +19,9 @@ const noClient = () => {
 /** Reads what these flags name, under their keys. */
 function read(given: Readonly<Record<string, string>>, openClient: () => ReturnType<typeof fakeClient> = noClient) {
   const chosen = chooseSource(given, {});
-  return chosen.ok ? readCredentials(chosen.source, openClient) : Promise.reject(new Error(chosen.problem));
+  return chosen.ok
+    ? readCredentials(chosen.source, openClient, new AbortController().signal)
+    : Promise.reject(new Error(chosen.problem));
 }
 
 describe('files', () => {
@@ -53,7 +55,7 @@ describe('files', () => {
     });
     expect(await apiKey('abcdefgh', 'canary\ncanary')).toEqual({
       ok: false,
-      problem: 'The pair of files has control characters in --public-api-key-file or --private-api-key-file.',
+      problem: 'The pair of files has control characters in --private-api-key-file.',
     });
   });
 

@@ -196,6 +196,21 @@ describe('for scripts', () => {
     expect(load(print(body, { output: 'yaml', showUrl: true }))).toEqual(body);
   });
 
+  test.each(['json', 'yaml'] as const)('%s escapes what a terminal would obey, and means the same', (output) => {
+    const evil = '\u202e\u2066a\u200f\ufeff\u{e0001}\u2028\u2029\u007f\u009b2J\u001b]0;\u00ad # x';
+    for (const body of [
+      { ...youngJob(REF), snapshotId: evil },
+      { ...youngJob(REF), snapshotId: '\u202e' },
+      { ...youngJob(REF), snapshotId: `two\nlines\u202e\n` },
+    ]) {
+      const text = print(body, { output });
+      expect(text.replaceAll('\n', '')).not.toMatch(/[\p{Cc}\p{Cf}\u2028\u2029]/u);
+      expect(output === 'json' ? JSON.parse(text) : load(text)).toMatchObject({ snapshotId: body.snapshotId });
+    }
+    // What is printable stays as people read it.
+    expect(print({ ...youngJob(REF), snapshotId: 'Jäsøn 😀' }, { output })).toContain('Jäsøn 😀');
+  });
+
   test('an envelope, and indented', () => {
     const text = print(PUBLISHED_EXAMPLE, { output: 'json', envelope: true, pretty: true, showUrl: true });
     expect(text).toBe(`${JSON.stringify(JSON.parse(text), null, 2)}\n`);

@@ -74,7 +74,7 @@ test('a plugin that never gives credentials fails the request in time, and the n
   client = createKubeClient({ load: () => config, userAgent: 'test' });
   jest.useFakeTimers();
   const refused = expect(ask()).rejects.toMatchObject({ name: 'KubeError', status: 0 });
-  await jest.advanceTimersByTimeAsync(15_000);
+  await jest.advanceTimersByTimeAsync(20_000);
   await refused;
   jest.useRealTimers();
   config.ready = Promise.resolve();

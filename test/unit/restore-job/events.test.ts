@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Condition, ConditionType, Status } from '../../../src/api/legacy-restore-job.ts';
 import { listEvents, logFor } from '../../../src/restore-job/events.ts';
-import { REASONS, type Reason } from '../../../src/restore-job/reasons.ts';
+import { entryOf, REASONS, type Reason } from '../../../src/restore-job/reasons.ts';
 
 describe('the list of events', () => {
-  test('has every reason but the quiet one', () => {
+  test('has every reason but the quiet one, and what has no condition', () => {
     const reasons = listEvents().map(({ reason }) => reason);
-    const expected = Object.keys(REASONS).filter((reason) => reason !== 'DownloadPending');
+    const expected = [...Object.keys(REASONS).filter((reason) => reason !== 'DownloadPending'), 'StatusWriteRefused'];
     expect(reasons.toSorted()).toEqual(expected.toSorted());
   });
 
@@ -29,7 +29,7 @@ describe('the list of events', () => {
 describe('the line of the log', () => {
   const condition = (type: ConditionType, reason: Reason): Condition => ({
     type,
-    status: 'True',
+    status: entryOf(reason).status,
     reason,
     message: `${reason} in words`,
     lastTransitionTime: '2030-01-01T00:00:00Z',

@@ -30,6 +30,7 @@ describe('the reasons that scripts and alerts compare', () => {
         'JobFetched',
         'SecretNotFound',
         'SecretInvalid',
+        'SecretUnreadable',
         'Unauthorized',
         'AccessListDenied',
         'Forbidden',
@@ -45,6 +46,8 @@ describe('the reasons that scripts and alerts compare', () => {
         'InvalidResponse',
         'DeliverySecretConflict',
         'DeliverySecretForbidden',
+        'DeliverySecretRefused',
+        'InternalError',
         'Suspended',
       ],
     ],
@@ -124,6 +127,15 @@ describe('the reason of a failed request to Atlas', () => {
     [418, 'TEAPOT', 'BadRequest'],
   ])('%s %s: %s', (httpStatus, errorCode, reason) => {
     expect(refused(httpStatus, errorCode)).toBe(reason);
+  });
+
+  test('what this process cannot do: by the code of the client, with a remedy for it', () => {
+    const reason = reasonOfAtlasFailure({ kind: 'unsupported', code: 'ATLAS_HASH_UNAVAILABLE' });
+    expect(reason).toBe('Unauthorized');
+    expect(entryOf(reason).retry).toBe('permanent');
+    for (const audience of ['resource', 'command'] as const)
+      expect(remedyOf(reason, 'ATLAS_HASH_UNAVAILABLE', audience)).toMatch(/^Use a service account/);
+    expect(reasonOfAtlasFailure({ kind: 'unsupported', code: 'ATLAS_OTHER' })).toBe('Unauthorized');
   });
 
   test.each([

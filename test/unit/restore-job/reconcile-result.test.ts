@@ -56,7 +56,7 @@ function failed(httpStatus: number, errorCode?: string, detail?: string): Outcom
   return failedBy(errorFromResponse(httpStatus, described ? apiError : undefined, undefined));
 }
 
-const failedBy = (error: AtlasError): Outcome => ({ kind: 'failed', failure: failureOfAtlas(error) });
+const failedBy = (error: AtlasError): Outcome => ({ kind: 'failed', failure: failureOfAtlas(error), grace: false });
 
 const unreachable = (code: string): Outcome =>
   failedBy(new AtlasError('ATLAS_UNREACHABLE', `Atlas cannot be reached (${code})`));
@@ -65,6 +65,7 @@ const unreachable = (code: string): Outcome =>
 const withoutCredentials = (reason: 'SecretNotFound' | 'SecretInvalid', detail: string): Outcome => ({
   kind: 'failed',
   failure: { origin: 'content', reason, detail },
+  grace: false,
 });
 
 const refused = (reason: 'DeliverySecretConflict' | 'DeliverySecretForbidden'): Failure =>
@@ -75,6 +76,7 @@ const refused = (reason: 'DeliverySecretConflict' | 'DeliverySecretForbidden'): 
         reason,
         verb: 'write',
         object: 'Secret payments/download',
+        isForbidden: true,
         code: 403,
         statusReason: 'Forbidden',
         statusMessage: 'secrets "download" is forbidden: not you',
@@ -812,6 +814,155 @@ describe('status.failure', () => {
   });
 });
 
+describe('the grace period', () => {
+  const early = (outcome: Outcome): Outcome => (outcome.kind === 'failed' ? { ...outcome, grace: true } : outcome);
+  const missing = withoutCredentials('SecretNotFound', 'Secret payments/atlas-key does not exist');
+
+  test.each([
+    ['SecretNotFound', missing, 5 * SECOND],
+    [
+      'SecretInvalid',
+      withoutCredentials('SecretInvalid', 'Secret payments/atlas-key lacks the key clientId'),
+      5 * SECOND,
+    ],
+    ['Unauthorized', PERMANENT, 10 * SECOND],
+  ])('%s is expected to pass: nobody is told, and it is tried soon', (reason, outcome, expected) => {
+    const result = reconcile(resource(), early(outcome), { failures: 3 });
+    expect(shown(result.status)).toBe(`Ready=Unknown/${reason} Synced=Unknown/${reason} Reconciling=True/${reason}`);
+    expect(result).toMatchObject({ events: [], failures: 3, requeueAfter: expected, log: { level: 'debug' } });
+    expect(result.status?.failure).toBeDefined();
+    const again = reconcile(written(resource(), result.status), early(outcome));
+    expect(again).toMatchObject({ status: undefined, events: [] });
+  });
+
+  test('at its end the failure is told, although the reason is the same', () => {
+    const job = after([early(missing)]);
+    const result = reconcile(job, missing);
+    expect(shown(result.status)).toBe(
+      'Ready=False/SecretNotFound Synced=False/SecretNotFound Reconciling=False/SecretNotFound Stalled=True/SecretNotFound',
+    );
+    expect(events(result)).toBe('Warning SecretNotFound');
+    expect(result.log?.level).toBe('warn');
+  });
+
+  test('what has passed within it leaves no event', () => {
+    const result = reconcile(after([early(missing)]), fetched(youngJob(REF)));
+    expect(events(result)).toBe('Normal JobInProgress');
+  });
+});
+
+describe('an unexpected error of the operator', () => {
+  const outcome: Outcome = {
+    kind: 'failed',
+    failure: { origin: 'content', reason: 'InternalError', detail: 'TypeError' },
+    grace: false,
+  };
+
+  test('is transient, and its class is told', () => {
+    const result = reconcile(resource(), outcome);
+    expect(conditionOf(result.status, 'Synced')).toMatchObject({ status: 'Unknown', reason: 'InternalError' });
+    expect(result.status?.failure).toEqual({ detail: 'TypeError' });
+    expect(events(result)).toBe('Warning InternalError');
+  });
+
+  test('gets the permanent back-off after ten in a row', () => {
+    expect([8, 9].map((failures) => next(reconcile(resource(), outcome, { failures })))).toEqual([
+      60 * SECOND,
+      0.9 * 60 * MINUTE,
+    ]);
+  });
+});
+
+describe('content that cannot be stored as it was sent', () => {
+  const body = (members: JsonObject): JsonObject => ({ ...youngJob(REF), ...members });
+
+  test('is stored in the form that comes back, so that nothing is written twice', () => {
+    // As JSON.parse gives it.
+    const odd = { masterKeyUUID: 'a\ud800b', timestamp: { increment: -0 } };
+    const response = { ...responseOf(youngJob(REF)), job: { ...responseOf(youngJob(REF)).job, ...odd } };
+    const outcome: Outcome = { kind: 'fetched', response, asOf: NOW, deliveryFailure: undefined };
+    const result = reconcile(resource(), outcome);
+    expect(result.status).toMatchObject({ masterKeyUUID: 'a\ufffdb', timestamp: { increment: 0 } });
+    expect(Object.is(result.status?.timestamp?.increment, 0)).toBe(true);
+    expect(reconcile(written(resource(), result.status), outcome).status).toBeUndefined();
+  });
+
+  test.each([
+    ['a text of 3 MB', 'x'.repeat(3 * 1_048_576), true],
+    ['a text of 16 KiB', 'x'.repeat(16 * 1_024), false],
+    ['a text of 16 KiB and a byte', 'x'.repeat(16 * 1_024 + 1), true],
+    ['a text of 3,000 characters that are stored as six bytes each', '<'.repeat(3_000), true],
+  ])('%s is dropped and named: %s', (_, text, isDropped) => {
+    const status = statusOf(reconcile(resource(), fetched(body({ masterKeyUUID: text }))));
+    expect('masterKeyUUID' in status).toBe(!isDropped);
+    const message = conditionOf(status, 'Synced')?.message ?? '';
+    if (isDropped) expect(message).toContain('too long or of another type than documented: masterKeyUUID.');
+    else expect(message).toBe("The status equals Atlas's last response.");
+  });
+
+  test('links, then hashes are kept as far as there is room, and it is said how many', () => {
+    const hashes = Array.from({ length: 2_000 }, (_, index) => ({
+      fileName: `${index}`.padStart(900, 'f'),
+      hash: 'h',
+    }));
+    const links = Array.from({ length: 10 }, () => ({ rel: 'self', href: 'x'.repeat(1_000) }));
+    const { status } = reconcile(resource(), fetched(body({ hashes, links })));
+    expect(status?.links).toHaveLength(10);
+    const kept = status?.hashes?.length ?? 0;
+    expect(kept).toBeGreaterThan(500);
+    expect(kept).toBeLessThan(600);
+    expect(Buffer.byteLength(JSON.stringify(status))).toBeLessThan(530 * 1_024);
+    expect(conditionOf(status, 'Synced')?.message).toContain(`hashes holds ${kept} of 2000.`);
+  });
+
+  test('whatever it is, it fits and is written once', () => {
+    const text = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 40 }),
+      fc.constantFrom('<&>'.repeat(9_000), 'ü'.repeat(9_000)),
+    );
+    const bodies = fc.record({
+      id: fc.constant(REF.jobId),
+      statusName: fc.constant('IN_PROGRESS'),
+      masterKeyUUID: text,
+      hashes: fc.array(fc.record({ fileName: text, hash: text }), { maxLength: 60 }),
+      links: fc.array(fc.record({ href: text, rel: text }), { maxLength: 60 }),
+    });
+    fc.assert(
+      fc.property(bodies, (sent) => {
+        const first = statusOf(reconcile(resource(), fetched(sent)));
+        const { conditions: _conditions, ...content } = first;
+        const bytes = JSON.stringify(content).replace(/[<>&]/g, '123456');
+        expect(Buffer.byteLength(bytes)).toBeLessThan(513 * 1_024);
+        expect(reconcile(written(resource(), first), fetched(sent)).status).toBeUndefined();
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
+
+describe('a download URL inside links', () => {
+  const href = 'https://api-backup.mongodb.com/backup/restore/v2/pull/1/key/file.tar.gz';
+  const body = {
+    ...ready(NOW + 48 * HOUR),
+    links: [
+      { rel: 'self', href: 'https://cloud.mongodb.com/x' },
+      { rel: 'x', href },
+    ],
+  };
+
+  test('goes where URLs are kept out of status', () => {
+    const { status } = reconcile(resource(), fetched(body), { deliveryUrlInStatus: false });
+    expect(status?.links).toEqual([{ rel: 'self', href: 'https://cloud.mongodb.com/x' }]);
+    expect(
+      reconcile(written(resource(), status), fetched(body), { deliveryUrlInStatus: false }).status,
+    ).toBeUndefined();
+  });
+
+  test('stays where they may stand there', () => {
+    expect(reconcile(resource(), fetched(body)).status?.links).toHaveLength(2);
+  });
+});
+
 describe('status.reason, what to look at first', () => {
   test.each([
     { name: 'in sync: how the job is', before: [], outcome: fetched(brokenJob(REF)), reason: 'JobBroken' },
@@ -1034,7 +1185,7 @@ describe('what could not be mirrored is named in the message of Synced', () => {
   test('ill-typed and null members', () => {
     const body = { ...delivery(FINISHED, { statusName: 'READY', expires: 5 }), created: null, hashes: [{ hash: 7 }] };
     expect(synced(body)).toContain(
-      'null or of another type than documented: created, delivery.expires, hashes[0].hash.',
+      'null, too long or of another type than documented: created, delivery.expires, hashes[0].hash.',
     );
   });
 
@@ -1115,7 +1266,7 @@ describe('the URL kept out of status', () => {
   });
 
   test.each(['DeliverySecretConflict', 'DeliverySecretForbidden'] as const)(
-    '%s: everything but the URL is mirrored, and it is tried again like a transient error',
+    '%s: everything but the URL is mirrored, and Atlas is asked as the schedule says',
     (reason) => {
       const result = reconcile(secretly, fetched(V2, refused(reason)), { failures: 1 });
       expect(shown(result.status)).toBe(
@@ -1123,7 +1274,7 @@ describe('the URL kept out of status', () => {
       );
       expect(JSON.stringify(result.status)).not.toMatch(URL_OF_READY);
       expect(result.status).toMatchObject({ snapshotId: '5a6669d9fcc178211a0d86b9', links: V2['links'] });
-      expect(result).toMatchObject({ failures: 2, result: 'error', requeueAfter: 2 * SECOND });
+      expect(result).toMatchObject({ failures: 2, result: 'error', requeueAfter: 10 * MINUTE });
       expect(events(result)).toBe(`Warning ${reason}, Normal JobFinished, Normal DownloadReady`);
       const again = reconcile(written(secretly, result.status), fetched(V2, refused(reason)), { failures: 2 });
       expect(again).toMatchObject({ status: undefined, events: [], failures: 3, log: { level: 'debug' } });

@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { Status } from '../../../src/api/legacy-restore-job.ts';
 import type { RestoreDelivery } from '../../../src/api/restore-job.ts';
@@ -132,6 +134,10 @@ describe('when a download expires', () => {
     ['2018-01-22T23:49:38.500Z', 1_516_664_978_500],
     ['2018-01-23T01:49:38+02:00', 1_516_664_978_000],
     ['2018-01-22', 1_516_579_200_000],
+    ['2018-01-22T23:49:38', 1_516_664_978_000],
+    ['2018-01-22T23:49:38.5', 1_516_664_978_500],
+    ['2018-01-22T23:49', 1_516_664_940_000],
+    ['2018-01-22T', undefined],
     ['', undefined],
     ['soon', undefined],
     ['2018-13-22T23:49:38Z', undefined],
@@ -141,6 +147,17 @@ describe('when a download expires', () => {
     ['0', undefined],
   ])('"%s"', (expires, expected) => {
     expect(expiresAt({ expires })).toBe(expected);
+  });
+
+  test('without a zone it is UTC, wherever this runs', () => {
+    const module = path.join(import.meta.dirname, '../../../src/restore-job/state.ts');
+    const program = `import { timeOf } from ${JSON.stringify(module)}; console.log(timeOf('2018-01-22T23:49:38'))`;
+    // In a process of its own: that of the tests does not change its zone.
+    const output = execFileSync(process.execPath, ['--input-type=module', '--eval', program], {
+      env: { TZ: 'Asia/Kolkata' },
+      encoding: 'utf8',
+    });
+    expect(output.trim()).toBe('1516664978000');
   });
 
   test('not told', () => {

@@ -21,6 +21,7 @@ export function resource(overrides: Partial<LegacyRestoreJob> = {}): LegacyResto
     spec: SPEC,
     status: { observedGeneration: -1 },
     requestedAt: undefined,
+    deleting: false,
     ...overrides,
   };
 }
