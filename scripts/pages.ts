@@ -140,7 +140,10 @@ export function logsPage(): string {
       ['level', 'what is written'],
       [
         ['`error`', 'The operator cannot start, must exit, or hit a bug of its own.'],
-        ['`warn`', 'Something starts to fail: a reconcile, a status write, the watch, the lease.'],
+        [
+          '`warn`',
+          'Something starts to fail: a reconcile, a status write, the watch, the lease. Failures of watch and lease are repeated once a minute while they last, a missing permission or CustomResourceDefinition once an hour.',
+        ],
         ['`info`', 'A status changed. The operator starts, becomes the leader, becomes a standby, recovers, stops.'],
         [
           '`debug`',

@@ -103,7 +103,15 @@ const Document = z.object({
 
 /** The schema of LegacyRestoreJob that the API server has. Throws KubeError; status 404: there is none. */
 async function readInstalledSchema(client: KubeClient, signal: AbortSignal): Promise<Schema> {
-  const body = await client.request({ method: 'GET', path: DOCUMENT, signal, timeoutMs: TIMEOUT_MS });
+  const body = await client.request({
+    method: 'GET',
+    path: DOCUMENT,
+    returns: 'object',
+    signal,
+    timeoutMs: TIMEOUT_MS,
+    // The API server makes the document when somebody asks for it.
+    mayBeSlow: true,
+  });
   const found = Object.values(Document.parse(body).components.schemas).find((schema) =>
     schema['x-kubernetes-group-version-kind']?.some(
       ({ group, version, kind }) => group === GROUP && version === VERSION && kind === KIND,

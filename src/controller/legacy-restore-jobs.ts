@@ -1,7 +1,9 @@
 /** LegacyRestoreJobs at the API server: the cache transform, and the reads and writes of one. */
 import * as z from 'zod';
 import {
+  API_VERSION,
   GROUP,
+  KIND,
   type LegacyRestoreJob,
   PLURAL,
   REQUESTED_AT,
@@ -10,6 +12,8 @@ import {
   VERSION,
 } from '../api/legacy-restore-job.ts';
 import type { KubeClient } from '../kube/client.ts';
+import { errorFromContent } from '../kube/errors.ts';
+import type { ObjectType } from '../kube/response.ts';
 import { shareStrings } from '../kube/shared-strings.ts';
 
 /** Path of the collection: of one namespace, or of all. */
@@ -45,21 +49,25 @@ export async function getLegacyRestoreJob(
   client: KubeClient,
   job: LegacyRestoreJob,
 ): Promise<LegacyRestoreJob | undefined> {
-  return toLegacyRestoreJob(await client.request({ method: 'GET', path: objectPath(job) }));
+  return toLegacyRestoreJob(
+    await client.request({ method: 'GET', path: objectPath(job), returns: LEGACY_RESTORE_JOB }),
+  );
 }
 
 /**
  * Writes the whole status. The patch carries the resourceVersion that it was computed from, so that it can never
- * overwrite anything newer: a KubeError with status 409 says that there is something newer.
+ * overwrite anything newer: a KubeError with status 409 says that there is something newer. Resolves with the resource as
+ * it is now; a response that is not this resource counts as not written.
  */
 export async function patchStatus(
   client: KubeClient,
   job: LegacyRestoreJob,
   status: Status,
-): Promise<LegacyRestoreJob | undefined> {
+): Promise<LegacyRestoreJob> {
   const response = await client.request({
     method: 'PATCH',
     path: `${objectPath(job)}/status`,
+    returns: LEGACY_RESTORE_JOB,
     contentType: 'application/json-patch+json',
     body: [
       { op: 'replace', path: '/metadata/resourceVersion', value: job.resourceVersion },
@@ -67,8 +75,13 @@ export async function patchStatus(
       { op: 'add', path: '/status', value: status },
     ],
   });
-  return toLegacyRestoreJob(response);
+  const written = toLegacyRestoreJob(response);
+  if (written?.uid !== job.uid) throw errorFromContent(`PATCH ${objectPath(job)}/status`, 200, 'this LegacyRestoreJob');
+  return written;
 }
+
+/** What the API server calls the type. */
+export const LEGACY_RESTORE_JOB: ObjectType = { apiVersion: API_VERSION, kind: KIND };
 
 const objectPath = (job: LegacyRestoreJob): string =>
   `${collectionPath(job.namespace)}/${encodeURIComponent(job.name)}`;

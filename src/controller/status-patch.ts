@@ -6,8 +6,8 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import { getLegacyRestoreJob, patchStatus } from './legacy-restore-jobs.ts';
 
 export type StatusPatch =
-  /** `job`: the resource with the new status; undefined where the response cannot be read. */
-  | { readonly kind: 'written'; readonly job: LegacyRestoreJob | undefined }
+  /** `job`: the resource with the new status. */
+  | { readonly kind: 'written'; readonly job: LegacyRestoreJob }
   /** Something newer than the cached resource is there: `job`. */
   | { readonly kind: 'conflict'; readonly job: LegacyRestoreJob; readonly error: unknown }
   /** The resource was deleted. */

@@ -2,6 +2,7 @@
 import * as z from 'zod';
 import type { KubeClient } from './client.ts';
 import { KubeError } from './errors.ts';
+import type { ObjectType } from './response.ts';
 
 export interface ResourceAction {
   readonly verb: 'get' | 'create' | 'patch';
@@ -17,11 +18,8 @@ export async function isAllowed(client: KubeClient, action: ResourceAction): Pro
     const review = await client.request({
       method: 'POST',
       path: '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews',
-      body: {
-        apiVersion: 'authorization.k8s.io/v1',
-        kind: 'SelfSubjectAccessReview',
-        spec: { resourceAttributes: action },
-      },
+      returns: REVIEW,
+      body: { ...REVIEW, spec: { resourceAttributes: action } },
     });
     return Review.safeParse(review).data?.status.allowed;
   } catch (error) {
@@ -29,5 +27,7 @@ export async function isAllowed(client: KubeClient, action: ResourceAction): Pro
     throw error;
   }
 }
+
+const REVIEW: ObjectType = { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectAccessReview' };
 
 const Review = z.object({ status: z.object({ allowed: z.boolean() }) });

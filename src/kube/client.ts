@@ -5,35 +5,49 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import type { Dispatcher } from 'undici';
 import { openConnections } from '../net/connections.ts';
-import { DeadlineError, sendRequest } from '../net/http-request.ts';
+import { BodyTooLargeError, DeadlineError, type HttpResponse, sendRequest } from '../net/http-request.ts';
 import { parseJson } from '../net/json.ts';
 import { PLUGIN_MS } from './credential-plugin.ts';
-import { errorFromNetwork, errorFromStatus, hasStatus, KubeError } from './errors.ts';
+import {
+  errorFromContent,
+  errorFromNetwork,
+  errorFromStatus,
+  hasStatus,
+  INVALID_RESPONSE,
+  KubeError,
+} from './errors.ts';
 import { type KubeCredentials, loadKubeConfig, readKubeCredentials } from './kubeconfig.ts';
+import { beginsWatch, type Expected, type JsonObject, readResponse } from './response.ts';
 import { withoutSentSecrets } from './sent-secrets.ts';
 
 export interface KubeRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
   /** Path with query, such as `/api/v1/namespaces/default/secrets/x`; its variable segments are encoded. */
   readonly path: string;
+  /** What a success responds with; anything else is none. */
+  readonly returns: Expected;
   readonly body?: unknown;
   /** Of the body; application/json when absent. */
   readonly contentType?: string;
   readonly signal?: AbortSignal;
   /** Milliseconds for the whole request; 15 s when absent. */
   readonly timeoutMs?: number;
+  /** Bytes that are taken of the response; 16 MiB when absent. */
+  readonly maxBytes?: number;
+  /** It may take its time for reasons of its own: that no response comes says nothing of the connection. */
+  readonly mayBeSlow?: boolean;
 }
 
 export interface KubeClient {
   /** Namespace of the pod or of the kubeconfig's context; undefined when there is none. */
   readonly namespace: string | undefined;
-  /** The parsed body of a 2xx response. Throws KubeError, or the signal's reason when that is aborted. */
+  /** The object of a 2xx response. Throws KubeError, or the signal's reason when that is aborted. */
   readonly request: (request: KubeRequest) => Promise<unknown>;
   /** The bytes of a watch. Throws as `request`; `signal` ends the stream, too. */
   readonly stream: (path: string, signal: AbortSignal) => Promise<AsyncIterable<Uint8Array>>;
   /**
    * Nothing is sent any more on the connections that are open: one of them died silently, and the others may have, too.
-   * Watches end with an error, requests under way may still be answered.
+   * Watches end with an error, requests under way may still get their responses.
    */
   readonly abandonConnections: () => void;
   /** Ends what is under way. */
@@ -64,8 +78,12 @@ const MAX_HEADERS_MS = 30_000;
 const KEEP_ALIVE_MS = 60_000;
 /** More than a credential plugin may take: it is named where it is what hangs. */
 const CREDENTIALS_MS = PLUGIN_MS + 5_000;
-/** Bytes of a response: the largest is a page of 500 objects, of which etcd takes 1.5 MiB each. */
-const MAX_BODY_BYTES = 1_024 ** 3;
+/** How long a read that got no response may take on a new connection to prove that the old one was at fault. */
+const PROBE_MS = 5_000;
+/** Bytes of a response: etcd takes objects of 1.5 MiB, and what is no API server may send without end. */
+const MAX_BODY_BYTES = 16 * 1_024 ** 2;
+/** Bytes of a Status object in place of a watch. */
+const MAX_ERROR_BYTES = 1_024 ** 2;
 
 /** Credentials and connections that belong together. */
 interface Access extends KubeCredentials {
@@ -84,6 +102,7 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
   let access: Access | undefined;
   let refreshedAt = 0;
   let refreshing: Promise<Access> | undefined;
+  let probing = false;
   const retired = new Set<Promise<unknown>>();
   const closing = new AbortController();
 
@@ -117,10 +136,16 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
     }
   }
 
-  /** Lets running requests finish on connections that take no new ones. */
   function retire({ requests, watches }: Connections): void {
-    const closed = Promise.allSettled([requests.close(), watches.destroy()]).finally(() => retired.delete(closed));
-    retired.add(closed);
+    retireRequests(requests);
+    watches.destroy().catch(() => undefined);
+  }
+
+  /** Lets running requests finish on connections that take no new ones. */
+  function retireRequests(requests: Dispatcher): void {
+    const ended = requests.close().finally(() => retired.delete(ended));
+    retired.add(ended);
+    ended.catch(() => undefined);
   }
 
   /** client-node caches tokens for a minute, and what a kubeconfig holds without end; a fresh configuration has no cache. */
@@ -129,42 +154,81 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
     refreshedAt = Number.NEGATIVE_INFINITY;
   }
 
-  /** After a time-out the other connections of the pool may be as dead as the one that was tried. */
-  function abandonConnections(used: Access): void {
-    if (access !== used) return;
+  function abandonConnections(): void {
+    if (access === undefined) return;
+    const { connections } = access;
     access = undefined;
-    retire(used.connections);
+    retire(connections);
   }
 
-  async function send(kubeRequest: KubeRequest): Promise<unknown> {
+  /** A request got no response in time, for which a dead connection is one cause and a slow webhook another. */
+  function onDeadline({ connections, ...used }: Access, kubeRequest: KubeRequest): void {
+    // What waits in the pool may be as dead as the connection that was tried. Watches are left alone: one slow request
+    // must not end them all.
+    if (access?.connections.requests === connections.requests) {
+      access = { ...access, connections: { ...access.connections, requests: connect(used).requests } };
+      retireRequests(connections.requests);
+    }
+    // Webhooks hold up writes only.
+    if (kubeRequest.method === 'GET' && kubeRequest.mayBeSlow !== true) void probe(connections.watches, kubeRequest);
+  }
+
+  /**
+   * The same read once more on a new connection: a response to it tells that the old connection is dead, and watches that
+   * were opened with it are as old. None tells nothing that opening them again could mend.
+   */
+  async function probe(watches: Dispatcher, kubeRequest: KubeRequest): Promise<void> {
+    const current = access;
+    if (probing || current?.connections.watches !== watches) return;
+    probing = true;
+    try {
+      await dispatch(current, { ...kubeRequest, timeoutMs: PROBE_MS }, closing.signal);
+      if (access?.connections.watches === watches) abandonConnections();
+    } catch {
+      // As silent as the old one.
+    } finally {
+      probing = false;
+    }
+  }
+
+  function dispatch(
+    { connections, origin, basePath, headers }: Access,
+    kubeRequest: KubeRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<HttpResponse> {
+    const { method, path, body, contentType = 'application/json' } = kubeRequest;
+    return sendRequest(connections.requests, {
+      method,
+      origin,
+      path: basePath + path,
+      headers: {
+        ...headers,
+        accept: 'application/json',
+        'user-agent': userAgent,
+        ...(body === undefined ? {} : { 'content-type': contentType }),
+      },
+      body: body === undefined ? null : JSON.stringify(body),
+      timeoutMs: kubeRequest.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+      maxBytes: kubeRequest.maxBytes ?? MAX_BODY_BYTES,
+      signal,
+    });
+  }
+
+  async function send(kubeRequest: KubeRequest): Promise<JsonObject> {
     const what = `${kubeRequest.method} ${kubeRequest.path.split('?')[0]}`;
     const current = await currentAccess();
     const startedAt = performance.now();
     let status = 0;
     try {
-      const response = await sendRequest(current.connections.requests, {
-        method: kubeRequest.method,
-        origin: current.origin,
-        path: current.basePath + kubeRequest.path,
-        headers: {
-          ...current.headers,
-          accept: 'application/json',
-          'user-agent': userAgent,
-          ...(kubeRequest.body === undefined ? {} : { 'content-type': kubeRequest.contentType ?? 'application/json' }),
-        },
-        body: kubeRequest.body === undefined ? null : JSON.stringify(kubeRequest.body),
-        timeoutMs: kubeRequest.timeoutMs ?? DEFAULT_TIMEOUT_MS,
-        maxBytes: MAX_BODY_BYTES,
-        signal: kubeRequest.signal,
-      });
-      const body = parseJson(response.body.toString('utf8'));
+      const response = await dispatch(current, kubeRequest, kubeRequest.signal);
       status = response.status;
-      if (status >= 400) throw errorFromStatus(what, status, body, response.headers);
-      return body;
+      return readResponse(what, response, kubeRequest.returns);
     } catch (cause) {
       kubeRequest.signal?.throwIfAborted();
       if (cause instanceof KubeError) throw cause;
-      if (cause instanceof DeadlineError) abandonConnections(current);
+      if (cause instanceof BodyTooLargeError)
+        throw new KubeError(`${what}: ${cause.message}`, { status: 0, reason: INVALID_RESPONSE, cause });
+      if (cause instanceof DeadlineError) onDeadline(current, kubeRequest);
       throw errorFromNetwork(what, cause);
     } finally {
       onRequest?.({ method: kubeRequest.method, status, durationMs: performance.now() - startedAt });
@@ -188,8 +252,13 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
         bodyTimeout: 0,
       });
       record(response.statusCode);
-      if (response.statusCode < 400) return response.body;
-      const body = parseJson(await response.body.text());
+      if (beginsWatch(response.statusCode, response.headers)) return response.body;
+      if (response.statusCode < 400) {
+        // It may never end, and its end is an error that nobody waits for.
+        response.body.on('error', () => undefined).destroy();
+        throw errorFromContent(what, response.statusCode, 'a watch');
+      }
+      const body = parseJson(await beginningOf(response.body));
       throw errorFromStatus(what, response.statusCode, body, response.headers);
     } catch (cause) {
       signal.throwIfAborted();
@@ -223,17 +292,26 @@ export function createKubeClient({ load = loadKubeConfig, userAgent, onRequest }
     namespace: config.getContextObject(config.getCurrentContext())?.namespace,
     request,
     stream: (path, signal) => withFreshCredentials(() => openStream(path, signal)),
-    abandonConnections: () => {
-      if (access !== undefined) abandonConnections(access);
-    },
+    abandonConnections,
     close: async () => {
       closing.abort(new Error('the client is closed'));
-      const ended =
-        access === undefined ? [] : [access.connections.requests.destroy(), access.connections.watches.destroy()];
+      const open = access === undefined ? [] : [access.connections.requests, access.connections.watches];
       access = undefined;
-      await Promise.allSettled([...ended, ...retired]);
+      await Promise.allSettled([...open.map((dispatcher) => dispatcher.destroy()), ...retired]);
     },
   };
+}
+
+/** The text that a body begins with: what is no watch may never end. */
+async function beginningOf(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size >= MAX_ERROR_BYTES) break;
+  }
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** An identity provider that hangs must not hang everything: after this the next request asks it again. */

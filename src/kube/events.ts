@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { KubeClient } from './client.ts';
 import { hasStatus } from './errors.ts';
+import type { ObjectType } from './response.ts';
 import { kubeMicroTime } from './time.ts';
 
 /** The object that an event is about. */
@@ -48,6 +49,7 @@ interface EventRecorderOptions {
   readonly monotonicNow?: () => number;
 }
 
+const EVENT: ObjectType = { apiVersion: 'events.k8s.io/v1', kind: 'Event' };
 /** The same event again within this time is counted in a series, as client-go does. */
 const SERIES_MS = 6 * 60_000;
 /** Series remembered; those that were used least recently are forgotten first. */
@@ -117,13 +119,14 @@ export function createEventRecorder({
     const path = `/apis/events.k8s.io/v1/namespaces/${encodeURIComponent(about.namespace)}/events`;
     const name = `${about.name.slice(0, 200).replace(/[-.]+$/, '')}.${randomUUID()}`;
     seriesByKey.set(key, { path: `${path}/${name}`, count: 1, lastAt: monotonicNow() });
-    await client.request({ method: 'POST', path, body: eventObject(about, event, name) });
+    await client.request({ method: 'POST', path, returns: EVENT, body: eventObject(about, event, name) });
   }
 
   async function count(series: Series): Promise<void> {
     await client.request({
       method: 'PATCH',
       path: series.path,
+      returns: EVENT,
       contentType: 'application/merge-patch+json',
       body: { series: { count: series.count, lastObservedTime: kubeMicroTime(now()) } },
     });
@@ -131,8 +134,7 @@ export function createEventRecorder({
 
   function eventObject(about: ObjectReference, event: EventContent, name: string) {
     return {
-      apiVersion: 'events.k8s.io/v1',
-      kind: 'Event',
+      ...EVENT,
       metadata: { name, namespace: about.namespace },
       eventTime: kubeMicroTime(now()),
       reportingController: controller,

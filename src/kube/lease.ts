@@ -13,6 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import type { KubeClient } from './client.ts';
 import { hasStatus } from './errors.ts';
+import type { ObjectType } from './response.ts';
 import { kubeMicroTime } from './time.ts';
 
 interface LeaseOptions {
@@ -36,7 +37,10 @@ export type LeaseEvent =
   | { readonly kind: 'acquired' }
   | { readonly kind: 'standby'; readonly holder: string }
   | { readonly kind: 'lost' }
-  | { readonly kind: 'failed'; readonly error: unknown };
+  /** Told of each attempt that fails. */
+  | { readonly kind: 'failed'; readonly error: unknown }
+  /** The first attempt that works after some that failed. */
+  | { readonly kind: 'recovered' };
 
 export interface LeaderElection {
   /**
@@ -59,6 +63,8 @@ type State =
   | { readonly kind: 'released' };
 
 const DEFAULT_TIMINGS: LeaseTimings = { duration: 15_000, renewDeadline: 10_000, retryPeriod: 2_000 };
+
+const LEASE: ObjectType = { apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' };
 
 const Lease = z.looseObject({
   metadata: z.looseObject({ resourceVersion: z.string() }),
@@ -89,6 +95,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
   const path = `${collection}/${encodeURIComponent(options.name)}`;
   let state: State = { kind: 'standby', holder: undefined };
   let attemptedAt = performance.now();
+  let failing = false;
   /** The lease as it was last seen to change, and when: expiry is judged by our own clock, not by the holder's. */
   let observed: { readonly version: string; readonly at: number } | undefined;
 
@@ -125,22 +132,25 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
     const startedAt = performance.now();
     try {
       if (await acquireOrRenew(signal)) state = { kind: 'leader', renewedAt: startedAt };
+      if (failing) onEvent({ kind: 'recovered' });
+      failing = false;
     } catch (error) {
-      if (!signal.aborted) onEvent({ kind: 'failed', error });
+      if (signal.aborted) return;
+      failing = true;
+      onEvent({ kind: 'failed', error });
     }
   }
 
   /** True when the lease is ours from now on. */
   async function acquireOrRenew(signal: AbortSignal): Promise<boolean> {
-    const request = { signal, timeoutMs: timings.renewDeadline / 2 };
+    const request = { signal, returns: LEASE, timeoutMs: timings.renewDeadline / 2 };
     const lease = await client.request({ method: 'GET', path, ...request }).catch((error: unknown) => {
       if (hasStatus(error, 404)) return undefined;
       throw error;
     });
     if (lease === undefined) {
       const body = {
-        apiVersion: 'coordination.k8s.io/v1',
-        kind: 'Lease',
+        ...LEASE,
         metadata: { name: options.name },
         spec: spec(undefined),
       };
@@ -180,7 +190,8 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
     if (writableForMs() === 0) return;
     state = { kind: 'released' };
     try {
-      const current = Lease.parse(await client.request({ method: 'GET', path, timeoutMs: 2_000 }));
+      const request = { path, returns: LEASE, timeoutMs: 2_000 };
+      const current = Lease.parse(await client.request({ method: 'GET', ...request }));
       if (current.spec.holderIdentity !== identity) return;
       const released = {
         ...current.spec,
@@ -188,7 +199,7 @@ export function createLeaderElection(options: LeaseOptions): LeaderElection {
         leaseDurationSeconds: 1,
         renewTime: kubeMicroTime(Date.now()),
       };
-      await client.request({ method: 'PUT', path, body: { ...current, spec: released }, timeoutMs: 2_000 });
+      await client.request({ method: 'PUT', body: { ...current, spec: released }, ...request });
     } catch (error) {
       onEvent({ kind: 'failed', error });
     }

@@ -42,10 +42,17 @@ export interface MultiNamespaceCache<T extends CachedObject> {
   readonly update: (object: T) => Change<T> | undefined;
   /** Lists and watches until the signal is aborted, then resolves. Never rejects. */
   readonly run: (signal: AbortSignal, onChange: (change: Change<T>) => void) => Promise<void>;
-  /** Resolves when every list has been complete once. */
+  /**
+   * Resolves when every namespace has been listed or cannot be, and one has been: a namespace that cannot be listed stops
+   * no other. It is tried on, and `onChange` is told of what it holds when it is listed at last.
+   */
   readonly synced: Promise<void>;
-  /** Why the cache is not synced yet, one sentence each. */
+  /** Why the cache is of no use: not synced yet, or the resource is gone from the API server. One sentence each. */
   readonly problems: () => readonly string[];
+  /** Which namespaces cannot be listed or watched at present although the cache is of use, one sentence each. */
+  readonly notes: () => readonly string[];
+  /** How many namespaces cannot be listed or watched at present. */
+  readonly unavailable: () => number;
 }
 
 /** Creates the cache; it is empty until it runs. */
@@ -59,25 +66,36 @@ export function createMultiNamespaceCache<T extends CachedObject>({
   observer,
 }: MultiNamespaceCacheOptions<T>): MultiNamespaceCache<T> {
   const { promise: synced, resolve } = Promise.withResolvers<void>();
+  let wasSynced = false;
   const scopes = namespaces.length === 0 ? [undefined] : namespaces;
   const listSizes = new Map<string | undefined, number>();
   const parts = new Map(scopes.map((namespace) => [namespace, createPart(namespace)]));
+
+  function syncIfComplete(): void {
+    const all = [...parts.values()];
+    const tried = all.every(({ reflector, watchLog }) => reflector.hasListed() || watchLog.problem() !== undefined);
+    if (!tried || !all.some(({ reflector }) => reflector.hasListed())) return;
+    wasSynced = true;
+    resolve();
+  }
 
   function createPart(namespace: string | undefined): Part<T> {
     const watchLog = createWatchLog(log, resource, namespace);
     const reflector = createReflector({
       client,
       path: collectionPath(namespace),
+      listType: { apiVersion: resource.apiVersion, kind: `${resource.kind}List` },
       transform,
       onListed: (count, kind) => {
         listSizes.set(namespace, count);
         observer.listed(kind, sum(listSizes.values()));
         log.debug({ resources: count, ...(namespace === undefined ? {} : { watchedNamespace: namespace }) }, 'listed');
-        if ([...parts.values()].every((part) => part.reflector.hasListed())) resolve();
+        syncIfComplete();
       },
       onInterrupted: (cause, error, waitMs) => {
         observer.interrupted(cause);
         watchLog.interrupted(cause, error, waitMs);
+        syncIfComplete();
       },
       onRecovered: () => {
         watchLog.recovered();
@@ -87,6 +105,13 @@ export function createMultiNamespaceCache<T extends CachedObject>({
     });
     return { reflector, watchLog };
   }
+
+  /** What is to be said of some of the namespaces. */
+  const sentences = (which: (part: readonly [string | undefined, Part<T>]) => boolean): readonly string[] =>
+    [...parts].filter(which).map(([namespace, { watchLog }]) => {
+      const sentence = watchLog.problem()?.sentence ?? 'the first list of resources is not complete yet';
+      return namespace === undefined ? sentence : `namespace ${namespace}: ${sentence}`;
+    });
 
   const reflectorOf = (key: string): Reflector<T> | undefined =>
     (parts.get(undefined) ?? parts.get(key.slice(0, key.indexOf('/'))))?.reflector;
@@ -102,10 +127,13 @@ export function createMultiNamespaceCache<T extends CachedObject>({
       await Promise.all(parts.values().map(({ reflector }) => reflector.run(signal, onChange)));
     },
     synced,
-    problems: () =>
-      [...parts.values()]
-        .filter(({ reflector }) => !reflector.hasListed())
-        .map(({ watchLog }) => watchLog.problem() ?? 'the first list of resources is not complete yet'),
+    problems: () => {
+      const gone = sentences(([, { watchLog }]) => watchLog.problem()?.isMissing === true);
+      if (gone.length > 0 || wasSynced) return gone;
+      return sentences(([, { reflector }]) => !reflector.hasListed());
+    },
+    notes: () => (wasSynced ? sentences(([, { watchLog }]) => watchLog.problem()?.isMissing === false) : []),
+    unavailable: () => [...parts.values()].filter(({ watchLog }) => watchLog.problem() !== undefined).length,
   };
 }
 

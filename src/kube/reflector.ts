@@ -9,12 +9,16 @@
  *      │ └──────410 Gone──────┘                                    ▲
  *      └──────────────back-off over──────────────  waiting ◀───────┴──error while listing
  *
+ *   watching ──a regular list is due, or watches fail in a row──▶ listing ──error──▶ watching (from the last resourceVersion)
+ *
  * A stop (the signal of `run`) ends it in every state.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
+import { parseJson } from '../net/json.ts';
 import type { KubeClient } from './client.ts';
-import { errorFromStatus, hasStatus, KubeError } from './errors.ts';
+import { errorFromContent, errorFromStatus, hasStatus, KubeError } from './errors.ts';
+import type { ObjectType } from './response.ts';
 import { readLines, type StallTimer, startStallTimer } from './watch-stream.ts';
 
 /** What is cached of an object: as little as its readers need. */
@@ -39,6 +43,8 @@ interface ReflectorOptions<T extends CachedObject> {
   readonly client: KubeClient;
   /** Path of the collection, such as `/apis/atlasrestore.dev/v1/legacyrestorejobs`. */
   readonly path: string;
+  /** What the API server calls a list of the collection. */
+  readonly listType: ObjectType;
   /** Reduces an object to what is cached; undefined leaves it out. */
   readonly transform: (object: unknown) => T | undefined;
   /** Told once for each list that is complete: of how many objects, and how it was read. */
@@ -81,16 +87,38 @@ const WATCH_SECONDS = { min: 30, jitter: 8 };
 /** How long after its announced end a silent watch counts as dead, and how long any stream may be silent in its middle. */
 const STALL_MS = { afterEnd: 4_000, between: 10_000, listing: 30_000 };
 const BACKOFF_MS = { first: 400, max: 30_000 };
+/** With its jitter, too: the longest wait that anybody may ask for. */
+const LONGEST_TOLD_MS = 60_000;
 /** A watch that ends sooner without having brought anything counts as failed: ending at once must not become a hot loop. */
 const SHORTEST_WATCH_MS = 1_000;
-/** So many watches that fail with an answer in a row, and the resourceVersion itself may be what the server cannot take. */
+/** So many watches that fail with a response in a row, and the resourceVersion itself may be what the server cannot take. */
 const FAILURES_BEFORE_RELIST = 3;
+/** So many lists by stream that break off in a row, and something on the way may not let them end. */
+const BROKEN_BEFORE_PAGES = 2;
 /** A list now and then, as a safety net against what nobody thought of. */
 const RELIST_MS = 3_600_000;
+/** When that list cannot be had, and the watch goes on meanwhile. */
+const RELIST_RETRY_MS = 300_000;
+/** A page of 500 objects, of which etcd takes 1.5 MiB each. */
+const PAGE = { timeoutMs: 60_000, maxBytes: 1_024 ** 3 };
+
+/** A list by stream whose end does not come: something on the way keeps its last bookmark, or all that it has read. */
+export class UnfinishedListError extends Error {
+  override readonly name = 'UnfinishedListError';
+}
+
+/** A watch that ends at once and brings nothing, again and again: whoever watches by it is deaf. */
+export class EmptyWatchError extends Error {
+  override readonly name = 'EmptyWatchError';
+
+  constructor() {
+    super('the watch ends at once and brings nothing');
+  }
+}
 
 const ListPage = z.object({
-  metadata: z.object({ resourceVersion: z.string().optional(), continue: z.string().optional() }).optional(),
-  items: z.array(z.unknown()).nullish(),
+  metadata: z.object({ resourceVersion: z.string().optional(), continue: z.string().optional() }),
+  items: z.array(z.unknown()).nullable(),
 });
 const WatchEvent = z.object({ type: z.string(), object: z.unknown() });
 const Bookmark = z.object({
@@ -99,15 +127,31 @@ const Bookmark = z.object({
 
 type Ending =
   | { readonly kind: 'ended' }
+  /** A watch that ended at once and brought nothing. */
+  | { readonly kind: 'empty' }
   | { readonly kind: 'failed'; readonly error: unknown; readonly cause: WatchCause };
 
 export function createReflector<T extends CachedObject>(options: ReflectorOptions<T>): Reflector<T> {
-  const { client, path, transform, onListed, onInterrupted, onRecovered, onEndedEarly, random = Math.random } = options;
+  const {
+    client,
+    path,
+    listType,
+    transform,
+    onListed,
+    onInterrupted,
+    onRecovered,
+    onEndedEarly,
+    random = Math.random,
+  } = options;
   const objects = new Map<string, T>();
   let listed = false;
   /** Undefined: the next thing to do is a list. */
   let resourceVersion: string | undefined;
   let streamingLists = true;
+  /** Lists by stream in a row whose stream broke off. */
+  let brokenStreams = 0;
+  /** Watches in a row that were empty. */
+  let emptyWatches = 0;
   let interrupted = false;
   let onChange: (change: Change<T>) => void = () => undefined;
 
@@ -117,37 +161,47 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     let relistAt = 0;
     while (!signal.aborted) {
       const relist = resourceVersion === undefined || performance.now() >= relistAt;
-      const startedAt = performance.now();
       const before = resourceVersion;
       const ending = relist ? await list(signal) : await watch(signal);
       if (signal.aborted) return;
+      if (relist && ending.kind === 'ended') {
+        relistAt = performance.now() + RELIST_MS * (1 + random() / 5);
+        // Only a watch ends the count: lists whose version expires at once must not become a hot loop.
+        continue;
+      }
+      if (relist && ending.kind === 'failed' && resourceVersion !== undefined) {
+        // A list that cannot be had is no reason to miss what a watch tells.
+        relistAt = performance.now() + RELIST_RETRY_MS;
+        report(ending, 0);
+        continue;
+      }
       if (ending.kind === 'ended') {
-        if (relist) {
-          relistAt = performance.now() + RELIST_MS * (1 + random() / 5);
-          // Only a watch ends the count: lists whose version expires at once must not become a hot loop.
-          continue;
-        }
-        const useful = resourceVersion !== before || performance.now() - startedAt >= SHORTEST_WATCH_MS;
-        failures = useful ? 0 : failures + 1;
-        if (useful) continue;
-      } else {
-        failures = resourceVersion !== before && !relist ? 1 : failures + 1;
-        if (ending.cause === 'expired') resourceVersion = undefined;
-        else if (failures >= FAILURES_BEFORE_RELIST && ending.error instanceof KubeError && ending.error.status > 0) {
-          resourceVersion = undefined;
-        }
+        failures = 0;
+        emptyWatches = 0;
+        continue;
       }
+      failures = resourceVersion !== before && !relist ? 1 : failures + 1;
+      if (ending.kind === 'failed' && ending.cause === 'expired') resourceVersion = undefined;
+      else if (failures >= FAILURES_BEFORE_RELIST && isSuspect(ending)) relistAt = 0;
       const waitMs = waitAfter(ending, failures, random);
-      if (ending.kind === 'failed') {
-        interrupted = true;
-        onInterrupted(ending.cause, ending.error, waitMs);
-      }
+      report(ending, waitMs);
       await sleep(waitMs, undefined, { signal }).catch(() => undefined);
     }
   }
 
+  function report(ending: Exclude<Ending, { kind: 'ended' }>, waitMs: number): void {
+    if (ending.kind === 'empty') {
+      emptyWatches += 1;
+      if (emptyWatches < FAILURES_BEFORE_RELIST) return;
+    }
+    interrupted = true;
+    if (ending.kind === 'empty') onInterrupted('watch', new EmptyWatchError(), waitMs);
+    else onInterrupted(ending.cause, ending.error, waitMs);
+  }
+
   function recovered(): void {
-    if (!interrupted) return;
+    // Watches that open and bring nothing are no end of the trouble.
+    if (!interrupted || emptyWatches >= FAILURES_BEFORE_RELIST) return;
     interrupted = false;
     onRecovered();
   }
@@ -176,29 +230,56 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
     const stall = startStallTimer(STALL_MS.listing, signal);
     try {
-      for await (const line of readLines(await client.stream(`${path}?${query}`, stall.signal), stall)) {
-        const { type, object } = WatchEvent.parse(JSON.parse(line));
-        if (type === 'ERROR') throw errorFromStatus(`LIST ${path}`, 0, object);
-        if (type === 'BOOKMARK') {
-          const { metadata } = Bookmark.parse(object);
-          if (metadata.annotations?.['k8s.io/initial-events-end'] === 'true') return metadata.resourceVersion;
-        } else if (type !== 'DELETED') {
-          putSeen(object, seen);
-        } else {
-          const gone = transform(object);
-          if (gone !== undefined) seen.delete(gone.key);
-        }
-      }
+      const version = await readInitialEvents(await client.stream(`${path}?${query}`, stall.signal), stall, seen);
+      brokenStreams = 0;
+      return version;
     } catch (error) {
-      stall.throwIfStalled();
       // Servers without the feature, and proxies of them, refuse the parameters: 1.31 is the oldest we serve.
       if (hasStatus(error, 400, 422)) {
         streamingLists = false;
         return await listByPages(seen, signal);
       }
-      throw error;
+      const unfinished = stall.stalled()
+        ? new UnfinishedListError(messageOf(stall.signal.reason))
+        : unfinishedBy(error);
+      // Pages need no bookmark, and each is a response of its own.
+      if (unfinished !== undefined) streamingLists = false;
+      throw unfinished ?? error;
     } finally {
       stall.stop();
+    }
+  }
+
+  /** The error with which lists by stream are given up, if this one is a reason to. */
+  function unfinishedBy(error: unknown): UnfinishedListError | undefined {
+    if (error instanceof UnfinishedListError) return error;
+    if (error instanceof KubeError) return undefined;
+    brokenStreams += 1;
+    return brokenStreams < BROKEN_BEFORE_PAGES ? undefined : new UnfinishedListError(messageOf(error));
+  }
+
+  async function readInitialEvents(
+    stream: AsyncIterable<Uint8Array>,
+    stall: StallTimer,
+    seen: Set<string>,
+  ): Promise<string> {
+    let broughtAt = performance.now();
+    for await (const line of readLines(stream, stall)) {
+      const { type, object } = readEvent(line, `LIST ${path}`);
+      const known = seen.size;
+      if (type === 'BOOKMARK') {
+        const { resourceVersion: version, annotations } = readBookmark(object, `LIST ${path}`);
+        if (annotations?.['k8s.io/initial-events-end'] === 'true') return version;
+      } else if (type !== 'DELETED') {
+        putSeen(object, seen);
+      } else {
+        const gone = transform(object);
+        if (gone !== undefined) seen.delete(gone.key);
+      }
+      if (seen.size > known) broughtAt = performance.now();
+      // What follows the missing end of a list looks like its middle.
+      if (performance.now() - broughtAt >= STALL_MS.listing)
+        throw new UnfinishedListError(`no further object came for ${STALL_MS.listing / 1_000} s, and no end`);
     }
     throw new Error('the stream of the list ended before the list was complete');
   }
@@ -218,11 +299,14 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     let token = '';
     for (;;) {
       const next = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
-      const body = await client.request({ method: 'GET', path: `${path}?${query}${next}`, signal, timeoutMs: 60_000 });
-      const page = ListPage.parse(body);
+      const request = { path: `${path}?${query}${next}`, returns: listType, signal, ...PAGE };
+      const { data: page } = ListPage.safeParse(await client.request({ method: 'GET', ...request }));
+      // Without its version, what happens until the watch begins would be missed.
+      if (page === undefined || !(page.metadata.continue || page.metadata.resourceVersion))
+        throw errorFromContent(`LIST ${path}`, 200, `a ${listType.kind}`);
       for (const item of page.items ?? []) putSeen(item, seen);
-      token = page.metadata?.continue ?? '';
-      if (token === '') return page.metadata?.resourceVersion ?? '';
+      token = page.metadata.continue ?? '';
+      if (token === '') return page.metadata.resourceVersion ?? '';
     }
   }
 
@@ -248,9 +332,11 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     try {
       const stream = await client.stream(`${path}?${query.toString()}`, stall.signal);
       recovered();
+      const before = resourceVersion;
       await readEvents(stream, stall);
-      if (performance.now() - startedAt < (seconds - 1) * 1_000) onEndedEarly();
-      return { kind: 'ended' };
+      const lastedMs = performance.now() - startedAt;
+      if (lastedMs < (seconds - 1) * 1_000) onEndedEarly();
+      return { kind: resourceVersion === before && lastedMs < SHORTEST_WATCH_MS ? 'empty' : 'ended' };
     } catch (error) {
       if (!stall.stalled()) return failed(error, 'watch');
       // Whoever hears of the next change needs connections that are not as dead as this one.
@@ -263,10 +349,11 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
 
   async function readEvents(stream: AsyncIterable<Uint8Array>, stall: StallTimer): Promise<void> {
     for await (const line of readLines(stream, stall)) {
-      const { type, object } = WatchEvent.parse(JSON.parse(line));
-      if (type === 'ERROR') throw errorFromStatus(`WATCH ${path}`, 0, object);
+      const { type, object } = readEvent(line, `WATCH ${path}`);
+      emptyWatches = 0;
+      recovered();
       if (type === 'BOOKMARK') {
-        resourceVersion = Bookmark.parse(object).metadata.resourceVersion;
+        ({ resourceVersion } = readBookmark(object, `WATCH ${path}`));
         continue;
       }
       const cached = transform(object);
@@ -315,6 +402,7 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     try {
       onChange(change);
     } catch (error) {
+      interrupted = true;
       onInterrupted('watch', error, 0);
     }
   }
@@ -334,6 +422,26 @@ function isNewer(version: string, than: string): boolean {
   return /^\d+$/.test(version) && /^\d+$/.test(than) && BigInt(version) > BigInt(than);
 }
 
+/** An event of a stream. Throws KubeError for an error, and for anything that is no event. */
+function readEvent(line: string, what: string): z.infer<typeof WatchEvent> {
+  const { data: event } = WatchEvent.safeParse(parseJson(line));
+  if (event === undefined) throw errorFromContent(what, 200, 'a watch event');
+  if (event.type === 'ERROR') throw errorFromStatus(what, 0, event.object);
+  return event;
+}
+
+function readBookmark(object: unknown, what: string): z.infer<typeof Bookmark>['metadata'] {
+  const { data: bookmark } = Bookmark.safeParse(object);
+  if (bookmark === undefined) throw errorFromContent(what, 200, 'a bookmark');
+  return bookmark.metadata;
+}
+
+const messageOf = (error: unknown): string => (Error.isError(error) ? error.message : String(error));
+
+/** Whether the resourceVersion of a watch may be the cause of its failure: who cannot be reached did not look at it. */
+const isSuspect = (ending: Ending): boolean =>
+  ending.kind === 'empty' || (ending.kind === 'failed' && ending.error instanceof KubeError && ending.error.status > 0);
+
 function failed(error: unknown, cause: WatchCause): Ending {
   return { kind: 'failed', error, cause: hasStatus(error, 410) ? 'expired' : cause };
 }
@@ -342,7 +450,7 @@ function failed(error: unknown, cause: WatchCause): Ending {
 function waitAfter(ending: Ending, failures: number, random: () => number): number {
   if (ending.kind === 'failed') {
     const told = ending.error instanceof KubeError ? ending.error.retryAfterMs : undefined;
-    if (told !== undefined) return told * (1 + random() / 10);
+    if (told !== undefined) return Math.min(LONGEST_TOLD_MS, told * (1 + random() / 10));
     if (ending.cause === 'expired' && failures <= 1) return 0;
   }
   const ceiling = Math.min(BACKOFF_MS.max, BACKOFF_MS.first * 2 ** Math.min(failures, 16));

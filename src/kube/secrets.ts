@@ -1,6 +1,7 @@
 /** Reading and writing Secrets, one by name: nothing here lists or watches them. */
 import * as z from 'zod';
 import type { KubeClient } from './client.ts';
+import type { ObjectType } from './response.ts';
 
 export interface SecretName {
   readonly namespace: string;
@@ -25,7 +26,8 @@ interface OwnerReference {
 
 /** Throws KubeError: 404 when there is none, 403 when it may not be read. */
 export async function getSecret(client: KubeClient, secret: SecretName): Promise<Secret> {
-  const { metadata, data } = Sent.parse(await client.request({ method: 'GET', path: secretPath(secret) }));
+  const response = await client.request({ method: 'GET', path: secretPath(secret), returns: SECRET });
+  const { metadata, data } = Sent.parse(response);
   return {
     uid: metadata.uid,
     resourceVersion: metadata.resourceVersion,
@@ -47,9 +49,9 @@ export async function createSecret(
   await client.request({
     method: 'POST',
     path: `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets`,
+    returns: SECRET,
     body: {
-      apiVersion: 'v1',
-      kind: 'Secret',
+      ...SECRET,
       type: 'Opaque',
       // blockOwnerDeletion stays out: OpenShift refuses it to whoever may not set finalizers on the owner.
       metadata: { name, namespace, ownerReferences: [owner], labels },
@@ -68,6 +70,7 @@ export async function replaceSecretData(
   await client.request({
     method: 'PATCH',
     path: secretPath(name),
+    returns: SECRET,
     contentType: 'application/json-patch+json',
     body: [
       { op: 'replace', path: '/metadata/resourceVersion', value: resourceVersion },
@@ -75,6 +78,8 @@ export async function replaceSecretData(
     ],
   });
 }
+
+const SECRET: ObjectType = { apiVersion: 'v1', kind: 'Secret' };
 
 const secretPath = ({ namespace, name }: SecretName): string =>
   `/api/v1/namespaces/${encodeURIComponent(namespace)}/secrets/${encodeURIComponent(name)}`;

@@ -23,7 +23,8 @@ export interface HttpRequest {
   readonly signal?: AbortSignal | undefined;
 }
 
-interface HttpResponse {
+/** A complete response. */
+export interface HttpResponse {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
   readonly body: Buffer;

@@ -2,8 +2,8 @@
 import type { KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { createLeaderElection, type LeaderElection } from '../kube/lease.ts';
-import { errorFields } from '../telemetry/log.ts';
 import type { Context } from './context.ts';
+import { createLeaseLog } from './lease-log.ts';
 
 /** The election that the settings ask for. `onLost`: another replica may be the leader from now on. */
 export function createElection(
@@ -13,6 +13,7 @@ export function createElection(
 ): LeaderElection {
   const namespace = settings.leaseNamespace || client.namespace || 'default';
   const lease = `${namespace}/${settings.leaseName}`;
+  const leaseLog = createLeaseLog(log, lease);
   const leader = (value: 0 | 1): void => metrics.leader.set({ name: settings.leaseName }, value);
   leader(0);
   return createLeaderElection({
@@ -35,7 +36,11 @@ export function createElection(
           onLost();
           break;
         case 'failed':
-          log.warn(errorFields(event.error), 'the lease could not be read or written');
+          leaseLog.failed(event.error);
+          break;
+        case 'recovered':
+          leaseLog.recovered();
+          break;
       }
     },
   });

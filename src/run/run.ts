@@ -3,12 +3,12 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
-import { API_VERSION, GROUP, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
+import { GROUP, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Controller, createController } from '../controller/controller.ts';
 import { createSchemaCheck, type SchemaCheck } from '../controller/installed-schema.ts';
-import { collectionPath, toLegacyRestoreJob } from '../controller/legacy-restore-jobs.ts';
+import { collectionPath, LEGACY_RESTORE_JOB, toLegacyRestoreJob } from '../controller/legacy-restore-jobs.ts';
 import { createQueue, type Queue } from '../controller/queue.ts';
 import { observeQueue } from '../controller/queue-metrics.ts';
 import { createKubeClient, type KubeClient } from '../kube/client.ts';
@@ -23,6 +23,7 @@ import type { Context } from './context.ts';
 import { createElection, whileLeading } from './election.ts';
 import { LeaseLostError, StoppedError, StopTimeoutError } from './errors.ts';
 import { createLifecycle, type LifecycleVariable, type StopCause } from './lifecycle.ts';
+import { duringLifetime } from './lifetime.ts';
 
 /** How long a stop waits for running reconciles, in milliseconds: within the 30 s that Kubernetes gives a pod. */
 export const STOP_MS = 20_000;
@@ -43,7 +44,8 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   const election = settings.leaderElect
     ? createElection(context, identity, () => lifetime.abort(new LeaseLostError()))
     : undefined;
-  const writer = election === undefined ? client : whileLeading(client, election);
+  const mortal = duringLifetime(client, lifetime.signal);
+  const writer = election === undefined ? mortal : whileLeading(mortal, election);
   const schema = createSchemaCheck({ client, log, version });
   const cache = createCache(context, schema.checkSoon);
   const queue = createQueue({ concurrency: settings.concurrency, observer: observeQueue(metrics) });
@@ -146,7 +148,7 @@ function createCache(
     client,
     log,
     namespaces: settings.namespaces,
-    resource: { apiVersion: API_VERSION, plural: PLURAL },
+    resource: { ...LEGACY_RESTORE_JOB, plural: PLURAL },
     collectionPath,
     transform: (object) =>
       toLegacyRestoreJob(object, (resource, fields) =>
@@ -218,15 +220,16 @@ function createAtlas(
 }
 
 function serve({ settings, metrics }: Context, parts: Parts): Promise<Server> {
-  const { election, schema, controller } = parts;
+  const { election, schema, cache, controller } = parts;
   const updateNodeMetrics = collectNodeMetrics(metrics.registry);
   return startHealthServer({
     address: settings.httpBindAddress,
     live: () => livenessProblems(election),
     ready: () => readinessProblems(parts),
-    notes: schema.problems,
+    notes: () => [...schema.problems(), ...cache.notes()],
     metrics: async () => {
       metrics.crdOutdated.set(schema.missingFields().length === 0 ? 0 : 1);
+      metrics.namespacesUnavailable.set(cache.unavailable());
       controller.updateGauges();
       updateNodeMetrics();
       return { body: await metrics.registry.metrics(), contentType: metrics.registry.contentType };
@@ -235,15 +238,5 @@ function serve({ settings, metrics }: Context, parts: Parts): Promise<Server> {
 }
 
 /** What /readyz tells: a replica is ready on standby, too, and stays so until it has stopped. */
-function readinessProblems({ lifecycle, cache }: Parts): readonly string[] {
-  switch (lifecycle.get().kind) {
-    case 'starting':
-    case 'syncing':
-    case 'stopping':
-      return cache.problems();
-    case 'standby':
-    case 'running':
-    case 'stopped':
-      return [];
-  }
-}
+const readinessProblems = ({ lifecycle, cache }: Parts): readonly string[] =>
+  lifecycle.get().kind === 'stopped' ? [] : cache.problems();

@@ -223,6 +223,12 @@ export const METRICS = {
     labels: [],
     help: 'Resources in the newest complete list, of all namespaces together.',
   },
+  namespacesUnavailable: {
+    name: 'legacy_restore_namespaces_unavailable',
+    type: 'gauge',
+    labels: [],
+    help: 'Namespaces that cannot be listed or watched right now. Without the setting namespaces all of them count as one.',
+  },
   leader: {
     name: 'leader_election_master_status',
     type: 'gauge',

@@ -5,7 +5,12 @@ import path from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { KubeConfig } from '@kubernetes/client-node';
 import { loadKubeConfig } from '../../src/kube/kubeconfig.ts';
-import { type ApiServerProxy, type RequestKind, startApiServerProxy } from '../support/api-server-proxy.ts';
+import {
+  type ApiServerProxy,
+  GATEWAY_RESPONSES,
+  type RequestKind,
+  startApiServerProxy,
+} from '../support/api-server-proxy.ts';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { base64 } from '../support/control-plane/credentials.ts';
 import { createEtcdClient, RESOURCE_PREFIX } from '../support/etcd.ts';
@@ -29,6 +34,7 @@ let proxy: ApiServerProxy;
 let slowProxy: ApiServerProxy;
 let slow: Promise<readonly Watched[]>;
 let hungPlugin: Promise<Watched>;
+let withoutEnd: Promise<Watched>;
 beforeAll(async () => {
   controlPlane = await startControlPlane();
   await installCrds(controlPlane);
@@ -41,6 +47,8 @@ beforeAll(async () => {
   slow.catch(() => {});
   hungPlugin = withHungPlugin();
   hungPlugin.catch(() => {});
+  withoutEnd = behindProxyWithoutEnd();
+  withoutEnd.catch(() => {});
 });
 
 const running: Watched[] = [];
@@ -278,6 +286,74 @@ async function withHungPlugin(): Promise<Watched> {
   await watched.end();
   return watched;
 }
+
+test('the end of a list by stream is kept back on the way: it is read by pages, told once', async () => {
+  const { warnings, paths, reflector } = await withoutEnd;
+  expect(reflector.hasListed()).toBe(true);
+  expect(warnings).toEqual([expect.stringContaining('from now on they are read by pages')]);
+  expect(paths.filter((each) => each.includes('sendInitialEvents'))).toHaveLength(1);
+  expect(paths.some((each) => each.includes('limit=500'))).toBe(true);
+});
+
+/** Through a proxy that keeps back the bookmark with which a list by stream ends. */
+async function behindProxyWithoutEnd(): Promise<Watched> {
+  const keeping = await startApiServerProxy(controlPlane.server, controlPlane.caPem);
+  keeping.always(({ kind }) => kind === 'list', { kind: 'forward-without', text: 'k8s.io/initial-events-end' });
+  const watched = watchResources({ load: () => kubeconfigOf(keeping), namespace: NAMESPACE });
+  await listed(watched, 90_000);
+  await sees(watched, await create());
+  await watched.end();
+  await keeping.stop();
+  return watched;
+}
+
+describe.each(['redirect', 'page'] as const)('a gateway that responds in place of the API server with a %s', (what) => {
+  const sentence = 'legacyrestorejobs cannot be listed and watched: something else than the API server responds';
+
+  test.each(['list', 'page'] as const)('to a %s: it is told, and nothing is taken for deleted', async (kind) => {
+    const name = await create();
+    const options = kind === 'page' ? { wrap: withoutWatchList } : {};
+    const it = await watching(options);
+    await sees(it, name);
+    proxy.next(kind, () => GATEWAY_RESPONSES[what]);
+    const before = count(kind);
+    proxy.endWatches(410);
+    await eventually('it lists again', () => expect(count(kind)).toBeGreaterThanOrEqual(before + 2));
+    await sees(it, await create());
+    expect(it.reflector.get(`${NAMESPACE}/${name}`)).toBeDefined();
+    expect(it.changes.filter(({ type }) => type === 'deleted')).toEqual([]);
+    expect(it.warnings).toEqual([sentence]);
+  });
+
+  test('to a watch: it is told, and the watch goes on where it was', async () => {
+    const it = await watching();
+    proxy.next('watch', () => GATEWAY_RESPONSES[what]);
+    proxy.endWatches();
+    await sees(it, await create());
+    expect(it.warnings).toEqual([sentence]);
+    expect(it.paths.filter((each) => each.includes('sendInitialEvents'))).toHaveLength(1);
+  });
+});
+
+describe('a Retry-After that asks for what nobody should do', () => {
+  /** The waits after so many lists that were refused with it. */
+  async function waits(value: string, times: number): Promise<readonly number[]> {
+    const refusal = { kind: 'status', code: 429, headers: { 'retry-after': value } } as const;
+    const undo = proxy.always(({ kind }) => kind === 'list', refusal);
+    const watched = watch();
+    await eventually('it was refused', () => expect(watched.interruptions.length).toBeGreaterThanOrEqual(times));
+    undo();
+    return watched.interruptions.map(({ waitMs }) => waitMs);
+  }
+
+  test.each(['0', '-1'])('%s is no hot loop', async (value) => {
+    expect(Math.min(...(await waits(value, 3)))).toBeGreaterThanOrEqual(200);
+  });
+
+  test.each(['86400', '99999999999'])('%s is a minute', async (value) => {
+    expect(await waits(value, 1)).toEqual([60_000]);
+  });
+});
 
 describe('a stop leaves nothing behind', () => {
   const held = (kind: RequestKind): void => proxy.next(kind, () => ({ kind: 'hold' }));

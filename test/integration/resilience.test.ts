@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.ts';
 import { LEADER_ELECTION } from '../support/installation.ts';
 import type { OperatorProcess } from '../support/operator-process.ts';
 import { metricValue, samplesOf, scrapeText } from '../support/scrape.ts';
-import { conditionOf, NAMESPACE, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
+import { API_KEY, conditionOf, NAMESPACE, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 const YESTERDAY = atlasDate(Date.now() - 86_400_000);
@@ -154,22 +154,58 @@ describe('leader election', () => {
   });
 });
 
-test('NAMESPACES: Roles suffice, and resources elsewhere are left alone', async () => {
-  const { controlPlane } = bed;
-  const kubeconfig = await controlPlane.serviceAccountKubeconfig('narrow', 'operator');
+/** Gives a service account what the operator needs in one namespace. */
+async function grant(namespace: string, name: string): Promise<void> {
   const rules = [
     { apiGroups: ['atlasrestore.dev'], resources: ['legacyrestorejobs'], verbs: ['get', 'list', 'watch'] },
     { apiGroups: ['atlasrestore.dev'], resources: ['legacyrestorejobs/status'], verbs: ['patch'] },
     { apiGroups: [''], resources: ['secrets'], verbs: ['get'] },
     { apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['create', 'patch'] },
   ];
-  const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${NAMESPACE}`;
-  await controlPlane.request('POST', `${rbac}/roles`, { metadata: { name: 'narrow' }, rules });
-  await controlPlane.request('POST', `${rbac}/rolebindings`, {
-    metadata: { name: 'narrow' },
-    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'narrow' },
-    subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace: 'narrow' }],
+  const rbac = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
+  await bed.controlPlane.request('POST', `${rbac}/roles`, { metadata: { name }, rules });
+  await bed.controlPlane.request('POST', `${rbac}/rolebindings`, {
+    metadata: { name },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name },
+    subjects: [{ kind: 'ServiceAccount', name: 'operator', namespace: name }],
   });
+}
+
+test('NAMESPACES: one that cannot be listed stops no other, and is worked on as soon as it can be', async () => {
+  const other = 'locked';
+  await bed.controlPlane.request('POST', '/api/v1/namespaces', { metadata: { name: other } });
+  await bed.createSecret('atlas-key', { publicApiKey: API_KEY.publicKey, privateApiKey: API_KEY.privateKey }, other);
+  const kubeconfig = await bed.controlPlane.serviceAccountKubeconfig('half', 'operator');
+  await grant(NAMESPACE, 'half');
+  const job = putJob(bed.atlas, youngJob);
+  await bed.create('behind', { jobId: job.jobId }, other);
+
+  const operator = await startWorking({ NAMESPACES: `${NAMESPACE},${other}`, KUBECONFIG: kubeconfig });
+  await createRunning('in-front');
+  await mirrored('in-front', 'IN_PROGRESS');
+  const ready = await fetch(`${operator.url}/readyz`);
+  expect([ready.status, await ready.text()]).toEqual([
+    200,
+    `ok\nnamespace ${other}: the operator may not list and watch legacyrestorejobs: check its Role or ClusterRole\n`,
+  ]);
+  const unavailable = async () =>
+    metricValue(samplesOf(await scrapeText(operator.url)), 'legacy_restore_namespaces_unavailable');
+  expect(await unavailable()).toBe(1);
+
+  await grant(other, 'half');
+  await bed.until('behind', 'it is mirrored', ({ status }) => status.statusName === 'IN_PROGRESS', other, 60_000);
+  await eventually('nothing is noted any more', async () => {
+    expect(await (await fetch(`${operator.url}/readyz`)).text()).toBe('ok\n');
+    expect(await unavailable()).toBe(0);
+  });
+  const warnings = operator.log.filter(({ level }) => level === 'warn');
+  expect(warnings).toMatchObject([{ watchedNamespace: other }]);
+  expect(await operator.stop()).toBe(0);
+});
+
+test('NAMESPACES: Roles suffice, and resources elsewhere are left alone', async () => {
+  const kubeconfig = await bed.controlPlane.serviceAccountKubeconfig('narrow', 'operator');
+  await grant(NAMESPACE, 'narrow');
   const operator = await startWorking({ NAMESPACES: NAMESPACE, KUBECONFIG: kubeconfig });
   await createRunning('inside');
   await bed.create('outside', {}, 'default');

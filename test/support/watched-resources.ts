@@ -2,7 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { pino } from 'pino';
-import { API_VERSION, type LegacyRestoreJob, PLURAL } from '../../src/api/legacy-restore-job.ts';
+import { API_VERSION, KIND, type LegacyRestoreJob, PLURAL } from '../../src/api/legacy-restore-job.ts';
 import { collectionPath, toLegacyRestoreJob } from '../../src/controller/legacy-restore-jobs.ts';
 import { createKubeClient, type KubeClient } from '../../src/kube/client.ts';
 import { type Change, createReflector, type Reflector, type WatchCause } from '../../src/kube/reflector.ts';
@@ -38,7 +38,7 @@ export function watchResources({ load, namespace, change, wrap = (client) => cli
   const [warnings, paths]: [string[], string[]] = [[], []];
   const told = createWatchLog(
     pino({ level: 'warn' }, { write: (line) => warnings.push(JSON.parse(line).msg) }),
-    { apiVersion: API_VERSION, plural: PLURAL },
+    { apiVersion: API_VERSION, kind: KIND, plural: PLURAL },
     namespace,
   );
   const observed: KubeClient = {
@@ -55,6 +55,7 @@ export function watchResources({ load, namespace, change, wrap = (client) => cli
   const reflector = createReflector({
     client: wrap(observed),
     path: collectionPath(namespace),
+    listType: { apiVersion: API_VERSION, kind: `${KIND}List` },
     transform: toLegacyRestoreJob,
     onListed: () => undefined,
     onInterrupted: (cause, error, waitMs) => {

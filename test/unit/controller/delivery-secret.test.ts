@@ -16,6 +16,7 @@ import { resource, responseOf, SPEC } from '../support/resources.ts';
 
 const NAME = 'cluster0-friday-download';
 const job = resource({ spec: { ...SPEC, deliverySecretName: NAME } });
+const SECRET = { apiVersion: 'v1', kind: 'Secret' };
 const COLLECTION = '/api/v1/namespaces/payments/secrets';
 const PATH = `${COLLECTION}/${NAME}`;
 const REVIEW_PATH = '/apis/authorization.k8s.io/v1/selfsubjectaccessreviews';
@@ -107,6 +108,7 @@ describe('there is none', () => {
       {
         method: 'POST',
         path: COLLECTION,
+        returns: SECRET,
         body: {
           apiVersion: 'v1',
           kind: 'Secret',
@@ -159,6 +161,7 @@ describe('there is one of ours', () => {
       {
         method: 'PATCH',
         path: PATH,
+        returns: SECRET,
         contentType: 'application/json-patch+json',
         body: [
           { op: 'replace', path: '/metadata/resourceVersion', value: '7' },

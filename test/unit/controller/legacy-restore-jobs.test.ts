@@ -81,6 +81,7 @@ test('a status is written whole, and only over the version that it was computed 
     {
       method: 'PATCH',
       path: `${PATH}/status`,
+      returns: { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJob' },
       contentType: 'application/json-patch+json',
       body: [
         { op: 'replace', path: '/metadata/resourceVersion', value: '99' },
@@ -88,17 +89,22 @@ test('a status is written whole, and only over the version that it was computed 
       ],
     },
   ]);
-  expect(written?.resourceVersion).toBe('100');
+  expect(written.resourceVersion).toBe('100');
 });
 
-test('an answer that is no resource is not learned', async () => {
-  expect(await patchStatus(fakeClient({ request: () => ({}) }), resource(), {})).toBeUndefined();
+test.each([
+  ['nothing of a resource', {}],
+  ['another resource', { ...OBJECT, metadata: { ...OBJECT.metadata, uid: 'uid-2' } }],
+])('a status whose write is responded to with %s is not written', async (_name, response) => {
+  const writing = patchStatus(fakeClient({ request: () => response }), resource(), {});
+  await expect(writing).rejects.toMatchObject({ name: 'KubeError', status: 200, reason: 'InvalidResponse' });
 });
 
 test('one is read by its name', async () => {
   const client = fakeClient({ request: () => OBJECT });
   expect((await getLegacyRestoreJob(client, resource()))?.uid).toBe('uid-1');
-  expect(client.requests).toEqual([{ method: 'GET', path: PATH }]);
+  const returns = { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJob' };
+  expect(client.requests).toEqual([{ method: 'GET', path: PATH, returns }]);
 });
 
 test('collections are those of all namespaces or of one', () => {

@@ -12,6 +12,7 @@ import { fakeClient } from '../support/fake-client.ts';
 
 const MINUTE = 60_000;
 const COLLECTION = '/apis/events.k8s.io/v1/namespaces/payments/events';
+const EVENT = { apiVersion: 'events.k8s.io/v1', kind: 'Event' };
 const WARNING: EventContent = { type: 'Warning', reason: 'Unauthorized', note: 'Atlas answered 401.' };
 
 const reference = (more: Partial<ObjectReference> = {}): ObjectReference => ({
@@ -89,6 +90,7 @@ describe('an event', () => {
       {
         method: 'POST',
         path: COLLECTION,
+        returns: EVENT,
         body: {
           apiVersion: 'events.k8s.io/v1',
           kind: 'Event',
@@ -170,12 +172,14 @@ describe('the same event again', () => {
       {
         method: 'PATCH',
         path,
+        returns: EVENT,
         contentType: 'application/merge-patch+json',
         body: { series: { count: 2, lastObservedTime: '2030-01-01T00:01:00.123000Z' } },
       },
       {
         method: 'PATCH',
         path,
+        returns: EVENT,
         contentType: 'application/merge-patch+json',
         body: { series: { count: 3, lastObservedTime: '2030-01-01T00:02:00.123000Z' } },
       },

@@ -203,8 +203,8 @@ describe('the acquisition', () => {
     expect([me.ended, me.leads, new Set(me.events)]).toEqual([false, false, new Set(['failed'])]);
     expect(me.errors[0]).toBeInstanceOf(KubeError);
     server.trouble = () => undefined;
-    await pass(2 * SECOND);
-    expect(me.leads).toBe(true);
+    await pass(10 * SECOND);
+    expect([me.leads, me.events.slice(-2)]).toEqual([true, ['recovered', 'acquired']]);
   });
 });
 

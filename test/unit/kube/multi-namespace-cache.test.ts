@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import * as z from 'zod';
 import { KubeError } from '../../../src/kube/errors.ts';
@@ -23,22 +23,32 @@ afterEach(() => {
   stop = new AbortController();
 });
 
-/** A cache of these namespaces, each with one object; those in `forbidden` cannot be listed. */
-function setup(namespaces: readonly string[], forbidden: ReadonlySet<string> = new Set()) {
+/**
+ * A cache of these namespaces, each with one object. Those in `forbidden` cannot be listed, of those in `missing` the API
+ * server knows nothing, and the list of `slow` does not come.
+ */
+function setup(
+  namespaces: readonly string[],
+  forbidden: ReadonlySet<string> = new Set(),
+  missing: ReadonlySet<string> = new Set(),
+) {
+  let ending = new AbortController();
   const changes: Change<CachedObject>[] = [];
   const observed: string[] = [];
   const client = fakeClient({
     stream: (path, signal) => {
       const namespace = /namespaces\/([^/]+)\//.exec(path)?.[1] ?? 'anywhere';
       if (forbidden.has(namespace)) throw new KubeError('forbidden', { status: 403 });
-      return path.includes('sendInitialEvents') ? listOf(namespace) : silence(signal);
+      if (missing.has(namespace)) throw new KubeError('not found', { status: 404 });
+      if (!path.includes('sendInitialEvents')) return silence(signal, ending.signal);
+      return namespace === 'slow' ? silence(signal, ending.signal) : listOf(namespace);
     },
   });
   const cache = createMultiNamespaceCache({
     client,
     log: pino({ level: 'silent' }),
     namespaces,
-    resource: { apiVersion: 'example.org/v1', plural: 'things' },
+    resource: { apiVersion: 'example.org/v1', kind: 'Thing', plural: 'things' },
     collectionPath: (namespace) =>
       `/apis/example.org/v1${namespace === undefined ? '' : `/namespaces/${namespace}`}/things`,
     transform,
@@ -49,7 +59,11 @@ function setup(namespaces: readonly string[], forbidden: ReadonlySet<string> = n
     },
   });
   const run = (): void => void cache.run(stop.signal, (change) => changes.push(change));
-  return { cache, changes, observed, run };
+  const endWatches = (): void => {
+    ending.abort();
+    ending = new AbortController();
+  };
+  return { cache, changes, observed, run, endWatches };
 }
 
 async function* listOf(namespace: string): AsyncGenerator<Uint8Array> {
@@ -59,9 +73,11 @@ async function* listOf(namespace: string): AsyncGenerator<Uint8Array> {
   yield line('BOOKMARK', { resourceVersion: '9', annotations: { 'k8s.io/initial-events-end': 'true' } });
 }
 
-async function* silence(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  await new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(new Error('closed')), { once: true });
+/** Until one side ends it. */
+async function* silence(client: AbortSignal, server: AbortSignal): AsyncGenerator<Uint8Array> {
+  await new Promise<void>((resolve, reject) => {
+    client.addEventListener('abort', () => reject(new Error('closed')), { once: true });
+    server.addEventListener('abort', () => resolve(), { once: true });
   });
   yield Buffer.from('');
 }
@@ -102,10 +118,59 @@ test('an update goes to the namespace of its object, and tells nobody but the ca
   expect(changes).toHaveLength(2);
 });
 
-test('a namespace that cannot be listed is told of, and keeps the cache from being synced', async () => {
-  const { cache, run, observed } = setup(['one', 'two'], new Set(['two']));
+const FORBIDDEN = 'the operator may not list and watch things: check its Role or ClusterRole';
+
+describe('a namespace that cannot be listed', () => {
+  test('stops no other, is noted, and is listed when that works', async () => {
+    const forbidden = new Set(['two']);
+    const { cache, run, changes } = setup(['one', 'two'], forbidden);
+    run();
+    await cache.synced;
+    expect([cache.problems(), cache.notes(), cache.unavailable()]).toEqual([[], [`namespace two: ${FORBIDDEN}`], 1]);
+    expect(cache.get('one/a')).toBeDefined();
+    forbidden.clear();
+    await eventually('the other one is there, too', () => expect(cache.get('two/a')).toBeDefined());
+    expect(changes).toHaveLength(2);
+    await eventually('nothing is noted any more', () => expect([cache.notes(), cache.unavailable()]).toEqual([[], 0]));
+  });
+
+  test('keeps the cache from being synced while there is no other', async () => {
+    const forbidden = new Set(['one', 'two']);
+    const { cache, run, observed } = setup(['one', 'two'], forbidden);
+    let synced = false;
+    void cache.synced.then(() => {
+      synced = true;
+    });
+    run();
+    await eventually('both were tried', () => expect(observed.filter((what) => what === 'list')).toHaveLength(2));
+    expect([cache.problems(), cache.notes(), synced]).toEqual([
+      [`namespace one: ${FORBIDDEN}`, `namespace two: ${FORBIDDEN}`],
+      [],
+      false,
+    ]);
+    forbidden.delete('one');
+    await cache.synced;
+    expect(cache.problems()).toEqual([]);
+  });
+
+  test('keeps the cache from being synced while it was not tried', async () => {
+    const { cache, run, observed } = setup(['one', 'slow']);
+    run();
+    await eventually('one is listed', () => expect(observed).toEqual(['watch_list 1']));
+    expect(cache.problems()).toEqual(['namespace slow: the first list of resources is not complete yet']);
+  });
+});
+
+test('a resource that the API server knows no more is a problem, until it is back', async () => {
+  const missing = new Set<string>();
+  const { cache, run, endWatches } = setup([], new Set(), missing);
   run();
-  await eventually('both were tried', () => expect(observed).toEqual(expect.arrayContaining(['watch_list 1', 'list'])));
-  expect(cache.problems()).toEqual(['the operator may not list and watch things: check its Role or ClusterRole']);
-  expect(cache.get('one/a')).toBeDefined();
+  await cache.synced;
+  missing.add('anywhere');
+  endWatches();
+  await eventually('it is told', () => expect(cache.problems()).toHaveLength(1));
+  expect(cache.problems()[0]).toContain('CustomResourceDefinition of things (example.org/v1) is not installed');
+  expect(cache.notes()).toEqual([]);
+  missing.clear();
+  await eventually('it is back', () => expect(cache.problems()).toEqual([]));
 });

@@ -185,6 +185,7 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
   const reflector = createReflector<Thing>({
     client,
     path: PATH,
+    listType: { apiVersion: 'example.org/v1', kind: 'ThingList' },
     transform: (object) => {
       const { data } = Sent.safeParse(object);
       if (data === undefined) return undefined;
@@ -607,12 +608,36 @@ describe('interruptions', () => {
     expect(it.pipes).toHaveLength(before + 1);
   });
 
-  test('a watch that ends at once without anything is no hot loop, and one that lasted is no failure', async () => {
-    const it = await watching([], { onStream: (pipe) => void pipe.end() });
+  test('a watch that ends at once without anything is no hot loop, and is told as none from the third on', async () => {
+    const it = await watching([], {
+      onStream: (pipe) => void (isList(pipe) ? pipe.send(['ADDED', thing('two', 9)]).complete(200) : pipe.end()),
+    });
+    it.pipe.end();
+    await pass(400);
+    expect(it.interruptions).toEqual([]);
+    await pass(MINUTE);
+    expect(it.pipes.length).toBeLessThan(20);
+    expect(new Set(it.interruptions)).toEqual(new Set(['watch: the watch ends at once and brings nothing']));
+    // Lists stand in for it, and are no end of the trouble.
+    expect([it.cache, it.recovered]).toEqual([['two@9'], 0]);
+  });
+
+  test('a watch that brings something again is the end of the trouble', async () => {
+    let broken = true;
+    const it = await watching([], {
+      onStream: (pipe) => {
+        if (isList(pipe)) pipe.complete(200);
+        else if (broken) pipe.end();
+      },
+    });
     it.pipe.end();
     await pass(10 * SECOND);
-    expect(it.pipes.length).toBeLessThan(10);
-    expect(it.interruptions).toEqual([]);
+    broken = false;
+    await pass(30 * SECOND);
+    expect(it.recovered).toBe(0);
+    it.pipe.bookmark(300);
+    await pass();
+    expect(it.recovered).toBe(1);
   });
 
   test('the end of the trouble is told once', async () => {
@@ -677,15 +702,141 @@ describe('silence', () => {
     expect(it.interruptions).toEqual(['stalled: nothing came for 10 s']);
   });
 
-  test('for half a minute in the middle of a list: it is done again', async () => {
-    const it = world();
+  test('for half a minute in the middle of a list: it is done again, by pages', async () => {
+    const it = world(inPages);
     await pass();
     it.pipe.send(['ADDED', thing('one', 1)]);
     await pass(30 * SECOND);
     expect(it.interruptions).toEqual(['list: nothing came for 30 s']);
     await pass(SECOND);
-    expect(it.pipes.map(isList)).toEqual([true, true]);
+    expect([it.pipes.map(isList), it.listKinds, it.cache]).toEqual([[true, false], ['paged'], ['one@1', 'two@2']]);
   });
+});
+
+/** The pages of a list with two objects, at version 100. */
+const inPages: WorldOptions = {
+  onRequest: () => ({ metadata: { resourceVersion: '100' }, items: [thing('one', 1), thing('two', 2)] }),
+};
+
+describe('a list by stream whose end does not come', () => {
+  test('although other bookmarks and events do: it is done by pages, also the next time, and told once', async () => {
+    const it = world(inPages);
+    await pass();
+    it.pipe.send(['ADDED', thing('one', 1)], ['ADDED', thing('two', 2)]);
+    for (let version = 101; version < 200 && it.pipes.length === 1; version++) {
+      await pass(5 * SECOND);
+      it.pipe.bookmark(version).send(['MODIFIED', thing('one', version)]);
+    }
+    expect(it.interruptions).toEqual(['list: no further object came for 30 s, and no end']);
+    await pass(SECOND);
+    expect([it.pipes.map(isList), it.listKinds, it.recovered]).toEqual([[true, false], ['paged'], 1]);
+    it.pipe.error(410);
+    await pass(SECOND);
+    expect([it.listKinds, it.pipes.filter(isList).length]).toEqual([['paged', 'paged'], 1]);
+  });
+
+  test('for as long as objects come: it may take its time', async () => {
+    const it = world(inPages);
+    await pass();
+    for (let index = 1; index <= 10; index++) {
+      await pass(20 * SECOND);
+      it.pipe.send(['ADDED', thing(`n${index}`, index)]).bookmark(index);
+    }
+    it.pipe.complete(100);
+    await pass();
+    expect([it.listKinds, it.interruptions]).toEqual([['watch_list'], []]);
+  });
+
+  test('because it breaks off twice in a row: it is done by pages', async () => {
+    const it = world({ ...inPages, onStream: (pipe) => void (isList(pipe) && pipe.end()) });
+    await pass(2 * SECOND);
+    expect([it.interruptions.length, it.pipes.filter(isList).length, it.listKinds]).toEqual([2, 2, ['paged']]);
+  });
+});
+
+describe('the regular list', () => {
+  /** A watch that went well for longer than an hour, and lists that fail from then on. */
+  async function anHourLater(fails: () => boolean): Promise<World> {
+    const it = await watching([thing('one', 1)], {
+      onStream: (pipe) => {
+        if (!isList(pipe)) return;
+        if (fails()) throw kubeError(429, 5 * SECOND);
+        pipe.send(['ADDED', thing('late', 9)]).complete(900);
+      },
+    });
+    while (it.interruptions.length === 0 && it.listed.length < 2) {
+      await pass(30 * SECOND);
+      it.pipe.bookmark(500).end();
+      await pass();
+    }
+    return it;
+  }
+
+  test('that fails leaves the watch to go on from where it was', async () => {
+    const it = await anHourLater(() => true);
+    expect([it.interruptions, it.waits]).toEqual([['list: status 429'], [0]]);
+    expect([isList(it.pipe), versionOf(it.pipe), it.recovered]).toEqual([false, '500', 1]);
+    it.pipe.send(['ADDED', thing('two', 501)]);
+    await pass();
+    expect(it.cache).toEqual(['one@1', 'two@501']);
+  });
+
+  test('that failed is tried again minutes later', async () => {
+    let down = true;
+    const it = await anHourLater(() => down);
+    down = false;
+    const lists = it.pipes.filter(isList).length;
+    for (let minutes = 0; minutes < 6; minutes++) {
+      await pass(30 * SECOND);
+      it.pipe.bookmark(600 + minutes).end();
+      await pass(30 * SECOND);
+      it.pipe.bookmark(700 + minutes).end();
+      await pass();
+    }
+    expect([it.pipes.filter(isList).length - lists, it.cache]).toEqual([1, ['late@9']]);
+  });
+});
+
+test('lists that fail do not keep watches from being tried, when both failed', async () => {
+  let watches = false;
+  const it = await watching([], {
+    onStream: (pipe) => {
+      if (isList(pipe) || !watches) throw kubeError(500);
+    },
+  });
+  it.pipe.fail(kubeError(500));
+  await pass(10 * SECOND);
+  expect(it.pipes.filter(isList).length).toBeGreaterThan(1);
+  watches = true;
+  await pass(MINUTE);
+  expect([isList(it.pipe), versionOf(it.pipe)]).toEqual([false, '100']);
+});
+
+describe('what is no watch', () => {
+  test.each(['<html>sign in</html>\n', '{"kind":"Status"}\n', '[]\n'])(
+    '%j: its words are not repeated',
+    async (text) => {
+      const it = await watching();
+      it.pipe.text(text);
+      await pass();
+      expect(it.interruptions).toEqual([
+        `watch: WATCH ${PATH}: the API server's response is not a watch event (a gateway or proxy may answer in its place)`,
+      ]);
+    },
+  );
+
+  test.each([
+    ['no items', { metadata: { resourceVersion: '100' } }],
+    ['no version', { metadata: {}, items: [] }],
+  ])('nor is a list one that has %s', async (_name, page) => {
+    const it = world({ onStream: () => void refuseStreams(), onRequest: () => page });
+    await pass();
+    expect([it.listed, it.interruptions[0]]).toEqual([[], expect.stringContaining('response is not a ThingList')]);
+  });
+
+  const refuseStreams = (): never => {
+    throw kubeError(400);
+  };
 });
 
 describe('a handler that throws', () => {

@@ -44,7 +44,12 @@ test.each<[string, (client: ReturnType<typeof createKubeClient>) => Promise<unkn
   [
     'a status',
     (client) =>
-      client.request({ method: 'PATCH', path: '/x', body: [{ op: 'replace', path: '/status', value: status }] }),
+      client.request({
+        method: 'PATCH',
+        path: '/x',
+        returns: 'object',
+        body: [{ op: 'replace', path: '/status', value: status }],
+      }),
   ],
 ])('what a refusal repeats of %s is redacted', async (_name, write) => {
   await using server = await refusing();

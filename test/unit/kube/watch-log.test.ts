@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { pino } from 'pino';
-import { KubeError } from '../../../src/kube/errors.ts';
-import type { WatchCause } from '../../../src/kube/reflector.ts';
+import { errorFromContent, hasStatus, KubeError } from '../../../src/kube/errors.ts';
+import { EmptyWatchError, UnfinishedListError, type WatchCause } from '../../../src/kube/reflector.ts';
 import { createWatchLog } from '../../../src/kube/watch-log.ts';
 
 const SECOND = 1_000;
-const RESOURCE = { apiVersion: 'example.org/v1', plural: 'things' };
+const RESOURCE = { apiVersion: 'example.org/v1', kind: 'Thing', plural: 'things' };
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -46,10 +46,21 @@ test('hundreds of interruptions are one warning, and one line when they are over
 test('trouble that lasts is mentioned again every minute', () => {
   const { interruptions, said } = setup();
   for (let second = 0; second < 180; second++) {
-    interruptions.interrupted('list', kubeError(403), 0);
+    interruptions.interrupted('list', kubeError(500), 0);
     jest.advanceTimersByTime(SECOND);
   }
   expect(said('warn')).toHaveLength(3);
+});
+
+test.each([403, 404])('what somebody has to mend (%i) is one warning, and again after an hour', (status) => {
+  const { interruptions, said } = setup();
+  for (let minute = 0; minute < 60; minute++) {
+    interruptions.interrupted('list', kubeError(status), 0);
+    jest.advanceTimersByTime(60 * SECOND);
+  }
+  expect(said('warn')).toHaveLength(1);
+  interruptions.interrupted('list', kubeError(status), 0);
+  expect(said('warn')).toHaveLength(2);
 });
 
 test('other trouble within a minute is information, later a warning: troubles that alternate are no flood', () => {
@@ -100,11 +111,15 @@ describe('the present problem', () => {
     ['watch', new Error('x'), /was interrupted/],
     ['stalled', new Error('x'), /went silent/],
     ['expired', kubeError(410), /too far behind/],
+    ['list', new UnfinishedListError('x'), /from now on they are read by pages/],
+    ['watch', new EmptyWatchError(), /ends at once and brings nothing/],
+    ['watch', errorFromContent('WATCH /x', 302, 'a watch'), /something else than the API server responds/],
   ])('%s, %s', (cause, error, expected) => {
     const { interruptions } = setup();
     expect(interruptions.problem()).toBeUndefined();
     interruptions.interrupted(cause, error, 0);
-    expect(interruptions.problem()).toMatch(expected);
+    expect(interruptions.problem()?.sentence).toMatch(expected);
+    expect(interruptions.problem()?.isMissing).toBe(hasStatus(error, 404));
     interruptions.recovered();
     expect(interruptions.problem()).toBeUndefined();
   });

@@ -7,22 +7,29 @@ import { KubeError } from '../../../src/kube/errors.ts';
 import { eventually } from '../../support/eventually.ts';
 import { freePort } from '../../support/operator-process.ts';
 import { fakeClient } from '../support/fake-client.ts';
+import { SPEC } from '../support/resources.ts';
 
 /** Answers the requests of the next `run`. */
 let onRequest: (request: KubeRequest) => unknown = () => undefined;
+/** What its list by stream brings; undefined where the API server cannot be reached. */
+let listed: AsyncIterable<Uint8Array> | undefined;
 jest.unstable_mockModule('../../../src/kube/client.ts', () => ({
   createKubeClient: () =>
     fakeClient({
       request: (request) => onRequest(request),
       stream: () => {
-        throw new KubeError('the API server cannot be reached', { status: 0 });
+        if (listed === undefined) throw new KubeError('the API server cannot be reached', { status: 0 });
+        const list = listed;
+        listed = undefined;
+        return list;
       },
     }),
 }));
-const { run } = await import('../../../src/run/run.ts');
+const { run, STOP_MS } = await import('../../../src/run/run.ts');
 
 afterEach(() => {
   jest.restoreAllMocks();
+  jest.useRealTimers();
 });
 
 test('/livez fails when the loop that renews the lease hangs, and not before', async () => {
@@ -90,6 +97,57 @@ test('a signal stops it in order, and releases the lease', async () => {
   expect(lines.slice(-2)).toEqual(['stopping: running reconciles are finished, no further ones begin', 'stopped']);
   expect(holders).toEqual([expect.stringMatching(/./), '']);
 });
+
+test('a stop gives up what hangs at the API server, and releases the lease all the same', async () => {
+  const holders: unknown[] = [];
+  const { promise: reconciling, resolve: isReconciling } = Promise.withResolvers<void>();
+  let lease: { metadata: object; spec: Record<string, unknown> } | undefined;
+  onRequest = async ({ method, path, body, signal }) => {
+    if (path.includes('/openapi')) throw new KubeError('no schema', { status: 404 });
+    if (!path.includes('/leases')) {
+      isReconciling();
+      // It never responds, and has no deadline.
+      return untilAborted(signal);
+    }
+    if (method !== 'GET') {
+      lease = { metadata: { resourceVersion: '1' }, spec: Object(body).spec };
+      holders.push(lease.spec['holderIdentity']);
+    }
+    if (lease === undefined) throw new KubeError('no lease', { status: 404 });
+    return lease;
+  };
+  listed = listOfOne();
+  const stop = new AbortController();
+  const lines: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line) => lines.push(JSON.parse(line).msg) });
+  const exit = run(settingsOf(await freePort()), log, stop.signal);
+  await reconciling;
+  // The lease is renewed by the true clock meanwhile.
+  jest.useFakeTimers({ doNotFake: ['performance', 'Date', 'hrtime', 'nextTick', 'queueMicrotask', 'setImmediate'] });
+  stop.abort();
+  await jest.advanceTimersByTimeAsync(STOP_MS);
+  jest.useRealTimers();
+  expect(await exit).toBe(0);
+  expect(lines.at(-1)).toBe('stopped');
+  expect(holders).toEqual([expect.stringMatching(/./), '']);
+});
+
+async function untilAborted(signal: AbortSignal | undefined): Promise<never> {
+  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  signal?.addEventListener('abort', () => resolve());
+  await ended;
+  signal?.throwIfAborted();
+  throw new Error('resolved without being aborted');
+}
+
+/** A list by stream with one resource that was never reconciled. */
+async function* listOfOne(): AsyncGenerator<Uint8Array> {
+  const metadata = { namespace: 'payments', name: 'x', uid: 'u', resourceVersion: '1', generation: 1 };
+  const event = { type: 'ADDED', object: { metadata, spec: SPEC } };
+  const end = { resourceVersion: '2', annotations: { 'k8s.io/initial-events-end': 'true' } };
+  yield await Promise.resolve(Buffer.from(`${JSON.stringify(event)}\n`));
+  yield Buffer.from(`${JSON.stringify({ type: 'BOOKMARK', object: { metadata: end } })}\n`);
+}
 
 function settingsOf(port: number): Settings {
   const result = readSettings(['--leader-elect=true', `--http-bind-address=127.0.0.1:${port}`], {});
