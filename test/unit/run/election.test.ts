@@ -3,7 +3,8 @@ import type { KubeClient, KubeRequest } from '../../../src/kube/client.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import { whileLeading } from '../../../src/run/election.ts';
 
-const WRITE: KubeRequest = { method: 'PATCH', path: '/x' };
+const returns = { apiVersion: 'v1', kind: 'Secret' };
+const WRITE: KubeRequest = { method: 'PATCH', path: '/x', returns };
 
 let sent: KubeRequest[];
 /** Never answers; ends as its signal does. */
@@ -49,6 +50,6 @@ test('a write under way is given up when the lease may have passed on, likewise'
 });
 
 test('reading needs no lease', () => {
-  void leadingFor(0).request({ method: 'GET', path: '/x' });
+  void leadingFor(0).request({ method: 'GET', path: '/x', returns });
   expect(sent).toHaveLength(1);
 });
