@@ -2,9 +2,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { AtlasError } from '../atlas/errors.ts';
+import { reasonOfAtlasFailure } from '../restore-job/atlas-failures.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import { failureMessage } from '../restore-job/messages.ts';
-import { entryOf, reasonOfAtlasFailure } from '../restore-job/reasons.ts';
+import { entryOf } from '../restore-job/reasons.ts';
 import { hasEnded, jobState } from '../restore-job/state.ts';
 import { shown, span } from './readable.ts';
 

@@ -2,9 +2,10 @@
 import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import { API_VERSION, KIND } from '../../../src/api/legacy-restore-job.ts';
 import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
+import { atlasErrorCodes } from '../../../src/restore-job/atlas-failures.ts';
 import { type Failure, failureOfAtlas } from '../../../src/restore-job/failure.ts';
 import type { Outcome } from '../../../src/restore-job/outcome.ts';
-import { atlasErrorCodes, entryOf } from '../../../src/restore-job/reasons.ts';
+import { entryOf } from '../../../src/restore-job/reasons.ts';
 import { reconcileResult } from '../../../src/restore-job/reconcile-result.ts';
 import { resource, responseOf, SPEC, written } from '../../unit/support/resources.ts';
 import type { JsonObject } from '../atlas-simulator/json.ts';
