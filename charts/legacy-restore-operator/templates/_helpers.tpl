@@ -140,6 +140,35 @@ subjects:
 {{- end }}
 {{- end }}
 
+{{/* Milliseconds of a Go-style duration, whose form the schema has checked. */}}
+{{- define "legacy-restore-operator.milliseconds" -}}
+{{- $units := dict "ns" 0.000001 "us" 0.001 "µs" 0.001 "ms" 1.0 "s" 1000.0 "m" 60000.0 "h" 3600000.0 }}
+{{- $total := 0.0 }}
+{{- range regexFindAll "[0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h)" . -1 }}
+{{- $unit := regexReplaceAll "[0-9.]" . "" }}
+{{- $total = addf $total (mulf (trimSuffix $unit . | float64) (get $units $unit)) }}
+{{- end }}
+{{- $total }}
+{{- end }}
+
+{{/* Settings that the operator refuses at startup, and the schema cannot: sums of a duration, and parts of a path. */}}
+{{- define "legacy-restore-operator.settingProblems" -}}
+{{- $bounds := dict "atlasTimeout" (list 100.0 600000.0 "100ms to 10m") "defaultInterval" (list 10000.0 86400000.0 "10s to 24h") }}
+{{- range $name, $bound := $bounds }}
+{{- with get $.Values.settings $name }}
+{{- $milliseconds := include "legacy-restore-operator.milliseconds" . | float64 }}
+{{- if or (lt $milliseconds (index $bound 0)) (gt $milliseconds (index $bound 1)) }}
+{{- fail (printf "settings.%s must be a duration from %s, such as 90s or 1h30m" $name (index $bound 2)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.settings.atlasBaseUrl }}
+{{- if regexMatch "^/+api(/|$)|/api/+(atlas|public|oauth)(/|$)" (regexReplaceAll "^https?://[^/]*" . "") }}
+{{- fail "settings.atlasBaseUrl must not contain the path of the API, such as /api/atlas/v1.0" }}
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{/* Values that are valid alone but not together. */}}
 {{- define "legacy-restore-operator.contradictions" -}}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
