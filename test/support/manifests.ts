@@ -45,13 +45,17 @@ export const Deployment = Manifest.extend({
       metadata: z.looseObject({ labels: z.record(z.string(), z.string()) }),
       spec: z.looseObject({
         terminationGracePeriodSeconds: z.number(),
-        containers: z.tuple([
-          z.looseObject({
-            image: z.string(),
-            env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })),
-            ports: z.array(z.looseObject({ name: z.string(), containerPort: z.number() })),
-          }),
-        ]),
+        // The operator, and what extraContainers adds.
+        containers: z.tuple(
+          [
+            z.looseObject({
+              image: z.string(),
+              env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })),
+              ports: z.array(z.looseObject({ name: z.string(), containerPort: z.number() })),
+            }),
+          ],
+          z.looseObject({ name: z.string() }),
+        ),
       }),
     }),
   }),
