@@ -667,6 +667,19 @@ describe('kustomize', () => {
     ]);
   });
 
+  test('the documented way to uninstall finds all of it but the definition', async () => {
+    const page = await readFile('docs/install.md', 'utf8');
+    const found = /kubectl delete (\S+) -l app\.kubernetes\.io\/instance=(\S+)/.exec(page);
+    const rest = (await kustomize('deploy/base'))
+      .filter(({ metadata }) => metadata.namespace !== DEFAULT_RELEASE.namespace)
+      .filter(({ kind }) => kind !== 'Namespace' && kind !== 'CustomResourceDefinition');
+    expect(rest.map(({ kind }) => kind.toLowerCase())).toEqual(expect.arrayContaining(found?.[1]?.split(',') ?? ['']));
+    for (const { kind, metadata } of rest) {
+      expect(found?.[1]?.split(',')).toContain(kind.toLowerCase());
+      expect(metadata.labels?.['app.kubernetes.io/instance']).toBe(found?.[2]);
+    }
+  });
+
   test('namespaced holds what the chart installs with namespaces', async () => {
     const overlay = comparable(withoutNamespace(await kustomize('deploy/namespaced')));
     expect(overlay).toEqual(comparable(await helmTemplate({ namespaces: ['default'] })));

@@ -17,6 +17,12 @@ test('the lockfile has the version', () => {
   expect([version, packages['']?.version]).toEqual([packageJson.version, packageJson.version]);
 });
 
+test('the page on installing says whether there is a release', () => {
+  const isReleased = /^## \[?\d/m.test(readFileSync('CHANGELOG.md', 'utf8'));
+  const saysNone = readFileSync('docs/install.md', 'utf8').includes('No version has been released yet');
+  expect(saysNone).toBe(!isReleased);
+});
+
 describe('the Dockerfile', () => {
   const text = readFileSync('Dockerfile', 'utf8');
 
