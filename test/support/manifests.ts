@@ -132,6 +132,12 @@ export const rolesOf = (manifests: readonly Manifest[]): readonly Role[] =>
 export const deploymentOf = (manifests: readonly Manifest[]): Deployment =>
   Deployment.parse(manifests.find(({ kind }) => kind === 'Deployment'));
 
+/** The environment variables of the operator in the Deployment among the objects. */
+export const environmentOf = (manifests: readonly Manifest[]): Record<string, string | undefined> =>
+  Object.fromEntries(
+    deploymentOf(manifests).spec.template.spec.containers[0].env.map(({ name, value }) => [name, value]),
+  );
+
 const isAggregated = (labels: Readonly<Record<string, string>> = {}): boolean =>
   Object.keys(labels).some((label) => label.startsWith('rbac.authorization.k8s.io/aggregate-to-'));
 
