@@ -17,9 +17,9 @@ test('the lockfile has the version', () => {
   expect([version, packages['']?.version]).toEqual([packageJson.version, packageJson.version]);
 });
 
-test('the page on installing says whether there is a release', () => {
+test.each(['README.md', 'docs/install.md'])('%s says whether there is a release', (file) => {
   const isReleased = /^## \[?\d/m.test(readFileSync('CHANGELOG.md', 'utf8'));
-  const saysNone = readFileSync('docs/install.md', 'utf8').includes('No version has been released yet');
+  const saysNone = readFileSync(file, 'utf8').includes('No version has been released yet');
   expect(saysNone).toBe(!isReleased);
 });
 
