@@ -158,8 +158,9 @@ export function logsPage(): string {
     `\`\`\`sh\nkubectl exec "$POD" -- ${NODE_IN_IMAGE} -e 'process.kill(1, "SIGUSR2")'\n\`\`\``,
     "For that moment a second process needs about 50 MiB within the memory limit of the container. The name of the leader's pod is the part before `_` of:",
     "```sh\nkubectl get lease legacy-restore-operator -o jsonpath='{.spec.holderIdentity}'\n```",
-    'Without permission for `kubectl exec`, set `LOG_LEVEL=debug`, which restarts the operator:',
-    '```sh\nkubectl set env deployment/legacy-restore-operator LOG_LEVEL=debug\n```',
+    'Without permission for `kubectl exec`, change the setting, which restarts the operator. With Helm, use a value: what `kubectl` changes in the Deployment conflicts with the next upgrade, or is lost.',
+    '```sh\nhelm upgrade legacy-restore-operator oci://ghcr.io/atlasrestore/charts/legacy-restore-operator \\\n  --namespace legacy-restore-operator-system --reset-then-reuse-values --set settings.logLevel=debug\n```',
+    'With kustomize, set `LOG_LEVEL` in a patch of the Deployment.',
     'For an operator that you started in a terminal, use `kill -USR2` with its process id.',
   );
 }

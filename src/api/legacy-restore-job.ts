@@ -70,11 +70,16 @@ export const Spec = z
       .exactOptional(),
     suspend: z
       .boolean()
-      .meta({ description: 'While true the restore job is not fetched, and what is mirrored stays as it is.' })
+      .meta({
+        description:
+          'While true the restore job is not fetched, and a requested reconcile waits. What is mirrored stays as it is, ' +
+          'but URLs that deliverySecretName keeps out of status are removed.',
+      })
       .exactOptional(),
     deliverySecretName: secretName(
       'Name of a Secret that the operator creates in the namespace of the resource for the download: url, urlV2, ' +
-        'authHeader and authValue go there, and the URLs not into status.',
+        'authHeader and authValue go there, and the URLs and authHeader not into status. The Secret of an earlier name stays ' +
+        'until the resource is deleted.',
     ).exactOptional(),
   })
   .meta({ description: 'Which restore job to mirror, with which credentials, and how.' });
@@ -123,7 +128,9 @@ export const Status = z
     }).exactOptional(),
     lastHandledReconcileAt: z
       .string()
-      .meta({ description: `Last value of the annotation ${REQUESTED_AT} that a reconcile answered.` })
+      .meta({
+        description: `Last value of the annotation ${REQUESTED_AT} that a reconcile answered, also one that failed; unchanged while suspended.`,
+      })
       .exactOptional(),
     lastChangeTime: z
       .string()

@@ -43,7 +43,9 @@ export const RestoreDelivery = z
       'Download URL that needs the HTTP header named in authHeader. Preferred over url. Its header value is never in ' +
         'status: set spec.deliverySecretName to receive it.',
     ),
-    authHeader: text('Name of the HTTP header that a download from urlV2 needs.'),
+    authHeader: text(
+      'Name of the HTTP header that a download from urlV2 needs. Absent where the URLs are kept out of status.',
+    ),
     expires: text('When the download expires, ISO 8601 in UTC.'),
     expirationHours: integer('Hours that the download stays valid once it is ready.'),
     maxDownloads: integer('How often the file can be downloaded; 2147483647 means no limit.'),

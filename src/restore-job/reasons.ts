@@ -68,6 +68,8 @@ const code = (httpStatus: number, errorCode: string, remedy?: Remedy): AtlasErro
 
 const NEW_JOB = 'Create a new restore job in Atlas and a new LegacyRestoreJob for it.';
 const NEW_DOWNLOAD = 'Create a new restore job in Atlas.';
+/** The three ids in spec are immutable. */
+const RECREATE = 'To correct an immutable field, delete the resource and create it again.';
 const EGRESS: Readonly<Record<Audience, string>> = {
   resource: "the cluster's egress address",
   command: 'the address of this machine',
@@ -236,7 +238,7 @@ export const REASONS = {
     errorCodes: [code(400, 'BACKUP_JOB_NOT_FOUND'), code(404, 'BACKUP_CONFIG_NOT_FOUND')],
     meaning: 'Legacy backups are not enabled for the cluster.',
     remedy: {
-      resource: 'Check spec.clusterName; clusters with cloud backups have no legacy restore jobs.',
+      resource: `Check spec.clusterName; clusters with cloud backups have no legacy restore jobs. ${RECREATE}`,
       command: 'Check --cluster-name; clusters with cloud backups have no legacy restore jobs.',
     },
   }),
@@ -252,7 +254,7 @@ export const REASONS = {
     ],
     meaning: 'Atlas has no such restore job in this project and cluster.',
     remedy: {
-      resource: 'Check spec.jobId; Atlas also forgets old restore jobs.',
+      resource: `Check spec.jobId; Atlas also forgets old restore jobs. ${RECREATE}`,
       command: 'Check --job-id; Atlas also forgets old restore jobs.',
     },
   }),
@@ -261,7 +263,7 @@ export const REASONS = {
     errorCodes: [code(404, 'INVALID_CLUSTER_ID'), code(404, 'CLUSTER_NOT_FOUND'), code(404, 'CLUSTER_NAME_NOT_FOUND')],
     meaning: 'Atlas has no such cluster in this project.',
     remedy: {
-      resource: 'Check spec.clusterName and spec.groupId; the cluster may have been deleted.',
+      resource: `Check spec.clusterName and spec.groupId; the cluster may have been deleted. ${RECREATE}`,
       command: 'Check --cluster-name and --group-id; the cluster may have been deleted.',
     },
   }),
@@ -274,14 +276,14 @@ export const REASONS = {
       code(404, 'INVALID_ATLAS_GROUP'),
     ],
     meaning: 'Atlas has no such project.',
-    remedy: { resource: 'Check spec.groupId.', command: 'Check --group-id.' },
+    remedy: { resource: `Check spec.groupId. ${RECREATE}`, command: 'Check --group-id.' },
   }),
   BadRequest: permanentFailure({
     exitCode: 1,
     errorCodes: [code(400, 'ATLAS_GENERAL_ERROR'), code(400, 'VALIDATION_ERROR')],
     meaning: 'Atlas refuses the request as it stands.',
     remedy: {
-      resource: 'Check spec.groupId, spec.clusterName and spec.jobId.',
+      resource: `Check spec.groupId, spec.clusterName and spec.jobId. ${RECREATE}`,
       command: 'Check --group-id, --cluster-name and --job-id.',
     },
   }),
@@ -335,7 +337,7 @@ export const REASONS = {
     status: 'Unknown',
     event: 'Normal',
     meaning: 'spec.suspend is true: the restore job is not fetched.',
-    remedy: 'Set spec.suspend to false to resume.',
+    remedy: 'Set spec.suspend to false to resume; a requested reconcile waits until then.',
   }),
   DownloadReady: state({
     condition: 'DownloadAvailable',

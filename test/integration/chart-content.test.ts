@@ -15,6 +15,7 @@ import {
   CHART,
   DEFAULT_RELEASE,
   deploymentOf,
+  environmentOf,
   helm,
   helmTemplate,
   kustomize,
@@ -27,11 +28,6 @@ import {
 } from '../support/manifests.ts';
 
 type Values = Readonly<Record<string, unknown>>;
-
-const environmentOf = (manifests: readonly Manifest[]): Record<string, string | undefined> =>
-  Object.fromEntries(
-    deploymentOf(manifests).spec.template.spec.containers[0].env.map(({ name, value }) => [name, value]),
-  );
 
 describe('settings', () => {
   /** For each setting a value that is not its default, in the values of the chart, and as the operator gets it. */
@@ -411,6 +407,19 @@ describe('kustomize', () => {
     expect(base.filter(({ kind }) => kind === 'Namespace').map(manifestId)).toEqual([
       `Namespace/${DEFAULT_RELEASE.namespace}`,
     ]);
+  });
+
+  test('the documented way to uninstall finds all of it but the definition', async () => {
+    const page = await readFile('docs/install.md', 'utf8');
+    const found = /kubectl delete (\S+) -l app\.kubernetes\.io\/instance=(\S+)/.exec(page);
+    const rest = (await kustomize('deploy/base'))
+      .filter(({ metadata }) => metadata.namespace !== DEFAULT_RELEASE.namespace)
+      .filter(({ kind }) => kind !== 'Namespace' && kind !== 'CustomResourceDefinition');
+    expect(rest.map(({ kind }) => kind.toLowerCase())).toEqual(expect.arrayContaining(found?.[1]?.split(',') ?? ['']));
+    for (const { kind, metadata } of rest) {
+      expect(found?.[1]?.split(',')).toContain(kind.toLowerCase());
+      expect(metadata.labels?.['app.kubernetes.io/instance']).toBe(found?.[2]);
+    }
   });
 
   test('namespaced holds what the chart installs with namespaces', async () => {

@@ -23,22 +23,53 @@ type Values = Readonly<Record<string, unknown>>;
 
 const MONITOR = {
   enabled: true,
+  namespace: 'orders',
+  honorLabels: true,
   interval: '1m30s',
   scrapeTimeout: '5s',
   labels: { release: 'prometheus' },
   relabelings: [{ action: 'labeldrop', regex: 'pod' }],
   metricRelabelings: [{ action: 'drop', sourceLabels: ['__name__'], regex: 'nodejs_.*' }],
 };
+const SIDECAR = {
+  name: 'proxy',
+  image: 'registry.example.com/proxy:1.0.0',
+  securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+};
+const SANDBOXED = {
+  apiVersion: 'node.k8s.io/v1',
+  kind: 'RuntimeClass',
+  metadata: { name: 'sandboxed' },
+  handler: 'sandbox',
+};
 const EVERYTHING: Values = {
-  commonLabels: { team: 'data' },
+  // The chart's own win over these.
+  commonLabels: { team: 'data', 'app.kubernetes.io/component': 'database', 'app.kubernetes.io/version': '7' },
+  global: { imageRegistry: 'registry.example.com:5000/mirror', imagePullSecrets: ['shared', { name: 'registry' }] },
   imagePullSecrets: [{ name: 'registry' }],
+  revisionHistoryLimit: 2,
+  runtimeClassName: 'sandboxed',
+  hostUsers: false,
+  dnsPolicy: 'None',
+  dnsConfig: { nameservers: ['10.0.0.10'], options: [{ name: 'timeout', value: '2' }] },
+  hostAliases: [{ ip: '10.0.0.20', hostnames: ['cloud.mongodb.com'] }],
+  initContainers: [{ ...SIDECAR, name: 'before' }],
+  extraContainers: [SIDECAR],
+  extraObjects: [
+    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: '{{ .Release.Name }}-extra', namespace: 'payments' } },
+    'apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {{ .Release.Name }}-text\n  namespace: payments\n',
+  ],
   deliverySecrets: { enabled: true },
   defaultCredentials: { secretName: 'atlas-key', namespaces: ['payments'] },
   settings: { deliveryUrlInStatus: false, logFormat: null },
   serviceAccount: { annotations: { owner: 'data' } },
   crds: { annotations: { owner: 'data' } },
   service: { annotations: { owner: 'data' } },
-  networkPolicy: { enabled: true, from: [{ namespaceSelector: { matchLabels: { team: 'monitoring' } } }] },
+  networkPolicy: {
+    enabled: true,
+    from: [{ namespaceSelector: { matchLabels: { team: 'monitoring' } } }],
+    egress: { enabled: true, extra: [{ ports: [{ port: 3128 }], to: [{ ipBlock: { cidr: '10.0.0.0/8' } }] }] },
+  },
   monitoring: {
     serviceMonitor: MONITOR,
     podMonitor: MONITOR,
@@ -76,6 +107,7 @@ const MATRIX: Readonly<Record<string, Values>> = {
   },
   'delivery Secrets in one namespace': { deliverySecrets: { enabled: true, namespaces: ['payments'] } },
   'a single replica without election': { replicaCount: 1, leaderElection: { enabled: false } },
+  'another namespace': { namespaceOverride: 'payments' },
   'a lease elsewhere': { leaderElection: { leaseName: 'election', leaseNamespace: 'orders' } },
   'an image by digest': { image: { repository: 'registry.example.com/operator', digest: `sha256:${'0'.repeat(64)}` } },
   'names that YAML would not take for text': {
@@ -101,7 +133,7 @@ beforeAll(async () => {
   controlPlane = await startControlPlane();
   schemas = path.join(controlPlane.dir, 'schemas');
   const crds = (await helmTemplate()).filter(({ kind }) => kind === 'CustomResourceDefinition');
-  await controlPlane.kubectlRun(['apply', '-f', '-'], { stdin: yaml([...crds, ...MONITORING_CRDS]) });
+  await controlPlane.kubectlRun(['apply', '-f', '-'], { stdin: yaml([...crds, ...MONITORING_CRDS, SANDBOXED]) });
   await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
   for (const name of [DEFAULT_RELEASE.namespace, 'payments', 'orders']) await createNamespace(name);
 });

@@ -10,8 +10,10 @@ import { loadAll } from 'js-yaml';
 import * as z from 'zod';
 import {
   atlasDate,
+  automatedRestore,
   brokenJob,
   endedDownload,
+  pendingDownload,
   readyDownload,
   shardedBatch,
   urlV2Download,
@@ -93,6 +95,43 @@ test('a block that fails ends with its exit code, also in the middle of a pipe',
 });
 
 describe('the recipe that waits', () => {
+  /** A block of the recipe, for another resource and another job. */
+  const blockWith = (part: string, name: string, jobId: string): string =>
+    blockOf(RECIPES, part).text.replaceAll('cluster0-friday', name).replaceAll(FRIDAY.jobId, jobId);
+
+  const EXPIRED = { ...FRIDAY, jobId: '6b77893b80eef5354c77eea0' };
+  const AUTOMATED = { ...FRIDAY, jobId: '6b77893b80eef5354c77eea1' };
+  test.each([
+    ['expired', EXPIRED, endedDownload(EXPIRED, 'EXPIRED', '2018-01-22T23:49:38Z'), 'DownloadExpired'],
+    ['automated', AUTOMATED, automatedRestore(AUTOMATED), 'nothing to download'],
+  ])('it ends at once where there is nothing to download: %s', async (name, job, body, told) => {
+    bed.atlas.putJob(job, { kind: 'fixed', body });
+    const environment = await pageEnvironment(name, 'payments');
+    const wait = blockWith('lrj/cluster0-friday --timeout=0', name, job.jobId);
+    expect(await runBlock(wait, environment)).toMatchObject({ code: 0 });
+    const { code, output } = await runBlock(blockWith('= DownloadPending', name, job.jobId), environment);
+    expect(output).toContain(`DownloadAvailable: ${told}`);
+    expect(code).toBe(1);
+  });
+
+  test('it ends at once where there is no such resource', async () => {
+    const environment = await pageEnvironment('absent', 'payments');
+    const { code, output } = await runBlock(blockWith('= DownloadPending', 'absent', FRIDAY.jobId), environment);
+    expect(output).toContain('"absent" not found');
+    expect(code).toBe(1);
+  });
+
+  test('it says so at its deadline', async () => {
+    const pending = { ...FRIDAY, jobId: '6b77893b80eef5354c77eea2' };
+    bed.atlas.putJob(pending, { kind: 'fixed', body: pendingDownload(pending) });
+    const environment = await pageEnvironment('pending', 'payments');
+    await runBlock(blockWith('lrj/cluster0-friday --timeout=0', 'pending', pending.jobId), environment);
+    const loop = blockWith('= DownloadPending', 'pending', pending.jobId).replace('3600', '1');
+    const { code, output } = await runBlock(loop, environment);
+    expect(output).toContain('The file was not ready within an hour.');
+    expect(code).toBe(1);
+  });
+
   test('it ends with the reason as soon as the job has broken', async () => {
     const broken = { ...FRIDAY, jobId: '6b77893b80eef5354c77ee99' };
     bed.atlas.putJob(broken, { kind: 'fixed', body: brokenJob(broken) });

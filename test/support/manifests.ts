@@ -45,13 +45,17 @@ export const Deployment = Manifest.extend({
       metadata: z.looseObject({ labels: z.record(z.string(), z.string()) }),
       spec: z.looseObject({
         terminationGracePeriodSeconds: z.number(),
-        containers: z.tuple([
-          z.looseObject({
-            image: z.string(),
-            env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })),
-            ports: z.array(z.looseObject({ name: z.string(), containerPort: z.number() })),
-          }),
-        ]),
+        // The operator, and what extraContainers adds.
+        containers: z.tuple(
+          [
+            z.looseObject({
+              image: z.string(),
+              env: z.array(z.looseObject({ name: z.string(), value: z.string().optional() })),
+              ports: z.array(z.looseObject({ name: z.string(), containerPort: z.number() })),
+            }),
+          ],
+          z.looseObject({ name: z.string() }),
+        ),
       }),
     }),
   }),
@@ -127,6 +131,12 @@ export const rolesOf = (manifests: readonly Manifest[]): readonly Role[] =>
 /** The one Deployment among the objects. */
 export const deploymentOf = (manifests: readonly Manifest[]): Deployment =>
   Deployment.parse(manifests.find(({ kind }) => kind === 'Deployment'));
+
+/** The environment variables of the operator in the Deployment among the objects. */
+export const environmentOf = (manifests: readonly Manifest[]): Record<string, string | undefined> =>
+  Object.fromEntries(
+    deploymentOf(manifests).spec.template.spec.containers[0].env.map(({ name, value }) => [name, value]),
+  );
 
 const isAggregated = (labels: Readonly<Record<string, string>> = {}): boolean =>
   Object.keys(labels).some((label) => label.startsWith('rbac.authorization.k8s.io/aggregate-to-'));

@@ -10,6 +10,11 @@
 {{- .Values.fullnameOverride | default $full | trunc 45 | trimSuffix "-" }}
 {{- end }}
 
+{{/* Namespace of the objects. */}}
+{{- define "legacy-restore-operator.namespace" -}}
+{{- .Values.namespaceOverride | default .Release.Namespace }}
+{{- end }}
+
 {{- define "legacy-restore-operator.serviceAccountName" -}}
 {{- .Values.serviceAccount.name | default (ternary (include "legacy-restore-operator.fullname" .) "default" .Values.serviceAccount.create) }}
 {{- end }}
@@ -27,18 +32,44 @@ app.kubernetes.io/component: operator
 {{- end }}
 
 {{- define "legacy-restore-operator.labels" -}}
+{{- include "legacy-restore-operator.labelsWith" (dict "root" .) }}
+{{- end }}
+
+{{/*
+Labels of an object, each key once: the chart's own win over those of the object, which win over commonLabels.
+  root, own (what only this object has of the chart), extra (what the values give this object)
+*/}}
+{{- define "legacy-restore-operator.labelsWith" -}}
+{{- $shared := include "legacy-restore-operator.ownLabels" .root | fromYaml }}
+{{- merge (dict) (.own | default dict) $shared (.extra | default dict) .root.Values.commonLabels | toYaml }}
+{{- end }}
+
+{{- define "legacy-restore-operator.ownLabels" -}}
 {{ include "legacy-restore-operator.instanceLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{- end }}
+
+{{/* global.imageRegistry takes the place of the registry in image.repository. */}}
+{{- define "legacy-restore-operator.image" -}}
+{{- $repository := .Values.image.repository }}
+{{- with (.Values.global).imageRegistry }}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "") }}
+{{- end }}
+{{- with .Values.image }}
+{{- if .digest }}{{ $repository }}@{{ .digest }}{{ else }}{{ $repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
 {{- end }}
 {{- end }}
 
-{{- define "legacy-restore-operator.image" -}}
-{{- with .Values.image }}
-{{- if .digest }}{{ .repository }}@{{ .digest }}{{ else }}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}{{ end }}
+{{/* Secrets with registry credentials: those of this chart and those of the parent chart, which may be bare names. */}}
+{{- define "legacy-restore-operator.imagePullSecrets" -}}
+{{- $secrets := .Values.imagePullSecrets }}
+{{- range (.Values.global).imagePullSecrets }}
+{{- $secrets = append $secrets (ternary (dict "name" .) . (kindIs "string" .)) }}
+{{- end }}
+{{- with $secrets | uniq }}
+{{- toYaml . }}
 {{- end }}
 {{- end }}
 
@@ -47,7 +78,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{- define "legacy-restore-operator.leaseNamespace" -}}
-{{- .Values.leaderElection.leaseNamespace | default .Release.Namespace }}
+{{- .Values.leaderElection.leaseNamespace | default (include "legacy-restore-operator.namespace" .) }}
 {{- end }}
 
 {{/* An environment variable; a large number would become 1e+06 without int64. */}}
@@ -99,7 +130,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- define "legacy-restore-operator.subjects" -}}
 - kind: ServiceAccount
   name: {{ include "legacy-restore-operator.serviceAccountName" . | quote }}
-  namespace: {{ .Release.Namespace | quote }}
+  namespace: {{ include "legacy-restore-operator.namespace" . | quote }}
 {{- end }}
 
 {{/*
@@ -137,6 +168,35 @@ roleRef:
   name: {{ $grant.name | quote }}
 subjects:
   {{- include "legacy-restore-operator.subjects" $grant.root | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Milliseconds of a Go-style duration, whose form the schema has checked. */}}
+{{- define "legacy-restore-operator.milliseconds" -}}
+{{- $units := dict "ns" 0.000001 "us" 0.001 "µs" 0.001 "ms" 1.0 "s" 1000.0 "m" 60000.0 "h" 3600000.0 }}
+{{- $total := 0.0 }}
+{{- range regexFindAll "[0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h)" . -1 }}
+{{- $unit := regexReplaceAll "[0-9.]" . "" }}
+{{- $total = addf $total (mulf (trimSuffix $unit . | float64) (get $units $unit)) }}
+{{- end }}
+{{- $total }}
+{{- end }}
+
+{{/* Settings that the operator refuses at startup, and the schema cannot: sums of a duration, and parts of a path. */}}
+{{- define "legacy-restore-operator.settingProblems" -}}
+{{- $bounds := dict "atlasTimeout" (list 100.0 600000.0 "100ms to 10m") "defaultInterval" (list 10000.0 86400000.0 "10s to 24h") }}
+{{- range $name, $bound := $bounds }}
+{{- with get $.Values.settings $name }}
+{{- $milliseconds := include "legacy-restore-operator.milliseconds" . | float64 }}
+{{- if or (lt $milliseconds (index $bound 0)) (gt $milliseconds (index $bound 1)) }}
+{{- fail (printf "settings.%s must be a duration from %s, such as 90s or 1h30m" $name (index $bound 2)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- with .Values.settings.atlasBaseUrl }}
+{{- if regexMatch "^/+api(/|$)|/api/+(atlas|public|oauth)(/|$)" (regexReplaceAll "^https?://[^/]*" . "") }}
+{{- fail "settings.atlasBaseUrl must not contain the path of the API, such as /api/atlas/v1.0" }}
+{{- end }}
 {{- end }}
 {{- end }}
 

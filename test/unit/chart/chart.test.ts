@@ -2,11 +2,18 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 import { load } from 'js-yaml';
 import * as z from 'zod';
+import packageJson from '../../../package.json' with { type: 'json' };
 import { chartValues } from '../../../scripts/chart.ts';
 import { listSettings } from '../../../src/config/settings.ts';
 
 const read = (file: string): string => readFileSync(`charts/legacy-restore-operator/${file}`, 'utf8');
-const CHART = z.object({ annotations: z.record(z.string(), z.string()) }).parse(load(read('Chart.yaml')));
+const CHART = z
+  .object({
+    icon: z.string(),
+    maintainers: z.array(z.object({ name: z.string() })),
+    annotations: z.record(z.string(), z.string()),
+  })
+  .parse(load(read('Chart.yaml')));
 const VALUES: unknown = load(read('values.yaml'));
 
 interface Schema {
@@ -25,12 +32,19 @@ test('the annotations for Artifact Hub are YAML where it expects YAML', () => {
     expect(load(CHART.annotations[`artifacthub.io/${name}`] ?? '')).toEqual([expect.any(Object)]);
 });
 
+test('the icon is a file of the repository, and the chart names a maintainer', () => {
+  const root = `${packageJson.homepage.replace('github.com', 'raw.githubusercontent.com')}/main/`;
+  expect(CHART.icon).toContain(root);
+  expect(readFileSync(CHART.icon.slice(root.length), 'utf8')).toMatch(/^<svg /);
+  expect(CHART.maintainers).not.toEqual([]);
+});
+
 describe('the schema', () => {
   /** Paths at which a schema and a value differ in their keys. */
   function differences(schema: Schema, value: unknown, path: string): string[] {
     if (schema.properties === undefined || schema.additionalProperties !== false) return [];
     const members = Object(value);
-    const optional = /^\.(global|enabled)$|Probe\.|^\.(resources|strategy)\./;
+    const optional = /^\.enabled$|Probe\.|^\.(resources|strategy)\./;
     const missing = Object.keys(schema.properties).filter(
       (key) => !(key in members) && !optional.test(`${path}.${key}`),
     );
@@ -55,8 +69,8 @@ describe('the schema', () => {
             ...(schema.additionalProperties === false ? [] : [path]),
             ...Object.entries(schema.properties).flatMap(([key, inner]) => open(inner, `${path}.${key}`)),
           ];
-    // Kubernetes has more resources than these two: they are passed on.
-    expect(open(SCHEMA, '')).toEqual(['.resources.requests', '.resources.limits']);
+    // Other charts have more global values; Kubernetes has more resources than these two.
+    expect(open(SCHEMA, '')).toEqual(['.global', '.resources.requests', '.resources.limits']);
   });
 });
 

@@ -31,6 +31,11 @@ test('the values that pages name in their text and in --set are those of the cha
   expect(named.filter(({ path }) => !isValue(VALUES, path.split('.')))).toEqual([]);
 });
 
+test('no page advises a change of the Deployment that the next upgrade conflicts with', () => {
+  const advice = PAGES.filter(({ text }) => /kubectl (-n \S+ )?(set (env|image)|edit deploy)/.test(text));
+  expect(advice.map(({ file }) => file)).toEqual([]);
+});
+
 test('the blocks of values are values of the chart', () => {
   const blocks = PAGES.filter(({ file }) => file.startsWith('docs/')).flatMap((page) => page.blocks);
   const values = blocks

@@ -17,6 +17,12 @@ test('the lockfile has the version', () => {
   expect([version, packages['']?.version]).toEqual([packageJson.version, packageJson.version]);
 });
 
+test.each(['README.md', 'docs/install.md'])('%s says whether there is a release', (file) => {
+  const isReleased = /^## \[?\d/m.test(readFileSync('CHANGELOG.md', 'utf8'));
+  const saysNone = readFileSync(file, 'utf8').includes('No version has been released yet');
+  expect(saysNone).toBe(!isReleased);
+});
+
 describe('the Dockerfile', () => {
   const text = readFileSync('Dockerfile', 'utf8');
 

@@ -67,6 +67,18 @@ describe('the reasons that scripts and alerts compare', () => {
   });
 });
 
+test.each(['BackupNotEnabled', 'JobNotFound', 'ClusterNotFound', 'GroupNotFound', 'BadRequest'] as const)(
+  'the remedy of %s says how to correct an immutable field, but not on the command line',
+  (reason) => {
+    expect(remedyOf(reason, undefined, 'resource')).toMatch(/spec\..*delete the resource and create it again\.$/);
+    expect(remedyOf(reason, undefined, 'command')).not.toContain('resource');
+  },
+);
+
+test('the remedy of Suspended tells of requests that wait', () => {
+  expect(remedyOf('Suspended', undefined, 'resource')).toContain('a requested reconcile waits until then');
+});
+
 describe('the columns of the table agree', () => {
   test.each(ALL)('%s', (reason) => {
     const { condition, status, retry, event, level, exitCode, errorCodes } = entryOf(reason);

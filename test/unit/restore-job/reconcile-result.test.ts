@@ -758,7 +758,7 @@ describe('status.failure', () => {
     expect(status?.failure).toEqual(apiError);
     expect(conditionOf(status, 'Synced')?.message).toBe(
       'Atlas answered 400 VALIDATION_ERROR (Validation failed.; fields groupId: must be 24 digits, jobId). ' +
-        'Check spec.groupId, spec.clusterName and spec.jobId.',
+        'Check spec.groupId, spec.clusterName and spec.jobId. To correct an immutable field, delete the resource and create it again.',
     );
   });
 
