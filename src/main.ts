@@ -11,10 +11,10 @@ import { run } from './run/run.ts';
 import { createLevelSwitch } from './telemetry/level-switch.ts';
 import { createLog, errorFields } from './telemetry/log.ts';
 
-const USAGE = `Usage: legacy-restore-operator [command] [--setting=value …]
+const USAGE = `Usage: legacy-restore-operator <command> [--name=value | --name value …]
 
 Commands:
-  run         mirror restore jobs into LegacyRestoreJob resources (default)
+  run         mirror restore jobs into LegacyRestoreJob resources in a cluster
   get         fetch one restore job from Atlas and print it, without a cluster; get --help tells more
   print-crds  print the CustomResourceDefinition
   version     print the version
@@ -26,9 +26,7 @@ Settings of run (flag, environment variable, default):
 /** Wrong usage or settings. */
 const EXIT_USAGE = 2;
 
-const [first = 'run', ...rest] = process.argv.slice(2);
-// Flags without a command belong to the default one.
-const [command, args] = first.startsWith('-') && first !== '--help' ? ['run', [first, ...rest]] : [first, rest];
+const [command = '', ...args] = process.argv.slice(2);
 // `head` closes the pipe once it has its lines, and `2>&1` that of standard error with it: that is no failure.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error) => {
@@ -52,9 +50,16 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
       return print(`${packageJson.version}\n`);
     case 'help':
     case '--help':
+    case '-h':
       return print(USAGE + settingsHelp());
+    // Whoever types only the name of the program must not start an operator on the current kubeconfig.
+    case '':
+      process.stderr.write(USAGE + settingsHelp());
+      return EXIT_USAGE;
     default:
-      console.error(`"${name}" is not a command; legacy-restore-operator help lists them`);
+      if (name.startsWith('-'))
+        console.error('the first argument must be a command; legacy-restore-operator help lists them');
+      else console.error(`"${name}" is not a command; legacy-restore-operator help lists them`);
       return EXIT_USAGE;
   }
 }
