@@ -1,7 +1,7 @@
 /** The flags of `get`, checked all at once before anything is read or sent, and its help. */
 import * as z from 'zod';
 import { Spec } from '../api/legacy-restore-job.ts';
-import type { RestoreJobRef } from '../atlas/client.ts';
+import type { RestoreJobRef } from '../atlas/urls.ts';
 import { describeFlags, type FlagDescription, type FlagDetails, flag, readFlags } from '../config/flags.ts';
 import { Settings } from '../config/settings.ts';
 import { boolean, duration, isNamespaceName, objectName } from '../config/values.ts';
