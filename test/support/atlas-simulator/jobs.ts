@@ -103,7 +103,7 @@ function sameCluster(a: JobIdentity, b: JobIdentity): boolean {
 }
 
 function createdAt({ created }: JsonObject): number {
-  const time = Date.parse(String(created));
+  const time = typeof created === 'string' ? Date.parse(created) : 0;
   return Number.isNaN(time) ? 0 : time;
 }
 

@@ -69,7 +69,7 @@ function linksOf(path: string, query: ListQuery, has: { readonly next: boolean; 
   const link = (rel: string, page: number): JsonObject => {
     const search = new URLSearchParams({ pageNum: String(page), itemsPerPage: String(itemsPerPage) });
     if (batchId !== undefined) search.set('batchId', batchId);
-    return { href: `https://cloud.mongodb.com${path}?${search}`, rel };
+    return { href: `https://cloud.mongodb.com${path}?${search.toString()}`, rel };
   };
   return [
     link('self', pageNum),

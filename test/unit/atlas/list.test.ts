@@ -29,7 +29,7 @@ describe('the pages of a list', () => {
     hashCount: 0,
   });
   const page = (links: ListPage['links'], ids: string, entryCount = ids.length): ListPage => ({
-    jobs: [...ids].map((id) => job(id)),
+    jobs: ids.split('').map((id) => job(id)),
     entryCount,
     links,
   });
