@@ -1,9 +1,9 @@
 /** The pages of docs/ that are generated from the code. */
 import { CONDITION_TYPES } from '../src/api/legacy-restore-job.ts';
+import { FILE_FLAGS, VARIABLES } from '../src/command/credentials.ts';
+import { listExitCodes } from '../src/command/exit-codes.ts';
 import type { FlagDescription } from '../src/config/flags.ts';
 import { listSettings } from '../src/config/settings.ts';
-import { FILE_FLAGS, VARIABLES } from '../src/get/credentials.ts';
-import { listExitCodes } from '../src/get/exit-codes.ts';
 import { listGetFlags } from '../src/get/options.ts';
 import { CONDITIONS } from '../src/restore-job/conditions.ts';
 import { listEvents } from '../src/restore-job/events.ts';

@@ -403,7 +403,7 @@ describe('what is printed', () => {
       '/bin/sh',
       ['-c', '{ "$@"; echo $? >&3; } 2>&1 | true', 'sh', process.execPath, PROGRAM, 'get', ...ids, '-o', 'json'],
       {
-        env: { ATLAS_BASE_URL: bed.atlas.url, ...WITH_KEY },
+        env: { ...bed.atlasEnv, ...WITH_KEY },
         stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
       },
     );

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { CONDITION_TYPES } from '../../../src/api/legacy-restore-job.ts';
-import { EXIT_CODES } from '../../../src/get/exit-codes.ts';
+import { EXIT_CODES } from '../../../src/command/exit-codes.ts';
 import {
   atlasErrorCodes,
   entryOf,
