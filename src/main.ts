@@ -2,9 +2,11 @@
 import { dump } from 'js-yaml';
 import packageJson from '../package.json' with { type: 'json' };
 import { customResourceDefinition } from './api/crd.ts';
+import type { CommandProcess } from './command/command.ts';
 import { listSettings, readSettings } from './config/settings.ts';
 import { get } from './get/get.ts';
 import { KubeConfigError } from './kube/kubeconfig-error.ts';
+import { list } from './list/list.ts';
 import { proxyProblems } from './net/proxy.ts';
 import { trustSystemCertificates } from './net/trusted-certificates.ts';
 import { run } from './run/run.ts';
@@ -16,6 +18,7 @@ const USAGE = `Usage: legacy-restore-operator <command> [--name=value | --name v
 Commands:
   run         mirror restore jobs into LegacyRestoreJob resources in a cluster
   get         fetch one restore job from Atlas and print it, without a cluster; get --help tells more
+  list        list the restore jobs of a cluster, also as resources for kubectl apply; list --help tells more
   print-crds  print the CustomResourceDefinition
   version     print the version
   help        print this text
@@ -43,7 +46,9 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
     case 'run':
       return runOperator(flags);
     case 'get':
-      return getJob(flags);
+      return askAtlas(get, flags);
+    case 'list':
+      return askAtlas(list, flags);
     case 'print-crds':
       return print(dump(customResourceDefinition(), { lineWidth: 120, noRefs: true }));
     case 'version':
@@ -64,10 +69,13 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
   }
 }
 
-async function getJob(flags: readonly string[]): Promise<number> {
+async function askAtlas(
+  ask: (flags: readonly string[], own: CommandProcess) => Promise<number>,
+  flags: readonly string[],
+): Promise<number> {
   const stop = onSignal();
   const { env, stdout, stderr } = process;
-  const exitCode = await get(flags, { env, stdout, stderr, stop, version: packageJson.version });
+  const exitCode = await ask(flags, { env, stdout, stderr, stop, version: packageJson.version });
   // A connection whose other side never says a word keeps the process until it is given up: undici cannot end it.
   if (stop.aborted) process.exit(exitCode);
   return exitCode;
