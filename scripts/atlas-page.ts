@@ -4,7 +4,8 @@ import { RestoreJob } from '../src/api/restore-job.ts';
 import { errorFromResponse } from '../src/atlas/errors.ts';
 import { MAX_BODY_BYTES } from '../src/atlas/http.ts';
 import { MAX_HASHES } from '../src/atlas/response.ts';
-import { atlasErrorCodes, entryOf, type Reason, reasonOfAtlasFailure, remedyOf } from '../src/restore-job/reasons.ts';
+import { atlasErrorCodes, reasonOfAtlasFailure } from '../src/restore-job/atlas-failures.ts';
+import { entryOf, type Reason, remedyOf } from '../src/restore-job/reasons.ts';
 import { markdownTable } from './markdown-table.ts';
 import { generatedPage } from './pages.ts';
 

@@ -12,7 +12,7 @@ import { getLegacyRestoreJob } from './legacy-restore-jobs.ts';
 /**
  * Makes the Secret equal to Atlas's response, after a look at the resource as the API server has it now: a Secret under a
  * name that nobody asks for any more would stay. Returns why it could not, undefined where there is nothing to complain
- * about. `now`: milliseconds since the epoch.
+ * about. Throws KubeError where the API server does not respond at all. `now`: milliseconds since the epoch.
  */
 export async function deliver(
   client: KubeClient,
@@ -76,7 +76,8 @@ async function tryToWrite(
     else await replaceSecretData(client, name, present, data);
     return WRITTEN;
   } catch (error) {
-    if (error instanceof KubeError) return { kind: 'refused', error, verb };
+    // A read without a response says nothing of the Secret. A write can have none because of a slow webhook.
+    if (error instanceof KubeError && !(verb === 'get' && error.status === 0)) return { kind: 'refused', error, verb };
     throw error;
   }
 }

@@ -114,8 +114,13 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
   async function deliverFor(observed: Observed): Promise<Observed> {
     const { outcome, job } = observed;
     if (outcome.kind !== 'fetched' || current(observed) === undefined) return observed;
-    const deliveryFailure = await deliver(client, job, outcome.response, Date.now());
-    return { ...observed, outcome: { ...outcome, deliveryFailure } };
+    try {
+      const deliveryFailure = await deliver(client, job, outcome.response, Date.now());
+      return { ...observed, outcome: { ...outcome, deliveryFailure } };
+    } catch (error) {
+      if (error instanceof KubeError) return { ...observed, outcome: { kind: 'interrupted', error } };
+      throw error;
+    }
   }
 
   /** Patches the status of the resource as it is now, again after each conflict, and emits once it is written. */

@@ -4,9 +4,10 @@ import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { AtlasError } from '../atlas/errors.ts';
 import type { Screen } from '../command/command.ts';
 import { shown, span } from '../command/readable.ts';
+import { reasonOfAtlasFailure } from '../restore-job/atlas-failures.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import { failureMessage } from '../restore-job/messages.ts';
-import { entryOf, reasonOfAtlasFailure } from '../restore-job/reasons.ts';
+import { entryOf } from '../restore-job/reasons.ts';
 import { hasEnded, jobState } from '../restore-job/state.ts';
 
 export interface WatchOptions {

@@ -2,7 +2,8 @@
 import type { ApiError } from '../api/api-error.ts';
 import { conditionOf, type Status } from '../api/legacy-restore-job.ts';
 import { printableBytes } from '../api/printable.ts';
-import { type AtlasFailure, type FailureReason, reasonOfAtlasFailure } from './reasons.ts';
+import { type AtlasFailure, reasonOfAtlasFailure } from './atlas-failures.ts';
+import type { FailureReason } from './reasons.ts';
 
 export type Failure =
   | {

@@ -2,7 +2,6 @@
  * The one table of condition reasons: whatever hangs on a reason is a column of it. Reasons are stable API: scripts and
  * alerts compare them. Lists in the documentation are generated from here.
  */
-import type { ApiError, AtlasErrorKind } from '../api/api-error.ts';
 import type { Condition, ConditionType } from '../api/legacy-restore-job.ts';
 
 /** What a person does about a reason: in the words of the resource and, where those differ, of the command line. */
@@ -12,7 +11,7 @@ type Remedy = string | { readonly resource: string; readonly command: string };
 export type Audience = keyof Exclude<Remedy, string>;
 
 /** An error code that Atlas documents for this endpoint or for its API at large. */
-interface AtlasErrorCode {
+export interface AtlasErrorCode {
   readonly errorCode: string;
   /** The HTTP status code that it comes with. */
   readonly httpStatus: number;
@@ -415,58 +414,8 @@ export function remedyOf(reason: Reason, errorCode: string | undefined, audience
   return typeof remedy === 'string' ? remedy : remedy[audience];
 }
 
-/** A failed request to Atlas, reduced to what tells its reason. */
-export interface AtlasFailure {
-  readonly kind: AtlasErrorKind;
-  /** The Atlas client's own code. */
-  readonly code?: string;
-  /** HTTP status code of the response; undefined where there was none. */
-  readonly httpStatus?: number | undefined;
-  /** The error as Atlas described it; undefined where it did not. */
-  readonly apiError?: ApiError | undefined;
-}
-
-/** The reason that a failed request to Atlas leads to: by its error code, else by its HTTP status code. */
-export function reasonOfAtlasFailure({ kind, code = '', httpStatus = 0, apiError }: AtlasFailure): FailureReason {
-  switch (kind) {
-    case 'rateLimited':
-      return 'RateLimited';
-    case 'unavailable':
-      return 'AtlasUnavailable';
-    case 'invalidResponse':
-      return 'InvalidResponse';
-    case 'unsupported':
-      return BY_UNSUPPORTED_CODE.get(code) ?? 'Unauthorized';
-    case 'refused':
-      return BY_ERROR_CODE.get(apiError?.errorCode ?? '') ?? BY_HTTP_STATUS.get(httpStatus) ?? 'BadRequest';
-  }
-}
-
-/** Every error code of the table with the reason that it leads to, by HTTP status code. */
-export const atlasErrorCodes = (): ReadonlyArray<AtlasErrorCode & { readonly reason: FailureReason }> =>
-  FAILURE_REASONS.flatMap((reason) =>
-    (entryOf(reason).errorCodes ?? []).map((errorCode) => ({ ...errorCode, reason })),
-  ).sort((a, b) => a.httpStatus - b.httpStatus);
+/** The reasons that say that something failed, in the order of the table. */
+export const failureReasons = (): readonly FailureReason[] =>
+  Object.keys(REASONS).filter(isReason).filter(isFailureReason);
 
 const isFailureReason = (reason: Reason): reason is FailureReason => entryOf(reason).retry !== 'none';
-const FAILURE_REASONS = Object.keys(REASONS).filter(isReason).filter(isFailureReason);
-
-/**
- * UNEXPECTED_ERROR is not in the table: Atlas sends it with 401 and with 500, so it says nothing and the HTTP status code
- * decides, as for every code that nobody knows.
- */
-const BY_ERROR_CODE: ReadonlyMap<string, FailureReason> = new Map(
-  FAILURE_REASONS.flatMap((reason) =>
-    (entryOf(reason).errorCodes ?? []).map(({ errorCode }) => [errorCode, reason] as const),
-  ),
-);
-const BY_UNSUPPORTED_CODE: ReadonlyMap<string, FailureReason> = new Map(
-  FAILURE_REASONS.flatMap((reason) =>
-    (entryOf(reason).unsupported ?? []).map((unsupported) => [unsupported.code, reason] as const),
-  ),
-);
-const BY_HTTP_STATUS: ReadonlyMap<number, FailureReason> = new Map(
-  FAILURE_REASONS.flatMap((reason) =>
-    (entryOf(reason).httpStatuses ?? []).map((httpStatus) => [httpStatus, reason] as const),
-  ),
-);

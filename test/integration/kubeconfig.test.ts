@@ -87,7 +87,7 @@ interface Got {
 function startGet(env: Readonly<Record<string, string>>) {
   const ids = [`--group-id=${GROUP_ID}`, `--cluster-name=${CLUSTER_NAME}`, `--job-id=${jobId}`];
   const child = spawn(process.execPath, [PROGRAM, 'get', ...ids, `--secret=${NAMESPACE}/atlas-key`], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: '/nowhere', ATLAS_BASE_URL: bed.atlas.url, ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: '/nowhere', ...bed.atlasEnv, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   let output = '';

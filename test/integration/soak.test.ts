@@ -8,6 +8,7 @@ const KINDS: readonly string[] = [
   'API server: connections reset',
   'API server: open connections silent forever',
   'API server: status writes refused by a policy',
+  'API server: pages of a gateway for status writes',
   'Atlas: 5xx',
   'Atlas: 429 with Retry-After',
   'Atlas: stalls',
@@ -46,6 +47,7 @@ test('a short soak: under faults on all sides every resource becomes equal to At
   expect(result.changesAtAtlas).toBeGreaterThan(100);
   expect(result.changesMirrored).toBeGreaterThan(50);
   expect(result.refusedWrites).toBeGreaterThan(0);
+  expect(result.gatewayPages).toBeGreaterThan(0);
   expect(result.statusWrites).toBeGreaterThanOrEqual(result.changesMirrored);
   expect(sum(result.userActions)).toBeGreaterThan(60);
 }, 600_000);

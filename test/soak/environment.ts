@@ -76,6 +76,8 @@ export async function startEnvironment(
     kubeconfig: await proxiedKubeconfig(controlPlane, kubeconfig, { port: apiProxy.port, caPem: gateway.caPem }),
     env: {
       ...settings(atlas, atlasProxy, logLevel),
+      // One half of the runs lists and watches each namespace by itself.
+      ...(random.fork('namespaced').chance(0.5) ? { NAMESPACES: NAMESPACES.join(',') } : {}),
       NODE_OPTIONS: `--import=${SHIFTED_CLOCK}`,
       CLOCK_OFFSET_FILE: clockOffset,
     },

@@ -14,7 +14,7 @@ import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import { SECRET_PREFIX } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
 import { grantRights, OPERATOR } from '../support/installation.ts';
-import { CREDENTIALS } from './credentials.ts';
+import { CREDENTIALS, NAMESPACES } from './credentials.ts';
 import type { Environment } from './environment.ts';
 import type { Random } from './random.ts';
 import type { Replica } from './replicas.ts';
@@ -105,6 +105,13 @@ export const FAULTS: readonly FaultKind[] = [
   ),
   gatewayPages('lists and watches', seconds(3, 8), ({ kind }) => kind !== 'other'),
   gatewayPages('leases', seconds(3, 7), isLeaseRequest),
+  // Of no effect in runs that list and watch all namespaces at once.
+  fault('one namespace cannot be listed', 'API server', seconds(3, 8), ({ gateway, apiProxy }, random) => {
+    const collection = `/namespaces/${random.pick(NAMESPACES)}/legacyrestorejobs?`;
+    const remove = gateway.answer(({ target }) => target.includes(collection), 'forbidden');
+    apiProxy.resetAll();
+    return remove;
+  }),
   {
     ...gatewayPages('leases until the leader gives up', seconds(12, 16), isLeaseRequest, 1),
     restarts: true,

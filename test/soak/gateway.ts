@@ -1,5 +1,10 @@
 /** A gateway in front of the API server, which now and then wants somebody to sign in. */
-import { GATEWAY_RESPONSES, type ProxiedRequest, startApiServerProxy } from '../support/api-server-proxy.ts';
+import {
+  GATEWAY_RESPONSES,
+  type ProxiedRequest,
+  type ProxyAction,
+  startApiServerProxy,
+} from '../support/api-server-proxy.ts';
 import type { ControlPlane } from '../support/control-plane/control-plane.ts';
 
 export interface Gateway {
@@ -7,11 +12,16 @@ export interface Gateway {
   /** Of the CA that signed its certificate. */
   readonly caPem: string;
   /** From now on it answers requests that match itself, until what it returns is called. */
-  readonly answer: (matches: (request: ProxiedRequest) => boolean, how: keyof typeof GATEWAY_RESPONSES) => () => void;
+  readonly answer: (matches: (request: ProxiedRequest) => boolean, how: keyof typeof RESPONSES) => () => void;
   /** Requests that it has answered itself. */
   readonly answered: () => number;
   readonly stop: () => Promise<void>;
 }
+
+const RESPONSES = {
+  ...GATEWAY_RESPONSES,
+  forbidden: { kind: 'status', code: 403 },
+} as const satisfies Readonly<Record<string, ProxyAction>>;
 
 export async function startGateway({ server, caPem }: ControlPlane): Promise<Gateway> {
   const proxy = await startApiServerProxy(server, caPem);
@@ -25,7 +35,7 @@ export async function startGateway({ server, caPem }: ControlPlane): Promise<Gat
         if (isMatch) answered += 1;
         return isMatch;
       };
-      return proxy.always(count, GATEWAY_RESPONSES[how]);
+      return proxy.always(count, RESPONSES[how]);
     },
     answered: () => answered,
     stop: proxy.stop,

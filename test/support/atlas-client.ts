@@ -5,7 +5,8 @@ import type { AtlasCredentials } from '../../src/atlas/credentials.ts';
 import { AtlasError } from '../../src/atlas/errors.ts';
 import { createSend, type Send, type SendOptions } from '../../src/atlas/http.ts';
 import type { RestoreJobRef } from '../../src/atlas/urls.ts';
-import { type FailureReason, reasonOfAtlasFailure } from '../../src/restore-job/reasons.ts';
+import { reasonOfAtlasFailure } from '../../src/restore-job/atlas-failures.ts';
+import type { FailureReason } from '../../src/restore-job/reasons.ts';
 
 /** A client of a simulator, without a request limit unless one is given. Closed when it is disposed of. */
 export function clientOf(

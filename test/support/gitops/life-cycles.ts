@@ -2,9 +2,10 @@
 import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import { API_VERSION, KIND } from '../../../src/api/legacy-restore-job.ts';
 import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
+import { atlasErrorCodes } from '../../../src/restore-job/atlas-failures.ts';
 import { type Failure, failureOfAtlas } from '../../../src/restore-job/failure.ts';
 import type { Outcome } from '../../../src/restore-job/outcome.ts';
-import { atlasErrorCodes, entryOf } from '../../../src/restore-job/reasons.ts';
+import { entryOf } from '../../../src/restore-job/reasons.ts';
 import { reconcileResult } from '../../../src/restore-job/reconcile-result.ts';
 import { resource, responseOf, SPEC, written } from '../../unit/support/resources.ts';
 import type { JsonObject } from '../atlas-simulator/json.ts';
@@ -143,7 +144,7 @@ const FAILURES: readonly Exclude<Outcome, { kind: 'suspended' | 'fetched' | 'int
     .map(({ httpStatus, errorCode }) => errorFromResponse(httpStatus, { error: httpStatus, errorCode }, undefined))
     .concat(new AtlasError('ATLAS_NOT_A_RESTORE_JOB', 'The response is not JSON'))
     .flatMap((error) => (error.kind === 'rateLimited' ? [] : [failed(failureOfAtlas(error))])),
-  ...(['SecretNotFound', 'SecretInvalid'] as const).map((reason) =>
+  ...(['SecretNotFound', 'SecretInvalid', 'SecretUnreadable', 'InternalError'] as const).map((reason) =>
     failed({ origin: 'content', reason, detail: entryOf(reason).meaning }),
   ),
   { kind: 'waiting', pause: { forMs: 3_600_000, apiError: { error: 429, errorCode: 'RATE_LIMITED' } } },
@@ -153,11 +154,9 @@ function failed(failure: Failure) {
   return { kind: 'failed', failure, grace: false } as const;
 }
 
-const REFUSALS: readonly Failure[] = (['DeliverySecretConflict', 'DeliverySecretForbidden'] as const).map((reason) => ({
-  origin: 'content',
-  reason,
-  detail: entryOf(reason).meaning,
-}));
+const REFUSALS: readonly Failure[] = (
+  ['DeliverySecretConflict', 'DeliverySecretForbidden', 'DeliverySecretRefused'] as const
+).map((reason) => ({ origin: 'content', reason, detail: entryOf(reason).meaning }));
 
 type AnyFailure = (typeof FAILURES)[number];
 

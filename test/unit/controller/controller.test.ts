@@ -81,6 +81,8 @@ class World {
   secretError: KubeError | undefined;
   /** Requests about other Secrets. */
   deliveries = 0;
+  /** Whether those get no response. */
+  isDeliverySilent = false;
   readonly metrics = createMetrics('test');
   readonly controller: Controller;
   readonly queue = createQueue({ concurrency: 4, observer: observeQueue(this.metrics) });
@@ -179,7 +181,10 @@ class World {
         data: Object.fromEntries(data),
       };
     }
-    if (path.includes('/secrets')) this.deliveries += 1;
+    if (path.includes('/secrets')) {
+      this.deliveries += 1;
+      if (this.isDeliverySilent) throw new KubeError('no response', { status: 0 });
+    }
     const name = /\/namespaces\/([^/]+)\/legacyrestorejobs\/([^/]+)(\/status)?$/.exec(path);
     const key = `${name?.[1]}/${name?.[2]}`;
     if (method === 'PATCH') this.#takeWrite();
@@ -1035,6 +1040,20 @@ describe('the delivery Secret', () => {
     world.apply({ ...world.job, generation: 2, spec: SPEC });
     await pass();
     expect(conditionOf(world.job.status, 'Synced')?.status).toBe('True');
+  });
+
+  test('that nobody can ask for, as the API server is away, is no refusal', async () => {
+    const world = new World();
+    world.atlas = [READY];
+    world.isDeliverySilent = true;
+    world.controller.start();
+    world.apply(resource({ spec: { ...SPEC, deliverySecretName: 'download' } }));
+    await pass(10_000);
+    expect(world.deliveries).toBeGreaterThan(2);
+    expect([world.attempts, world.events]).toEqual([0, []]);
+    world.isDeliverySilent = false;
+    await pass(MINUTE);
+    expect(world.job.status).toMatchObject({ statusName: 'FINISHED', urlWithheld: true });
   });
 });
 

@@ -224,6 +224,11 @@ describe('what the API server refuses', () => {
     expect(messageOf(result)).toContain(`Secret payments/${NAME} cannot be written: not you. `);
   });
 
+  test('no response to a read is no refusal: the API server is away', async () => {
+    await expect(run(READY, new KubeError('no', { status: 0 }))).rejects.toMatchObject({ status: 0 });
+    await expect(run(READY, undefined, undefined, refuse(0))).rejects.toMatchObject({ status: 0 });
+  });
+
   test.each<[string, unknown, number]>([
     ['created', undefined, 409],
     ['changed', present({}), 409],

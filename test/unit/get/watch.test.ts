@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import type { RestoreJobResponse } from '../../../src/api/restore-job.ts';
 import { errorFromResponse } from '../../../src/atlas/errors.ts';
 import { createWatchDisplay, watchJob } from '../../../src/get/watch.ts';
-import { reasonOfAtlasFailure } from '../../../src/restore-job/reasons.ts';
+import { reasonOfAtlasFailure } from '../../../src/restore-job/atlas-failures.ts';
 import {
   brokenJob,
   killedJob,

@@ -1,15 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { CONDITION_TYPES } from '../../../src/api/legacy-restore-job.ts';
 import { EXIT_CODES } from '../../../src/command/exit-codes.ts';
-import {
-  atlasErrorCodes,
-  entryOf,
-  isReason,
-  REASONS,
-  type Reason,
-  reasonOfAtlasFailure,
-  remedyOf,
-} from '../../../src/restore-job/reasons.ts';
+import { atlasErrorCodes, reasonOfAtlasFailure } from '../../../src/restore-job/atlas-failures.ts';
+import { entryOf, isReason, REASONS, type Reason, remedyOf } from '../../../src/restore-job/reasons.ts';
 
 const ALL = Object.keys(REASONS).filter(isReason);
 const of = (condition: string): string[] =>
