@@ -1,10 +1,6 @@
 /** The pages of docs/ that are generated from the code. */
 import { CONDITION_TYPES } from '../src/api/legacy-restore-job.ts';
-import { FILE_FLAGS, VARIABLES } from '../src/command/credentials.ts';
-import { listExitCodes } from '../src/command/exit-codes.ts';
-import type { FlagDescription } from '../src/config/flags.ts';
 import { listSettings } from '../src/config/settings.ts';
-import { listGetFlags } from '../src/get/options.ts';
 import { CONDITIONS } from '../src/restore-job/conditions.ts';
 import { listEvents } from '../src/restore-job/events.ts';
 import { entryOf, reasonsOf, remedyOf } from '../src/restore-job/reasons.ts';
@@ -60,59 +56,6 @@ export function conditionsPage(): string {
     markdownTable(
       ['reason', 'type', 'meaning'],
       listEvents().map(({ reason, type, meaning }) => [`\`${reason}\``, type, meaning]),
-    ),
-  );
-}
-
-/** docs/get.md */
-export function getPage(): string {
-  return generatedPage(
-    'The get command',
-    'Fetches one restore job from Atlas and prints it, once or until it has ended. It needs no cluster and changes nothing.',
-    '```sh\nlegacy-restore-operator get --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0 --job-id 6b77893b80eef5354c77ee15\n```',
-    '## Flags',
-    markdownTable(
-      ['flag', 'default', 'meaning'],
-      listGetFlags().map((entry) => [
-        spelled(entry),
-        entry.fallback === '' ? '' : code(entry.fallback),
-        entry.description,
-      ]),
-    ),
-    'The command checks all flags before it reads or sends anything: it lists every wrong one and exits with code 2.',
-    '## Credentials',
-    'Use an API key or a service account with the role Project Read Only. There are three ways to pass it. The environment is used only if no flag names another one. Values are never passed on the command line, where the process list would show them.',
-    markdownTable(
-      ['way', 'API key', 'service account'],
-      [
-        [
-          'files',
-          `\`${FILE_FLAGS.publicApiKey}\`, \`${FILE_FLAGS.privateApiKey}\``,
-          `\`${FILE_FLAGS.clientId}\`, \`${FILE_FLAGS.clientSecret}\``,
-        ],
-        [
-          'Secret: `--secret namespace/name`, read with the kubeconfig',
-          'keys `publicApiKey`, `privateApiKey`',
-          'keys `clientId`, `clientSecret`',
-        ],
-        [
-          'environment',
-          `\`${VARIABLES.publicApiKey}\`, \`${VARIABLES.privateApiKey}\``,
-          `\`${VARIABLES.clientId}\`, \`${VARIABLES.clientSecret}\``,
-        ],
-      ],
-    ),
-    '## Output',
-    "The job goes to standard output, everything else to standard error. `json` and `yaml` contain Atlas's fields under Atlas's names. The fields of the delivery that give access to the data (`url`, `urlV2`, `authValue`) are omitted unless `--show-url` is set.",
-    'With `--watch`, the state is one updating line on a terminal, else one line per change. The job is printed when it has ended. The command shows outages and rate limits and waits for as long as Atlas asks. An error that someone must fix ends it.',
-    '## Exit codes',
-    markdownTable(
-      ['code', 'meaning', 'reasons of errors'],
-      listExitCodes().map(({ code: exitCode, meaning, reasons }) => [
-        String(exitCode),
-        meaning,
-        reasons.map((reason) => `\`${reason}\``).join(', '),
-      ]),
     ),
   );
 }
@@ -204,9 +147,5 @@ function metricsTable(entries: readonly MetricEntry[]): string {
   );
 }
 
-function spelled({ name, short, takes, variable }: FlagDescription): string {
-  const flags = [`--${name}${takes === 'value' ? '=…' : ''}`, ...(short === undefined ? [] : [`-${short}`])];
-  return [...flags, ...(variable === undefined ? [] : [variable])].map((text) => `\`${text}\``).join(', ');
-}
-
-const code = (text: string): string => (/\s|^(all|off|none)$/.test(text) ? text : `\`${text}\``);
+/** As code, unless it is a word of the documentation. */
+export const code = (text: string): string => (/\s|^(all|off|none)$/.test(text) ? text : `\`${text}\``);

@@ -30,11 +30,11 @@ export function readListPage(
     const message = 'Atlas answered 200, but not with a list of restore jobs';
     return new AtlasError('ATLAS_NOT_A_LIST', message, { httpStatus: 200 });
   }
-  const rels = page.links.map(({ rel }) => rel).filter((rel) => rel !== undefined);
+  const relations = page.links.map(({ rel }) => rel).filter((rel) => rel !== undefined);
   return {
     jobs: page.results.flatMap(readEntry),
     entryCount: page.results.length,
-    links: linksOf(rels),
+    links: linksOf(relations),
   };
 }
 
@@ -49,7 +49,7 @@ function readEntry(entry: unknown): readonly ListedJob[] {
   return read === undefined || id === '' ? [] : [{ ...read, id }];
 }
 
-function linksOf(rels: readonly string[]): ListPage['links'] {
-  if (rels.length === 0) return 'none';
-  return rels.includes('next') ? 'next' : 'last';
+function linksOf(relations: readonly string[]): ListPage['links'] {
+  if (relations.length === 0) return 'none';
+  return relations.includes('next') ? 'next' : 'last';
 }

@@ -32,7 +32,7 @@ async function list(query = '', cluster = CLUSTER, key = KEY) {
 
 const ids = ({ json }: Awaited<ReturnType<typeof list>>): readonly string[] =>
   json.results.map(({ id }: { readonly id: string }) => id);
-const rels = ({ json }: Awaited<ReturnType<typeof list>>): readonly string[] =>
+const relations = ({ json }: Awaited<ReturnType<typeof list>>): readonly string[] =>
   json.links.map(({ rel }: { readonly rel: string }) => rel);
 
 describe('a list', () => {
@@ -59,7 +59,7 @@ describe('a list', () => {
   test('has pages of 100 unless asked otherwise, with links to the others', async () => {
     put(250);
     const [first, second, third] = [await list(), await list('?pageNum=2'), await list('?pageNum=3')];
-    expect([first, second, third].map((page) => [ids(page).length, rels(page)])).toEqual([
+    expect([first, second, third].map((page) => [ids(page).length, relations(page)])).toEqual([
       [100, ['self', 'next']],
       [100, ['self', 'previous', 'next']],
       [50, ['self', 'previous']],
@@ -74,7 +74,7 @@ describe('a list', () => {
     put(25);
     atlas.configure({ longestPage: 10, pageLinks: false, totalCountError: -7 });
     const page = await list('?itemsPerPage=500');
-    expect([ids(page).length, rels(page), page.json.totalCount]).toEqual([10, [], 18]);
+    expect([ids(page).length, relations(page), page.json.totalCount]).toEqual([10, [], 18]);
     expect((await list('?includeCount=false')).json).not.toHaveProperty('totalCount');
   });
 

@@ -55,16 +55,16 @@ describe('manifests', () => {
 
   test('are one document for each job, named after cluster and job', () => {
     const documents = manifests(
-      { ref: { groupId: GROUP_ID, clusterName: 'MyCluster-1' } },
-      jobOf(idOf('a'), { groupId: 'elsewhere', clusterName: 'mycluster-1' }),
+      { ref: { groupId: GROUP_ID, clusterName: 'Shop-EU' } },
+      jobOf(idOf('a'), { groupId: 'elsewhere', clusterName: 'shop-eu' }),
       jobOf(idOf('b')),
     );
     expect(documents).toEqual(
       ['a', 'b'].map((digit) => ({
         apiVersion: 'atlasrestore.dev/v1',
         kind: 'LegacyRestoreJob',
-        metadata: { name: `mycluster-1-${idOf(digit)}` },
-        spec: { groupId: GROUP_ID, clusterName: 'MyCluster-1', jobId: idOf(digit) },
+        metadata: { name: `shop-eu-${idOf(digit)}` },
+        spec: { groupId: GROUP_ID, clusterName: 'Shop-EU', jobId: idOf(digit) },
       })),
     );
   });
