@@ -31,9 +31,14 @@ export async function withAtlas<T>(
   try {
     return await work(atlas);
   } finally {
-    const late = setTimeout(() => lifetime.abort(new Error('the command has ended')), CLOSE_MS);
-    await atlas.client.close();
-    clearTimeout(late);
+    const late = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      lifetime.abort(new Error('the command has ended'));
+      late.resolve();
+    }, CLOSE_MS);
+    // Closing waits for requests under way: one that nobody answers would hold up Ctrl-C until its deadline.
+    await Promise.race([atlas.client.close(), late.promise]);
+    clearTimeout(timer);
   }
 }
 

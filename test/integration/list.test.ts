@@ -312,10 +312,13 @@ describe('the exit code', () => {
     const { flags } = putCluster(youngJob);
     bed.atlas.faults.add({ fault: { kind: 'stall', phase: 'headers' } });
     bed.atlas.requests.reset();
-    const { child, ended } = start(flags, WITH_KEY);
+    const { child, ended } = start([...flags, '--atlas-timeout=1m'], WITH_KEY);
     await bed.atlas.requests.until(({ total }) => total > 0);
+    const startedAt = performance.now();
     child.kill('SIGINT');
     expect(await ended).toEqual({ exitCode: 130, stdout: '', stderr: 'interrupted\n' });
+    // Before the deadline of the request, which nobody waits for any more.
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 
   test('a reader that closes the pipe early is no failure', async () => {
