@@ -8,5 +8,5 @@ export const selectJobs = (jobs: readonly ListedJob[], status: ReadonlySet<strin
     .filter(({ job }) => status === undefined || status.has(job.statusName ?? ''))
     .toSorted((a, b) => createdAt(b) - createdAt(a));
 
-/** Not infinite: the difference of two infinities is no number, and the order would be any. */
-const createdAt = ({ job }: ListedJob): number => timeOf(job.created ?? '') ?? Number.MIN_SAFE_INTEGER;
+/** Milliseconds since the epoch; 0, older than any backup, where Atlas does not say. */
+const createdAt = ({ job }: ListedJob): number => timeOf(job.created ?? '') ?? 0;

@@ -69,9 +69,13 @@ describe('the pages of a list', () => {
   });
 
   test('pages that repeat, and pages without an end, are an error', async () => {
-    const repeated = readAllPages(() => Promise.resolve(page('next', 'ab')));
-    expect(await atlasErrorOf(repeated)).toMatchObject({ code: 'ATLAS_LIST_ENDLESS', kind: 'invalidResponse' });
     let asked = 0;
+    const repeated = readAllPages((pageNum) => {
+      asked = pageNum;
+      return Promise.resolve(page('next', 'ab'));
+    });
+    expect(await atlasErrorOf(repeated)).toMatchObject({ code: 'ATLAS_LIST_ENDLESS', kind: 'invalidResponse' });
+    expect(asked).toBe(2);
     const endless = readAllPages((pageNum) => {
       asked = pageNum;
       return Promise.resolve({ ...page('next', ''), jobs: [job(`id-${pageNum}`)], entryCount: 1 });
