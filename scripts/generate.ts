@@ -8,8 +8,9 @@ import { customResourceDefinition } from '../src/api/crd.ts';
 import { apiPage } from './api-page.ts';
 import { atlasPage } from './atlas-page.ts';
 import { chartReadme, chartSchema } from './chart.ts';
+import { getPage, listPage } from './command-pages.ts';
 import { dashboardFile } from './dashboard.ts';
-import { conditionsPage, getPage, logsPage, metricsPage, settingsPage } from './pages.ts';
+import { conditionsPage, logsPage, metricsPage, settingsPage } from './pages.ts';
 
 const root = new URL('../', import.meta.url);
 const crd = (): string =>
@@ -31,6 +32,7 @@ const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => 
   { file: 'docs/settings.md', content: settingsPage },
   { file: 'docs/conditions.md', content: conditionsPage },
   { file: 'docs/get.md', content: getPage },
+  { file: 'docs/list.md', content: listPage },
   { file: 'docs/metrics.md', content: metricsPage },
   { file: 'docs/logs.md', content: logsPage },
   { file: chart('files/dashboard.json'), content: dashboardFile },

@@ -2,20 +2,23 @@
 import { dump } from 'js-yaml';
 import packageJson from '../package.json' with { type: 'json' };
 import { customResourceDefinition } from './api/crd.ts';
+import type { CommandProcess } from './command/command.ts';
 import { listSettings, readSettings } from './config/settings.ts';
 import { get } from './get/get.ts';
 import { KubeConfigError } from './kube/kubeconfig-error.ts';
+import { list } from './list/list.ts';
 import { proxyProblems } from './net/proxy.ts';
 import { trustSystemCertificates } from './net/trusted-certificates.ts';
 import { run } from './run/run.ts';
 import { createLevelSwitch } from './telemetry/level-switch.ts';
 import { createLog, errorFields } from './telemetry/log.ts';
 
-const USAGE = `Usage: legacy-restore-operator [command] [--setting=value …]
+const USAGE = `Usage: legacy-restore-operator <command> [--name=value | --name value …]
 
 Commands:
-  run         mirror restore jobs into LegacyRestoreJob resources (default)
+  run         mirror restore jobs into LegacyRestoreJob resources in a cluster
   get         fetch one restore job from Atlas and print it, without a cluster; get --help tells more
+  list        list the restore jobs of a cluster, also as resources for kubectl apply; list --help tells more
   print-crds  print the CustomResourceDefinition
   version     print the version
   help        print this text
@@ -26,9 +29,7 @@ Settings of run (flag, environment variable, default):
 /** Wrong usage or settings. */
 const EXIT_USAGE = 2;
 
-const [first = 'run', ...rest] = process.argv.slice(2);
-// Flags without a command belong to the default one.
-const [command, args] = first.startsWith('-') && first !== '--help' ? ['run', [first, ...rest]] : [first, rest];
+const [command = '', ...args] = process.argv.slice(2);
 // `head` closes the pipe once it has its lines, and `2>&1` that of standard error with it: that is no failure.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error) => {
@@ -45,24 +46,36 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
     case 'run':
       return runOperator(flags);
     case 'get':
-      return getJob(flags);
+      return askAtlas(get, flags);
+    case 'list':
+      return askAtlas(list, flags);
     case 'print-crds':
       return print(dump(customResourceDefinition(), { lineWidth: 120, noRefs: true }));
     case 'version':
       return print(`${packageJson.version}\n`);
     case 'help':
     case '--help':
+    case '-h':
       return print(USAGE + settingsHelp());
+    // Whoever types only the name of the program must not start an operator on the current kubeconfig.
+    case '':
+      process.stderr.write(USAGE + settingsHelp());
+      return EXIT_USAGE;
     default:
-      console.error(`"${name}" is not a command; legacy-restore-operator help lists them`);
+      if (name.startsWith('-'))
+        console.error('the first argument must be a command; legacy-restore-operator help lists them');
+      else console.error(`"${name}" is not a command; legacy-restore-operator help lists them`);
       return EXIT_USAGE;
   }
 }
 
-async function getJob(flags: readonly string[]): Promise<number> {
+async function askAtlas(
+  ask: (flags: readonly string[], own: CommandProcess) => Promise<number>,
+  flags: readonly string[],
+): Promise<number> {
   const stop = onSignal();
   const { env, stdout, stderr } = process;
-  const exitCode = await get(flags, { env, stdout, stderr, stop, version: packageJson.version });
+  const exitCode = await ask(flags, { env, stdout, stderr, stop, version: packageJson.version });
   // A connection whose other side never says a word keeps the process until it is given up: undici cannot end it.
   if (stop.aborted) process.exit(exitCode);
   return exitCode;

@@ -1,4 +1,4 @@
-/** The Atlas client: "Return One Legacy Backup Restore Job", with budgets, authentication and shared fetches. */
+/** The Atlas client: one restore job or all of a cluster, with budgets, authentication and shared fetches. */
 import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
 import type { Dispatcher } from 'undici';
@@ -12,15 +12,20 @@ import { type AtlasCredentials, credentialsKey } from './credentials.ts';
 import { createDigestAuthentication } from './digest-authentication.ts';
 import { AtlasError } from './errors.ts';
 import { createSend, type HttpRequest, type Send } from './http.ts';
+import { type RestoreJobList, readAllPages } from './list.ts';
+import { readListPage } from './list-response.ts';
 import { createOAuthAuthentication, type TokenResult } from './oauth.ts';
 import { readRestoreJobResponse } from './response.ts';
-
-/** What names a restore job at Atlas. */
-export interface RestoreJobRef {
-  readonly groupId: string;
-  readonly clusterName: string;
-  readonly jobId: string;
-}
+import { createTurns } from './turns.ts';
+import {
+  type ClusterRef,
+  type Endpoint,
+  endpointOf,
+  type RestoreJobListRef,
+  type RestoreJobRef,
+  restoreJobsUrl,
+  restoreJobUrl,
+} from './urls.ts';
 
 export type Fetch = Fetching | Waiting;
 
@@ -53,6 +58,15 @@ interface FetchOptions {
 export interface AtlasClient {
   /** Fetches a restore job. `waiter` names the caller in the queue of the budget. */
   readonly fetch: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string, options?: FetchOptions) => Fetch;
+  /**
+   * All restore jobs of a cluster, page after page. Each page takes one request from the budget, and waits where that is
+   * used up or paused. Rejects as a fetch does.
+   */
+  readonly list: (
+    ref: RestoreJobListRef,
+    credentials: AtlasCredentials,
+    options?: Pick<FetchOptions, 'requestId'>,
+  ) => Promise<RestoreJobList>;
   /** A place in the queue of a budget that Atlas has just paused. */
   readonly wait: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string) => Waiting;
   /** Removes a waiter that is gone from the queues. */
@@ -68,7 +82,7 @@ type AuthKind = 'digest' | 'serviceAccount';
 
 /** One request to Atlas. `status` 0: no response came. */
 export interface AtlasRequestRecord {
-  readonly endpoint: 'restoreJob' | 'token' | 'revoke';
+  readonly endpoint: Endpoint;
   readonly auth: AuthKind;
   readonly status: number;
   readonly durationMs: number;
@@ -118,9 +132,13 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   const userAgent = `legacy-restore-operator/${options.version} (${platform()};${arch()})`;
   const send = createSend({ dispatcher, timeoutMs: options.timeoutMs, signal, userAgent });
   const { observer = {} } = options;
+  const turns = createTurns();
+  signal.addEventListener('abort', () => turns.end(signal.reason), { once: true });
   const budgets = createBudgets({
     requestsPerMinute: options.requestsPerMinute,
-    onReserved: options.onReserved,
+    onReserved: (waiter) => {
+      if (!turns.reserved(waiter)) options.onReserved(waiter);
+    },
     ...(observer.pause === undefined ? {} : { onPause: observer.pause }),
   });
   const digest = createDigestAuthentication();
@@ -133,14 +151,12 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   const noticeDeprecation = once(observer.deprecation);
   const inFlight = new Map<string, Fetching>();
 
-  async function get(
-    url: string,
-    groupId: string,
-    credentials: AtlasCredentials,
-    key: string,
-    budget: string,
-    requestId: string | undefined,
-  ): Promise<RestoreJobResponse> {
+  /** One request that the budget has admitted, with those that its authentication costs. */
+  async function get<T extends object>(
+    { url, ref, credentials, key, requestId }: Question,
+    read: (httpStatus: number, body: string, retryAfterMs: number | undefined) => T | AtlasError,
+  ): Promise<T> {
+    const budget = budgetName(ref, key);
     const request: HttpRequest = { method: 'GET', url, headers: {} };
     const counted = (auth: AuthKind): Send =>
       afterFirst(observed(send, auth, requestId, observer), () => budgets.spend(budget));
@@ -148,9 +164,9 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
       const response =
         credentials.kind === 'apiKey'
           ? await digest.authenticate(counted('digest'), request, credentials, key)
-          : await oauth.authenticate(counted('serviceAccount'), request, credentials, { key, scope: groupId });
+          : await oauth.authenticate(counted('serviceAccount'), request, credentials, { key, scope: ref.groupId });
       noticeDeprecation(response.headers);
-      const result = readRestoreJobResponse(response.status, response.body, retryAfterMs(response.headers, Date.now()));
+      const result = read(response.status, response.body, retryAfterMs(response.headers, Date.now()));
       if (result instanceof AtlasError) throw result;
       budgets.succeeded(budget, rateLimitRemaining(response.headers));
       return result;
@@ -175,7 +191,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     const admission = budgets.admit(budget, waiter);
     if (!admission.admitted) return { kind: 'waiting', pause: admission.pause };
     const begunAt = Date.now();
-    const response = get(url, ref.groupId, credentials, key, budget, requestId).finally(() => {
+    const response = get({ url, ref, credentials, key, requestId }, readRestoreJobResponse).finally(() => {
       // A newer one may have taken its place.
       if (inFlight.get(what) === fetching) inFlight.delete(what);
     });
@@ -184,18 +200,43 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     return fetching;
   };
 
+  let lists = 0;
+  const list: AtlasClient['list'] = (ref, credentials, { requestId } = {}) => {
+    const key = credentialsKey(credentials);
+    lists += 1;
+    // No key of a resource has a space.
+    const waiter = `list ${lists}`;
+    return readAllPages(async (pageNum) => {
+      while (!budgets.admit(budgetName(ref, key), waiter).admitted) {
+        signal.throwIfAborted();
+        await turns.next(waiter);
+      }
+      return get({ url: restoreJobsUrl(options, ref, pageNum), ref, credentials, key, requestId }, readListPage);
+    });
+  };
+
   function wait(ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string): Waiting {
     return { kind: 'waiting', pause: budgets.wait(budgetName(ref, credentialsKey(credentials)), waiter).pause };
   }
 
   async function close(): Promise<void> {
     budgets.close();
+    turns.end(new Error('the client was closed'));
     await oauth.revokeAll();
     // An aborted signal has destroyed it.
     if (!signal.aborted) await dispatcher.close();
   }
 
-  return { fetch, wait, forget: budgets.forget, budgets: budgets.usage, close };
+  return { fetch, list, wait, forget: budgets.forget, budgets: budgets.usage, close };
+}
+
+/** What a request asks, and with which credentials. */
+interface Question {
+  readonly url: string;
+  readonly ref: ClusterRef;
+  readonly credentials: AtlasCredentials;
+  readonly key: string;
+  readonly requestId: string | undefined;
 }
 
 /** Idle connections outlive the gap between two reconciles at the shortest interval. */
@@ -210,23 +251,11 @@ const connect = (baseUrl: string): Dispatcher =>
     proxy: proxyFor(new URL(baseUrl), process.env),
   });
 
-const budgetName = (ref: RestoreJobRef, key: string): string => `${ref.groupId} ${key}`;
+const budgetName = (ref: ClusterRef, key: string): string => `${ref.groupId} ${key}`;
 
 /** A 429 always means to wait; any other response only when it says for how long. */
 const asksToWait = (error: unknown): error is AtlasError =>
   error instanceof AtlasError && (error.kind === 'rateLimited' || error.retryAfterMs !== undefined);
-
-function restoreJobUrl(options: AtlasClientOptions, ref: RestoreJobRef): string {
-  const segments = ['groups', ref.groupId, 'clusters', ref.clusterName, 'restoreJobs', ref.jobId];
-  const url = new URL(`${options.baseUrl}/api/atlas/v1.0/${segments.map(pathSegment).join('/')}`);
-  if (options.envelope) url.searchParams.set('envelope', 'true');
-  if (options.pretty) url.searchParams.set('pretty', 'true');
-  return url.href;
-}
-
-/** `.` and `..` leave their segment whatever their encoding; encoded twice they are a name that nothing at Atlas has. */
-const pathSegment = (text: string): string =>
-  encodeURIComponent(/^\.\.?$/.test(text) ? text.replaceAll('.', '%2E') : text);
 
 /** Passes requests on and reports each one after the first: what a cold nonce or an expired token costs. */
 function afterFirst(send: Send, onFurther: () => void): Send {
@@ -258,11 +287,6 @@ function observed(
       throw error;
     }
   };
-}
-
-function endpointOf(url: string): AtlasRequestRecord['endpoint'] {
-  if (url.endsWith('/api/oauth/token')) return 'token';
-  return url.endsWith('/api/oauth/revoke') ? 'revoke' : 'restoreJob';
 }
 
 function once(onDeprecation: AtlasObserver['deprecation'] | undefined): (headers: IncomingHttpHeaders) => void {

@@ -20,6 +20,10 @@ const KINDS = {
   ATLAS_UNEXPECTED_STATUS: 'invalidResponse',
   /** 200, but not with a restore job. */
   ATLAS_NOT_A_RESTORE_JOB: 'invalidResponse',
+  /** 200, but not with a list of restore jobs. */
+  ATLAS_NOT_A_LIST: 'invalidResponse',
+  /** A list whose pages do not end. */
+  ATLAS_LIST_ENDLESS: 'invalidResponse',
   /** 200 of the token endpoint, but not with a token. */
   ATLAS_NOT_A_TOKEN: 'invalidResponse',
   ATLAS_RESPONSE_TOO_LARGE: 'invalidResponse',

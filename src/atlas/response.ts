@@ -11,12 +11,22 @@ import { AtlasError, errorFromResponse } from './errors.ts';
 /** Status keeps this many hashes: etcd takes objects of at most 1.5 MiB. */
 export const MAX_HASHES = 2_000;
 
-/** The restore job of a response body, or the error that the response means. Envelopes are opened. */
+/** The restore job of a response body, or the error that the response means. */
 export function readRestoreJobResponse(
   httpStatus: number,
   body: string,
   retryAfterMs: number | undefined,
 ): RestoreJobResponse | AtlasError {
+  const content = readContent(httpStatus, body, retryAfterMs);
+  if (content instanceof AtlasError) return content;
+  return (
+    readRestoreJob(content) ??
+    new AtlasError('ATLAS_NOT_A_RESTORE_JOB', 'Atlas answered 200, but not with a restore job', { httpStatus: 200 })
+  );
+}
+
+/** The JSON of a response with 200, or the error that the response means. Envelopes are opened. */
+export function readContent(httpStatus: number, body: string, retryAfterMs: number | undefined): unknown {
   const opened = openEnvelope(httpStatus, parseJson(body));
   // An ApiError with 200 comes from gateways that hide the HTTP status.
   if (opened.httpStatus >= 400 || hasErrorStatus(opened.content)) {
@@ -28,11 +38,18 @@ export function readRestoreJobResponse(
     const message = `Atlas answered ${opened.httpStatus} instead of 200`;
     return new AtlasError('ATLAS_UNEXPECTED_STATUS', message, { httpStatus: opened.httpStatus });
   }
-  if (!isRestoreJob(opened.content)) {
-    const message = 'Atlas answered 200, but not with a restore job';
-    return new AtlasError('ATLAS_NOT_A_RESTORE_JOB', message, { httpStatus: 200 });
-  }
-  return readRestoreJob(opened.content);
+  return opened.content;
+}
+
+/** A restore job as it stands in a response or in a list; undefined where the value is none. */
+export function readRestoreJob(content: unknown): RestoreJobResponse | undefined {
+  if (!isRestoreJob(content)) return undefined;
+  const hashes = Array.isArray(content['hashes']) ? content['hashes'] : [];
+  const bounded = hashes.length > MAX_HASHES ? { ...content, hashes: hashes.slice(0, MAX_HASHES) } : content;
+  const dropped: string[] = [];
+  const strict = RestoreJob.safeParse(bounded);
+  const job = strict.success ? strict.data : RestoreJob.parse(readObject(RestoreJob, bounded, '', dropped));
+  return { job, authValue: readAuthValue(content['delivery'], dropped), dropped, hashCount: hashes.length };
 }
 
 /** The error of a response of the token endpoint, which uses both OAuth's own form (RFC 6749 section 5.2) and Atlas's. */
@@ -136,15 +153,6 @@ const hasErrorStatus = (value: unknown): boolean => isObject(value) && Number.is
 /** Only `delivery` is documented as required, and recorded responses lack even that: one known trait is enough. */
 const isRestoreJob = (value: unknown): value is JsonObject =>
   isObject(value) && ['id', 'statusName', 'delivery'].some((name) => Object.hasOwn(value, name));
-
-function readRestoreJob(content: JsonObject): RestoreJobResponse {
-  const hashes = Array.isArray(content['hashes']) ? content['hashes'] : [];
-  const bounded = hashes.length > MAX_HASHES ? { ...content, hashes: hashes.slice(0, MAX_HASHES) } : content;
-  const dropped: string[] = [];
-  const strict = RestoreJob.safeParse(bounded);
-  const job = strict.success ? strict.data : RestoreJob.parse(readObject(RestoreJob, bounded, '', dropped));
-  return { job, authValue: readAuthValue(content['delivery'], dropped), dropped, hashCount: hashes.length };
-}
 
 function readAuthValue(delivery: unknown, dropped: string[]): string | undefined {
   const value = isObject(delivery) ? delivery['authValue'] : undefined;

@@ -118,7 +118,7 @@ function parse(
   return { flags, problems: [...problems.values()] };
 
   function problemOf(token: Exclude<(typeof tokens)[number], { kind: 'option-terminator' }>): string | undefined {
-    const noFlag = `argument ${token.index + 1} is not a flag; flags are --name=value`;
+    const noFlag = `argument ${token.index + 1} is not a flag; flags are --name=value or --name value`;
     if (token.kind === 'positional') return noFlag;
     const type = Object.hasOwn(options, token.name) ? options[token.name]?.type : undefined;
     // Only what looks like a name is repeated: the rest of `-psecret` and `--name:secret` could be a secret.

@@ -1,9 +1,9 @@
 /** A restore job as a person reads it, and what to do next. */
 import { printable } from '../api/printable.ts';
 import type { RestoreDelivery, RestoreJob, RestoreJobResponse } from '../api/restore-job.ts';
+import { fromNow, shown } from '../command/readable.ts';
 import { type DownloadReason, entryOf, remedyOf } from '../restore-job/reasons.ts';
 import { deliveryState, expiresAt, hasUrl, isDownload, jobState, timeOf } from '../restore-job/state.ts';
-import { fromNow, shown } from './readable.ts';
 
 interface TextOptions {
   readonly showUrl: boolean;

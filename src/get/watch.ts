@@ -2,12 +2,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { AtlasError } from '../atlas/errors.ts';
+import type { Screen } from '../command/command.ts';
+import { shown, span } from '../command/readable.ts';
 import { reasonOfAtlasFailure } from '../restore-job/atlas-failures.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import { failureMessage } from '../restore-job/messages.ts';
 import { entryOf } from '../restore-job/reasons.ts';
 import { hasEnded, jobState } from '../restore-job/state.ts';
-import { shown, span } from './readable.ts';
 
 export interface WatchOptions {
   readonly fetch: () => Promise<RestoreJobResponse>;
@@ -29,13 +30,6 @@ export async function watchJob(options: WatchOptions): Promise<RestoreJobRespons
 
 interface WatchDisplay extends Pick<WatchOptions, 'onResponse' | 'onFailure'> {
   readonly close: () => void;
-}
-
-/** The part of a stream that is used. */
-export interface Screen {
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  readonly write: (text: string) => unknown;
 }
 
 export const createWatchDisplay = (screen: Screen, now: () => number = Date.now): WatchDisplay =>

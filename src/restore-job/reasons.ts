@@ -284,7 +284,7 @@ export const REASONS = {
     meaning: 'Atlas refuses the request as it stands.',
     remedy: {
       resource: `Check spec.groupId, spec.clusterName and spec.jobId. ${RECREATE}`,
-      command: 'Check --group-id, --cluster-name and --job-id.',
+      command: 'Check --group-id, --cluster-name and the id of the job or batch.',
     },
   }),
   VersionGone: permanentFailure({

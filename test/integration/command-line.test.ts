@@ -47,7 +47,7 @@ test.each(['run', 'get'])(
 );
 
 test('a kubeconfig that is not there: one clear sentence and exit code 2', async () => {
-  const { exitCode, stdout } = await run([], { KUBECONFIG: '/nowhere/kubeconfig' });
+  const { exitCode, stdout } = await run(['run'], { KUBECONFIG: '/nowhere/kubeconfig' });
   expect(exitCode).toBe(2);
   expect(stdout).toContain('none of the files that KUBECONFIG names exists');
 });
@@ -64,9 +64,25 @@ describe('a proxy variable that is no URL is named, without its value, and the e
 });
 
 test('no kubeconfig at all, outside a cluster', async () => {
-  const { exitCode, stdout } = await run([], { HOME: '/nowhere' });
+  const { exitCode, stdout } = await run(['run'], { HOME: '/nowhere' });
   expect(exitCode).toBe(2);
   expect(stdout).toContain('set KUBECONFIG');
+});
+
+test('a flag and its value are one argument or two', async () => {
+  const { exitCode, stderr } = await run([
+    'run',
+    '--concurrency',
+    'canary',
+    '--log-level',
+    'debug',
+    '--lease-name=a/b',
+  ]);
+  expect(exitCode).toBe(2);
+  expect(stderr.split('\n').slice(1, -2)).toEqual([
+    expect.stringContaining('--concurrency must be a whole number'),
+    expect.stringContaining('--lease-name must be the name'),
+  ]);
 });
 
 describe('the other commands', () => {
@@ -84,6 +100,20 @@ describe('the other commands', () => {
     ]) {
       expect(stdout).toContain(name);
     }
+  });
+
+  test('none at all: help on standard error, exit code 2, and no operator is started', async () => {
+    const { exitCode, stdout, stderr } = await run([], { KUBECONFIG: '/nowhere/kubeconfig' });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    for (const text of ['Usage: legacy-restore-operator <command>', '--leader-elect, LEADER_ELECT'])
+      expect(stderr).toContain(text);
+    expect(stderr).not.toContain('kubeconfig/');
+  });
+
+  test('flags without a command, whose values are not repeated', async () => {
+    const { exitCode, stdout, stderr } = await run(['--lease-name=canary'], { KUBECONFIG: '/nowhere/kubeconfig' });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toBe('the first argument must be a command; legacy-restore-operator help lists them\n');
   });
 
   test('print-crds', async () => {

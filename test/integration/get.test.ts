@@ -142,7 +142,7 @@ describe('the exit code', () => {
       'a request that Atlas refuses',
       failing(400, 'VALIDATION_ERROR'),
       1,
-      'Check --group-id, --cluster-name and --job-id.',
+      'Check --group-id, --cluster-name and the id of the job or batch.',
     ],
     ['a version that is gone', failing(410, 'VERSION_GONE'), 1, 'Upgrade legacy-restore-operator.'],
     ['a role that is missing', failing(403, 'ACCESS_FORBIDDEN'), 5, 'Project Read Only'],

@@ -1,14 +1,10 @@
 import { Agent, type Dispatcher } from 'undici';
 import type { RestoreJobResponse } from '../../src/api/restore-job.ts';
-import {
-  type AtlasClient,
-  type AtlasClientOptions,
-  createAtlasClient,
-  type RestoreJobRef,
-} from '../../src/atlas/client.ts';
+import { type AtlasClient, type AtlasClientOptions, createAtlasClient } from '../../src/atlas/client.ts';
 import type { AtlasCredentials } from '../../src/atlas/credentials.ts';
 import { AtlasError } from '../../src/atlas/errors.ts';
 import { createSend, type Send, type SendOptions } from '../../src/atlas/http.ts';
+import type { RestoreJobRef } from '../../src/atlas/urls.ts';
 import { reasonOfAtlasFailure } from '../../src/restore-job/atlas-failures.ts';
 import type { FailureReason } from '../../src/restore-job/reasons.ts';
 

@@ -180,6 +180,6 @@ test('the counters tell the endpoints apart', async () => {
   await jobStatus(token);
   await post('revoke', { token });
   const { byKind, byAuth } = atlas.requests.counts();
-  expect(byKind).toEqual({ job: 1, token: 1, revoke: 1, other: 0 });
+  expect(byKind).toEqual({ job: 1, list: 0, token: 1, revoke: 1, other: 0 });
   expect(byAuth).toMatchObject({ basic: 2, bearer: 1 });
 });

@@ -33,7 +33,7 @@ export const imageCases: readonly TestCase[] = [
       const version = await run(docker, ['run', ...STRICT, images.operator, 'version']);
       assert.equal(version, `${packageJson.version}\n`);
       const env = ['--env=LOG_FORMAT=pretty', '--env=KUBECONFIG=/nonexistent'];
-      const log = await failingOutput(docker, ['run', ...STRICT, ...env, images.operator]);
+      const log = await failingOutput(docker, ['run', ...STRICT, ...env, images.operator, 'run']);
       assert.match(log, /ERROR.*the operator cannot start/, `with LOG_FORMAT=pretty it prints ${log}`);
       return `version ${version.trim()}`;
     },

@@ -44,10 +44,17 @@ export function suspendedError(): ApiError {
   return apiError(402, 'ACCOUNT_SUSPENDED', 'Organization has an unpaid invoice that is more than 30 days old.');
 }
 
-export function invalidQueryError(fields: readonly string[]): ApiError {
+/** A query parameter that the API's schema does not allow. */
+export interface InvalidParameter extends JsonObject {
+  readonly field: string;
+  readonly description: string;
+}
+
+export function invalidQueryError(fields: readonly InvalidParameter[]): ApiError {
+  const names = fields.map(({ field }) => field).join(', ');
   return {
-    ...apiError(400, 'VALIDATION_ERROR', `Invalid query parameter: ${fields.join(', ')}.`),
-    badRequestDetail: { fields: fields.map((field) => ({ field, description: 'must be true or false' })) },
+    ...apiError(400, 'VALIDATION_ERROR', `Invalid query parameter: ${names}.`),
+    badRequestDetail: { fields },
   };
 }
 

@@ -67,7 +67,7 @@ export function createAtlas(behavior: () => Behavior, now: () => number): Atlas 
   function factsOf({ route, authorization }: AtlasRequest): FaultFacts {
     return {
       kind: route.kind,
-      groupId: route.kind === 'job' ? route.groupId : undefined,
+      groupId: route.kind === 'job' || route.kind === 'list' ? route.groupId : undefined,
       jobId: route.kind === 'job' ? route.jobId : undefined,
       publicKey: authorization.kind === 'digest' ? authorization.parameters.get('username')?.value : undefined,
       clientId: clientOf(authorization),

@@ -27,8 +27,14 @@ export interface Behavior {
   readonly liveTokensPerAccount: number;
   /** Whether `invalid_client` carries `WWW-Authenticate: Basic`: RFC 6749 §5.2 demands it, of Atlas it is not known. */
   readonly basicChallenge: boolean;
-  /** Limit of the job endpoint for each project. */
+  /** Limit of the endpoints of jobs together, for each project. */
   readonly rateLimit: 'off' | TokenBucket;
+  /** The longest page of a list: older servers give 100 items to whoever asks for 500. */
+  readonly longestPage: number;
+  /** Whether pages of lists have links. */
+  readonly pageLinks: boolean;
+  /** What totalCount differs by from the number of jobs: it is documented as an estimate. */
+  readonly totalCountError: number;
 }
 
 /** Atlas as recorded, without a rate limit. */
@@ -42,4 +48,7 @@ export const DEFAULT_BEHAVIOR: Behavior = {
   liveTokensPerAccount: 100,
   basicChallenge: true,
   rateLimit: 'off',
+  longestPage: 500,
+  pageLinks: true,
+  totalCountError: 0,
 };

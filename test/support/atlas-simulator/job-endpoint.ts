@@ -21,6 +21,7 @@ import type { Behavior } from './behavior.ts';
 import type { Access } from './credentials.ts';
 import type { Jobs } from './jobs.ts';
 import type { JsonObject } from './json.ts';
+import { listPage, readListQuery } from './list-page.ts';
 import type { TakeToken } from './rate-limit.ts';
 
 /** What the endpoint looks things up in. */
@@ -30,19 +31,36 @@ export interface JobEndpoint {
   readonly takeToken: TakeToken;
 }
 
-/** Answers an authenticated request to the API: the job, or the first error in the order in which Atlas checks. */
+/** Answers an authenticated request to the API: the job, a page of the cluster's jobs, or the first error in the order in which Atlas checks. */
 export function answerJobRequest(request: AtlasRequest, access: Access, endpoint: JobEndpoint): Answer {
   const { format, invalid } = formatOf(request.query);
   const fail = (error: ApiError, headers: AnswerHeaders = {}) => apiErrorAnswer(error, headers, format);
 
   if (access.accessListed === false) return fail(accessListError(request.address));
   if (access.suspended === true) return fail(suspendedError());
-  if (request.route.kind !== 'job') return fail(resourceNotFoundError(request.target));
+  const { route } = request;
+  if (route.kind !== 'job' && route.kind !== 'list') return fail(resourceNotFoundError(request.target));
   if (request.method !== 'GET') return fail(methodNotAllowedError(request.method), { Allow: 'GET' });
-  const limit = askRateLimit(request.route.groupId, endpoint);
+  const limit = askRateLimit(route.groupId, endpoint);
   if (limit.kind === 'limited') return fail(limit.error, limit.headers);
-  if (invalid.length > 0) return fail(invalidQueryError(invalid));
-  const found = findJob(request.route, access, endpoint.jobs);
+  const list = readListQuery(request.query);
+  const wrong = route.kind === 'list' ? [...invalid, ...list.invalid] : invalid;
+  if (wrong.length > 0) return fail(invalidQueryError(wrong));
+  const clusterError = checkCluster(route, access, endpoint.jobs);
+  if (clusterError !== undefined) return fail(clusterError);
+  if (route.kind === 'list') {
+    const [path = ''] = request.target.split('?');
+    const page = listPage(
+      endpoint.jobs.jobBodies(route.groupId, route.clusterName),
+      path,
+      list.asked,
+      endpoint.behavior(),
+    );
+    // An envelope does not wrap a list: `status` stands beside its members.
+    const body = format.envelope ? { ...page, status: 200 } : page;
+    return jsonAnswer(200, body, limit.headers, { ...format, envelope: false });
+  }
+  const found = findJob(route, endpoint.jobs);
   if (found.kind === 'error') return fail(found.error);
   return jsonAnswer(200, found.body, limit.headers, format);
 }
@@ -50,12 +68,17 @@ export function answerJobRequest(request: AtlasRequest, access: Access, endpoint
 type JobRoute = Extract<Route, { kind: 'job' }>;
 type Found = { readonly kind: 'job'; readonly body: JsonObject } | { readonly kind: 'error'; readonly error: ApiError };
 
-function findJob(route: JobRoute, access: Access, jobs: Jobs): Found {
-  const groupError = checkGroup(route.groupId, access, jobs);
-  if (groupError !== undefined) return { kind: 'error', error: groupError };
-  if (!jobs.hasCluster(route.groupId, route.clusterName)) {
-    return { kind: 'error', error: clusterNotFoundError(route.clusterName, route.groupId) };
-  }
+function checkCluster(
+  { groupId, clusterName }: Pick<JobRoute, 'groupId' | 'clusterName'>,
+  access: Access,
+  jobs: Jobs,
+): ApiError | undefined {
+  const groupError = checkGroup(groupId, access, jobs);
+  if (groupError !== undefined) return groupError;
+  return jobs.hasCluster(groupId, clusterName) ? undefined : clusterNotFoundError(clusterName, groupId);
+}
+
+function findJob(route: JobRoute, jobs: Jobs): Found {
   if (!isObjectId(route.jobId)) return { kind: 'error', error: invalidJobIdError(route.jobId) };
   const body = jobs.jobBody(route);
   if (body === undefined) return { kind: 'error', error: jobNotFoundError(route.jobId, route.clusterName) };

@@ -37,6 +37,8 @@ export interface Jobs {
   hasCluster(groupId: string, clusterName: string): boolean;
   /** What the job says now, or undefined when that cluster has no such job. */
   jobBody(identity: JobIdentity): JsonObject | undefined;
+  /** What all jobs of a cluster say now, newest first: by `created`, and what was put last before what was put earlier. */
+  jobBodies(groupId: string, clusterName: string): readonly JsonObject[];
 }
 
 /** `now` in milliseconds since the epoch. */
@@ -80,6 +82,13 @@ export function createJobs(now: () => number): Jobs {
       const job = jobs.get(identity.jobId);
       return job !== undefined && sameCluster(job.identity, identity) ? currentBody(job, now()) : undefined;
     },
+    jobBodies: (groupId, clusterName) =>
+      [...jobs.values()]
+        .filter(({ identity }) => identity.groupId === groupId && identity.clusterName === clusterName)
+        .reverse()
+        .map((job) => currentBody(job, now()))
+        .filter((body) => body !== undefined)
+        .sort((a, b) => createdAt(b) - createdAt(a)),
   };
 }
 
@@ -91,6 +100,11 @@ interface JobState {
 
 function sameCluster(a: JobIdentity, b: JobIdentity): boolean {
   return a.groupId === b.groupId && a.clusterName === b.clusterName;
+}
+
+function createdAt({ created }: JsonObject): number {
+  const time = typeof created === 'string' ? Date.parse(created) : 0;
+  return Number.isNaN(time) ? 0 : time;
 }
 
 function currentBody({ script, startedAt }: JobState, now: number): JsonObject | undefined {

@@ -32,6 +32,11 @@ export function jobPath(job: JobIdentity, query = ''): string {
   return `/api/atlas/v1.0/groups/${job.groupId}/clusters/${job.clusterName}/restoreJobs/${job.jobId}${query}`;
 }
 
+/** The path of a list, with an optional query (`?pageNum=2`). */
+export function listPath(cluster: Pick<JobIdentity, 'groupId' | 'clusterName'>, query = ''): string {
+  return `/api/atlas/v1.0/groups/${cluster.groupId}/clusters/${cluster.clusterName}/restoreJobs${query}`;
+}
+
 /** A right `Authorization` header; `tamper` makes it wrong, after the response was computed. */
 export function digestAuthorization(
   { publicKey, privateKey, nonce, uri, method = 'GET', nc = 1, algorithm = 'MD5' }: DigestInput,

@@ -102,7 +102,7 @@ function zero() {
   return {
     total: 0,
     withoutStatus: 0,
-    byKind: { job: 0, token: 0, revoke: 0, other: 0 },
+    byKind: { job: 0, list: 0, token: 0, revoke: 0, other: 0 },
     byAuth: { none: 0, digest: 0, bearer: 0, basic: 0, other: 0 },
     byStatus: new Map<number, number>(),
     byRefusal: new Map<Refusal, number>(),

@@ -28,7 +28,7 @@ export interface AtlasSimulatorOptions extends Partial<Behavior> {
   readonly onRequest?: (request: AtlasRequest) => void;
 }
 
-/** A running simulator: Atlas's legacy restore job endpoint and its authentication, over HTTP. */
+/** A running simulator: Atlas's endpoints of legacy restore jobs and their authentication, over HTTP. */
 export interface AtlasSimulator
   extends AsyncDisposable,
     Pick<Credentials, 'addApiKey' | 'removeApiKey' | 'addServiceAccount' | 'removeServiceAccount'>,

@@ -1,7 +1,8 @@
 import { arch, platform } from 'node:os';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { AtlasClient, AtlasClientOptions, AtlasRequestRecord, RestoreJobRef } from '../../../src/atlas/client.ts';
+import type { AtlasClient, AtlasClientOptions, AtlasRequestRecord } from '../../../src/atlas/client.ts';
 import type { AtlasCredentials } from '../../../src/atlas/credentials.ts';
+import type { RestoreJobRef } from '../../../src/atlas/urls.ts';
 import { atlasErrorOf, clientOf, fetchJob } from '../../support/atlas-client.ts';
 import { deprecated, failing, rateLimited } from '../../support/atlas-simulator/fault-samples.ts';
 import {

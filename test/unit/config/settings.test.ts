@@ -231,7 +231,7 @@ describe('what is refused', () => {
       'ATLAS_TIMEOUT must be a duration from 100ms to 10m, such as 90s or 1h30m',
       'DEFAULT_CREDENTIALS_DIR needs DEFAULT_CREDENTIALS_NAMESPACES: who may use them',
       'LOG_LEVEL must be trace, debug, info, warn or error',
-      'argument 3 is not a flag; flags are --name=value',
+      'argument 3 is not a flag; flags are --name=value or --name value',
     ]);
   });
 });
@@ -245,10 +245,14 @@ describe('the command line', () => {
       '--no-leader-elect is not a flag of this command',
     ],
     ['a flag of another spelling', ['--leaderElect=true'], '--leaderElect is not a flag of this command'],
-    ['a positional', ['run'], 'argument 1 is not a flag; flags are --name=value'],
-    ['what follows two hyphens', ['--', '--concurrency=1'], 'argument 2 is not a flag; flags are --name=value'],
-    ['a single hyphen', ['-'], 'argument 1 is not a flag; flags are --name=value'],
-    ['a short flag', ['-c'], 'argument 1 is not a flag; flags are --name=value'],
+    ['a positional', ['run'], 'argument 1 is not a flag; flags are --name=value or --name value'],
+    [
+      'what follows two hyphens',
+      ['--', '--concurrency=1'],
+      'argument 2 is not a flag; flags are --name=value or --name value',
+    ],
+    ['a single hyphen', ['-'], 'argument 1 is not a flag; flags are --name=value or --name value'],
+    ['a short flag', ['-c'], 'argument 1 is not a flag; flags are --name=value or --name value'],
     ['a flag at the end without a value', ['--leader-elect'], '--leader-elect needs a value'],
     ['a flag before another without a value', ['--lease-name', '--concurrency=3'], '--lease-name needs a value'],
     [
@@ -256,13 +260,17 @@ describe('the command line', () => {
       ['--default-credentials-dir', '--log-level=info'],
       '--default-credentials-dir needs a value',
     ],
-    ['a password behind a short flag', ['-psecret'], 'argument 1 is not a flag; flags are --name=value'],
+    [
+      'a password behind a short flag',
+      ['-psecret'],
+      'argument 1 is not a flag; flags are --name=value or --name value',
+    ],
     [
       'a value behind a colon',
       ['--atlas-base-url:https://user:secret@x'],
-      'argument 1 is not a flag; flags are --name=value',
+      'argument 1 is not a flag; flags are --name=value or --name value',
     ],
-    ['no name at all', ['--=secret'], 'argument 1 is not a flag; flags are --name=value'],
+    ['no name at all', ['--=secret'], 'argument 1 is not a flag; flags are --name=value or --name value'],
   ])('%s', (_name, args, problem) => {
     expect(problems(args)).toEqual([problem]);
   });

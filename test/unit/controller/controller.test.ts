@@ -223,6 +223,7 @@ class World {
         if (reply !== undefined && 'kind' in reply) return reply;
         return { kind: 'fetching', response: Promise.resolve(reply ?? RUNNING), begunAt: Date.now() };
       },
+      list: () => Promise.reject(new Error('nobody lists')),
       wait: (_ref, _credentials, waiter) => {
         this.waited.push(waiter);
         return { kind: 'waiting', pause: { forMs: Date.now() - NOW, apiError: undefined } };

@@ -95,6 +95,7 @@ async function observing({ job = resource(), found = [good('1', OLD)], again = f
     {
       atlas: {
         ...atlasClient,
+        list: () => Promise.reject(new Error('nobody lists')),
         budgets: () => ({ paused: 0, waiting: 0, remaining: undefined }),
         close: () => Promise.resolve(),
       },

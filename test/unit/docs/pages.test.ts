@@ -22,9 +22,9 @@ describe.each(PAGES)('%s', (page) => {
   test('the settings that it names exist', () => {
     const known = new Set(listSettings().flatMap(({ name, variable }) => [name, variable]));
     const flags = [...text.matchAll(/`--([a-z]+(?:-[a-z]+)+)`/g)].map(([, flag = '']) => flag);
-    // Flags of kubectl, Node.js and the get command are not settings.
+    // Flags of kubectl, Node.js and of other commands than run are not settings.
     const foreign =
-      /^(field-selector|show-url|group-id|cluster-name|job-id|for|all|use-system-ca|experimental-vm-modules)|-file$/;
+      /^(field-selector|show-url|group-id|cluster-name|job-id|batch-id|credentials-secret|delivery-secrets|for|all|use-system-ca|experimental-vm-modules)|-file$/;
     expect(flags.filter((flag) => !known.has(flag) && !foreign.test(flag))).toEqual([]);
   });
 });

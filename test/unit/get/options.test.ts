@@ -119,8 +119,8 @@ describe('what is refused', () => {
     [['--secret=Payments/atlas-key'], '--secret must be namespace/name'],
     [['--secret=payments/../x'], '--secret must be namespace/name'],
     [['--private-api-key=canary'], '--private-api-key is not a flag of this command'],
-    [['-pcanary'], 'argument 4 is not a flag; flags are --name=value'],
-    [['canary'], 'argument 4 is not a flag; flags are --name=value'],
+    [['-pcanary'], 'argument 4 is not a flag; flags are --name=value or --name value'],
+    [['canary'], 'argument 4 is not a flag; flags are --name=value or --name value'],
   ])('%j', (args, problem) => {
     expect(problems([...IDS, ...args], API_KEY)).toEqual([problem]);
   });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { CONDITION_TYPES } from '../../../src/api/legacy-restore-job.ts';
-import { EXIT_CODES } from '../../../src/get/exit-codes.ts';
+import { EXIT_CODES } from '../../../src/command/exit-codes.ts';
 import { atlasErrorCodes, reasonOfAtlasFailure } from '../../../src/restore-job/atlas-failures.ts';
 import { entryOf, isReason, REASONS, type Reason, remedyOf } from '../../../src/restore-job/reasons.ts';
 

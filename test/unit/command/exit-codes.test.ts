@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { EXIT_CODES, exitCodeOf, listExitCodes } from '../../../src/get/exit-codes.ts';
+import { EXIT_CODES, exitCodeOf, listExitCodes } from '../../../src/command/exit-codes.ts';
 import { readyReasonOf } from '../../../src/restore-job/conditions.ts';
 import { isReason } from '../../../src/restore-job/reasons.ts';
 

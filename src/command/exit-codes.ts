@@ -1,4 +1,4 @@
-/** The exit codes of `get`: stable, scripts compare them. Its help and its page in docs/ are made from here. */
+/** The exit codes of the commands: stable, scripts compare them. Help and the pages in docs/ are made from here. */
 import { entryOf, type Reason, reasonsOf } from '../restore-job/reasons.ts';
 
 /** Every way in which `get` ends. */
@@ -27,13 +27,18 @@ export const EXIT_CODES = {
 /** How a restore job, or a failed request to Atlas, ends the command: as the table of reasons says. */
 export const exitCodeOf = (reason: Reason): number => entryOf(reason).exitCode ?? EXIT_CODES.other.code;
 
-/** All of them in order, with the reasons of the failures that end in each. */
-export const listExitCodes = (): ReadonlyArray<{
+/** An exit code with the reasons of the failures that end in it. */
+export interface ExitCodeDescription {
   readonly code: number;
   readonly meaning: string;
   readonly reasons: readonly string[];
-}> =>
-  Object.values(EXIT_CODES).map(({ code, meaning }) => ({
+}
+
+/** All exit codes of a command in order; of `get` unless others are given. */
+export const listExitCodes = (
+  exitCodes: Readonly<Record<string, { readonly code: number; readonly meaning: string }>> = EXIT_CODES,
+): readonly ExitCodeDescription[] =>
+  Object.values(exitCodes).map(({ code, meaning }) => ({
     code,
     meaning,
     reasons: reasonsOf('Synced').filter((reason) => entryOf(reason).exitCode === code),

@@ -1,4 +1,4 @@
-/** The credentials of `get`: what the flags name, else the environment. */
+/** The credentials of a command: what the flags name, else the environment. */
 import { readFile } from 'node:fs/promises';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
 import {

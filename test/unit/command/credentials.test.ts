@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { chooseSource, readCredentials } from '../../../src/get/credentials.ts';
+import { chooseSource, readCredentials } from '../../../src/command/credentials.ts';
 import { KubeError } from '../../../src/kube/errors.ts';
 import { fakeClient } from '../support/fake-client.ts';
 

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { fromNow, shown, span } from '../../../src/get/readable.ts';
+import { fromNow, shown, span } from '../../../src/command/readable.ts';
 
 const SECOND = 1_000;
 const DAY = 86_400 * SECOND;
