@@ -17,6 +17,6 @@ export default {
   ],
   // jest takes this for all projects only; integration tests wait for real processes.
   testTimeout: 120_000,
-  // Integration tests wait more than they compute, but more control planes at once starve each other on two cores.
-  maxWorkers: 2,
+  // Integration tests wait more than they compute. More control planes at once would starve each other on two cores.
+  maxWorkers: 3,
 };
