@@ -124,7 +124,7 @@ const EventList = z.object({
 async function eventProblems({ environment, samples }: Demo): Promise<string[]> {
   const expected: readonly (readonly [name: string, reasons: readonly string[]])[] = [
     [only(samples.running.jobs).name, ['JobInProgress', 'JobFinished', 'DownloadReady']],
-    [only(samples.wrongCredentials.jobs).name, ['Unauthorized', 'JobFetched', 'JobFinished']],
+    [only(samples.wrongCredentials.jobs).name, ['JobFinished']],
     [only(samples.expired.jobs).name, ['DownloadExpired']],
   ];
   const { items } = EventList.parse(

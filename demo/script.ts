@@ -91,11 +91,12 @@ async function repair({ environment, samples, screen, resources, signal }: Demo)
   const wrong = only(samples.wrongCredentials.secrets);
   const { publicApiKey, privateApiKey } = only(samples.credentials.secrets);
   const ready = (resource: Resource): string => conditionOf(resource, 'Ready');
-  await resources.until(name, 'Atlas refuses the key', (resource) => ready(resource) === 'False Unauthorized');
+  // Unknown for its first minute, in which Atlas may not know the key yet; then False.
+  await resources.until(name, 'Atlas refuses the key', (resource) => ready(resource).endsWith(' Unauthorized'));
   screen.say(`${name}: Atlas answers 401; REASON says Unauthorized, kubectl describe says what to do`);
   await delay(WRONG_FOR_MS, undefined, { signal });
 
-  screen.say(`correcting Secret ${wrong.name}; the operator looks at Secrets that failed every 30 s`);
+  screen.say(`correcting Secret ${wrong.name}; the operator reads Secrets that failed again and again`);
   const secret = {
     apiVersion: 'v1',
     kind: 'Secret',
