@@ -1,15 +1,14 @@
-/** How a command that asks Atlas begins and ends: its options, its credentials, its failures and their exit codes. */
+/** How a command that asks Atlas begins and ends: its options, its failures and their exit codes. */
 import { oneLine, printable } from '../api/printable.ts';
-import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { AtlasError } from '../atlas/errors.ts';
-import { createKubeClient } from '../kube/client.ts';
+import { createKubeClient, type KubeClient } from '../kube/client.ts';
 import { KubeError } from '../kube/errors.ts';
 import { KubeConfigError } from '../kube/kubeconfig-error.ts';
 import { proxyProblems } from '../net/proxy.ts';
 import { trustSystemCertificates } from '../net/trusted-certificates.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import { failureMessage } from '../restore-job/messages.ts';
-import { type CredentialsSource, readCredentials } from './credentials.ts';
+import { CommandError } from './command-error.ts';
 import { EXIT_CODES, exitCodeOf } from './exit-codes.ts';
 
 /** What a command has of its process. */
@@ -39,12 +38,12 @@ interface Command<Options> {
   readonly name: string;
   readonly readOptions: (args: readonly string[], env: CommandProcess['env']) => OptionsResult<Options>;
   readonly help: () => string;
-  /** Resolves with the exit code. */
-  readonly work: (options: Options, credentials: AtlasCredentials, own: CommandProcess) => Promise<number>;
+  /** Resolves with the exit code. Can reject with CommandError, AtlasError, KubeConfigError or KubeError. */
+  readonly work: (options: Options, own: CommandProcess) => Promise<number>;
 }
 
 /** Runs a command; resolves with its exit code. */
-export async function runCommand<Options extends { readonly credentials: CredentialsSource }>(
+export async function runCommand<Options>(
   command: Command<Options>,
   args: readonly string[],
   own: CommandProcess,
@@ -62,7 +61,7 @@ export async function runCommand<Options extends { readonly credentials: Credent
   }
   for (const problem of trustSystemCertificates(own.env)) note(own, problem);
   try {
-    return await withCredentials(command, result.options, own);
+    return await command.work(result.options, own);
   } catch (error) {
     return failed(error, own);
   }
@@ -71,6 +70,10 @@ export async function runCommand<Options extends { readonly credentials: Credent
 /** Tells something on standard error that is no failure. */
 export const note = ({ stderr }: Pick<CommandProcess, 'stderr'>, text: string): void =>
   void stderr.write(`note: ${oneLine(text)}\n`);
+
+/** The client of the API server that the kubeconfig, or the pod, names. Throws KubeConfigError. */
+export const openKubeClient = ({ version }: Pick<CommandProcess, 'version'>): KubeClient =>
+  createKubeClient({ userAgent: `legacy-restore-operator/${version}` });
 
 /** Rejects as soon as the signal is aborted, whatever becomes of the work. */
 export function unlessStopped<T>(stop: AbortSignal, work: Promise<T>): Promise<T> {
@@ -81,19 +84,9 @@ export function unlessStopped<T>(stop: AbortSignal, work: Promise<T>): Promise<T
   return Promise.race([work, stopped]).finally(() => stop.removeEventListener('abort', onAbort));
 }
 
-async function withCredentials<Options extends { readonly credentials: CredentialsSource }>(
-  command: Command<Options>,
-  options: Options,
-  own: CommandProcess,
-): Promise<number> {
-  const { stop, version } = own;
-  const openClient = () => createKubeClient({ userAgent: `legacy-restore-operator/${version}` });
-  const found = await unlessStopped(stop, readCredentials(options.credentials, openClient, stop));
-  return found.ok ? command.work(options, found.credentials, own) : complain(own, found.problem, EXIT_CODES.usage.code);
-}
-
 function failed(error: unknown, own: CommandProcess): number {
   if (own.stop.aborted) return complain(own, 'interrupted', EXIT_CODES.interrupted.code);
+  if (error instanceof CommandError) return complain(own, error.message, error.exitCode);
   if (error instanceof AtlasError) {
     const failure = failureOfAtlas(error);
     return complain(own, failureMessage(failure, 'command'), exitCodeOf(failure.reason));

@@ -1,7 +1,6 @@
 /** The command `get`: fetches one restore job from Atlas, once or until it has ended, and prints it. */
 import type { RestoreJobResponse } from '../api/restore-job.ts';
-import type { AtlasCredentials } from '../atlas/credentials.ts';
-import { type CommandAtlas, withAtlas } from '../command/atlas.ts';
+import { fetchJob, withAtlas } from '../command/atlas.ts';
 import { type CommandProcess, note, runCommand, unlessStopped } from '../command/command.ts';
 import { exitCodeOf } from '../command/exit-codes.ts';
 import { readyReasonOf } from '../restore-job/conditions.ts';
@@ -13,28 +12,15 @@ import { createWatchDisplay, watchJob } from './watch.ts';
 export const get = (args: readonly string[], own: CommandProcess): Promise<number> =>
   runCommand({ name: 'get', readOptions: readGetOptions, help: getHelp, work: fetchAndPrint }, args, own);
 
-async function fetchAndPrint(options: GetOptions, credentials: AtlasCredentials, own: CommandProcess): Promise<number> {
+async function fetchAndPrint(options: GetOptions, own: CommandProcess): Promise<number> {
   const response = await withAtlas(options, own, (atlas) => {
-    const fetch = () => fetchJob(options, credentials, atlas);
+    const fetch = () => fetchJob(atlas, options.ref);
     return options.until.kind === 'fetched' ? unlessStopped(own.stop, fetch()) : watch(fetch, options.until, own);
   });
   const printOptions = { ...options, now: Date.now() };
   own.stdout.write(printJob(response, printOptions));
   for (const remark of remarks(response, printOptions)) note(own, remark);
   return exitCodeOf(readyReasonOf(response.job));
-}
-
-/** Waits first where Atlas asked to wait: nobody else uses this client, so there is no other reason. */
-async function fetchJob(
-  { ref }: GetOptions,
-  credentials: AtlasCredentials,
-  { client, reserved }: CommandAtlas,
-): Promise<RestoreJobResponse> {
-  for (;;) {
-    const fetching = client.fetch(ref, credentials, 'get');
-    if (fetching.kind === 'fetching') return fetching.response;
-    await reserved();
-  }
 }
 
 async function watch(

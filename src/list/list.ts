@@ -1,5 +1,4 @@
 /** The command `list`: prints the restore jobs of a cluster, also as resources to apply. */
-import type { AtlasCredentials } from '../atlas/credentials.ts';
 import { withAtlas } from '../command/atlas.ts';
 import { type CommandProcess, note, runCommand, unlessStopped } from '../command/command.ts';
 import { LIST_EXIT_CODES } from './exit-codes.ts';
@@ -11,8 +10,8 @@ import { selectJobs } from './select.ts';
 export const list = (args: readonly string[], own: CommandProcess): Promise<number> =>
   runCommand({ name: 'list', readOptions: readListOptions, help: listHelp, work: listAndPrint }, args, own);
 
-async function listAndPrint(options: ListOptions, credentials: AtlasCredentials, own: CommandProcess): Promise<number> {
-  const { jobs, unreadable } = await withAtlas(options, own, ({ client }) =>
+async function listAndPrint(options: ListOptions, own: CommandProcess): Promise<number> {
+  const { jobs, unreadable } = await withAtlas(options, own, ({ client, credentials }) =>
     unlessStopped(own.stop, client.list(options.ref, credentials)),
   );
   const selected = selectJobs(jobs, options.status);
