@@ -43,6 +43,8 @@ const MAX_CONTENT_BYTES = 512 * 1_024;
 
 /** Drops texts that are too long, and links, then hashes, that have no room. */
 export function storable(job: RestoreJob): StorableContent {
+  // Nearly all content: every response comes through here, and a copy of it costs more than all else that is computed.
+  if (mostStoredBytes(job) <= MAX_CONTENT_BYTES) return { content: job, dropped: [] };
   const dropped: string[] = [];
   const { links, hashes, ...rest } = RestoreJob.parse(storableMember(job, '', dropped));
   let room = MAX_CONTENT_BYTES - storedBytes(rest);
@@ -62,6 +64,20 @@ export function storable(job: RestoreJob): StorableContent {
   };
   return { content, dropped };
 }
+
+/** No less than the bytes of a value as it is stored; infinite where it has to be looked at in detail. */
+function mostStoredBytes(value: unknown): number {
+  if (typeof value === 'string') return isPlain(value) ? value.length * MAX_ESCAPED_BYTES + QUOTES_BYTES : Infinity;
+  if (typeof value === 'number') return Object.is(value, -0) ? Infinity : MAX_SCALAR_BYTES;
+  if (typeof value !== 'object' || value === null) return MAX_SCALAR_BYTES;
+  let bytes = BRACKETS_BYTES;
+  for (const [name, member] of Object.entries(value)) {
+    bytes += name.length + NAME_BYTES + mostStoredBytes(member);
+  }
+  return bytes;
+}
+
+const isPlain = (text: string): boolean => text.length * MAX_ESCAPED_BYTES <= MAX_TEXT_BYTES && text.isWellFormed();
 
 function storableMember(value: unknown, path: string, dropped: string[]): unknown {
   if (typeof value === 'string') return value.toWellFormed();
@@ -84,6 +100,11 @@ const isTooLong = (text: string): boolean =>
   text.length * MAX_ESCAPED_BYTES > MAX_TEXT_BYTES && storedBytes(text) - QUOTES_BYTES > MAX_TEXT_BYTES;
 
 const QUOTES_BYTES = 2;
+const BRACKETS_BYTES = 2;
+/** Quotes, colon and comma. */
+const NAME_BYTES = 4;
+/** Of a number, a boolean or null. */
+const MAX_SCALAR_BYTES = 25;
 const MAX_ESCAPED_BYTES = 6;
 
 /** As the API server stores it: its JSON escapes `<`, `>` and `&`. */
