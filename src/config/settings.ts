@@ -2,7 +2,16 @@
 import * as z from 'zod';
 import { INTERVAL_BOUNDS } from '../api/legacy-restore-job.ts';
 import { describeFlags, type FlagDescription, flag, readFlags } from './flags.ts';
-import { baseUrl, bindAddress, boolean, duration, integer, namespaceList, objectName } from './values.ts';
+import {
+  baseUrl,
+  bindAddress,
+  boolean,
+  duration,
+  integer,
+  labelSelector,
+  namespaceList,
+  objectName,
+} from './values.ts';
 
 /** A setting with the text that applies if it is not given; `shown` is how the documentation names that default. */
 const setting = <T>(schema: z.ZodType<T, string>, fallback: string, description: string, shown = fallback) =>
@@ -32,6 +41,12 @@ export const Settings = z.object({
     '',
     'Comma-separated namespaces to watch. If set, Roles in them suffice and no ClusterRole is needed.',
     'all',
+  ),
+  labelSelector: setting(
+    labelSelector,
+    '',
+    'Label selector of the only resources to reconcile, such as `shard=a`. With leader election it requires a lease name.',
+    'none',
   ),
   defaultInterval: setting(
     duration(INTERVAL_BOUNDS.min, INTERVAL_BOUNDS.max, '10s to 24h'),
@@ -108,7 +123,14 @@ export const listSettings = (): readonly SettingDescription[] =>
   describeFlags(Settings).flatMap(({ variable, ...rest }) => (variable === undefined ? [] : [{ ...rest, variable }]));
 
 /** The problems of settings that are valid alone but not together. */
-function contradictions(given: Readonly<Record<string, string | undefined>>): string[] {
+const contradictions = (given: Given): readonly string[] => [
+  ...defaultCredentialsProblems(given),
+  ...leaseProblems(given),
+];
+
+type Given = Readonly<Record<string, string | undefined>>;
+
+function defaultCredentialsProblems(given: Given): readonly string[] {
   const directory = (given['defaultCredentialsDir'] ?? '') !== '';
   const list = namespaceList.safeParse(given['defaultCredentialsNamespaces'] ?? '');
   if (!list.success) return [];
@@ -118,4 +140,9 @@ function contradictions(given: Readonly<Record<string, string | undefined>>): st
   if (namespaces && !directory)
     return ['DEFAULT_CREDENTIALS_NAMESPACES needs DEFAULT_CREDENTIALS_DIR: what they may use'];
   return [];
+}
+
+function leaseProblems({ labelSelector: selector = '', leaderElect, leaseName = '' }: Given): readonly string[] {
+  if (selector === '' || leaderElect !== 'true' || leaseName !== '') return [];
+  return ['LABEL_SELECTOR with LEADER_ELECT needs LEASE_NAME: of operators that share a lease only one reconciles'];
 }

@@ -44,6 +44,26 @@ export const objectName = z
   .max(253, 'must be at most 253 characters')
   .regex(/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$/, 'must be the name of a Kubernetes object');
 
+const LABEL_NAME = '[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
+const DNS_LABEL = '[a-z0-9](?:[-a-z0-9]*[a-z0-9])?';
+const LABEL_KEY = String.raw`(?:(?=[^/]{1,253}/)${DNS_LABEL}(?:\.${DNS_LABEL})*/)?${LABEL_NAME}`;
+const SPACE = String.raw`[ \t\r\n]*`;
+const LABEL_VALUE = `${SPACE}(?:${LABEL_NAME}${SPACE})?`;
+const REQUIREMENT = [
+  `!${SPACE}${LABEL_KEY}${SPACE}`,
+  `${LABEL_KEY}${SPACE}`,
+  `${LABEL_KEY}${SPACE}(?:==?|!=)${LABEL_VALUE}`,
+  String.raw`${LABEL_KEY}${SPACE}[<>]${SPACE}\d{1,18}${SPACE}`,
+  String.raw`${LABEL_KEY}[ \t\r\n]${SPACE}(?:not)?in${SPACE}\(${LABEL_VALUE}(?:,${LABEL_VALUE})*\)${SPACE}`,
+].join('|');
+/** A label selector with the grammar of `labels.Parse` in k8s.io/apimachinery; empty for everything. */
+export const labelSelector = z
+  .string()
+  .regex(
+    new RegExp(`^(?:${SPACE}(?:${REQUIREMENT})(?:,${SPACE}(?:${REQUIREMENT}))*)?$`),
+    'must be a Kubernetes label selector, such as shard=a, shard in (a,b) or !shard',
+  );
+
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
 /** An address without a slash at the end. */
 export const baseUrl = z.string().transform((text, context) => {

@@ -19,6 +19,8 @@ import { countResources, setResourceMetrics } from './resource-metrics.ts';
 
 interface ControllerOptions {
   readonly client: KubeClient;
+  /** Of the only resources that are reconciled; empty for all. */
+  readonly labelSelector: string;
   readonly cache: Cache;
   readonly queue: Queue;
   /** Adds a key to the queue once a request is reserved for it. */

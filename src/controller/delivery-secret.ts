@@ -7,7 +7,7 @@ import { hasStatus, KubeError } from '../kube/errors.ts';
 import { createSecret, getSecret, replaceSecretData, type Secret, type SecretName } from '../kube/secrets.ts';
 import type { Failure } from '../restore-job/failure.ts';
 import { hasDownloadableUrl } from '../restore-job/state.ts';
-import { getLegacyRestoreJob } from './legacy-restore-jobs.ts';
+import { getLegacyRestoreJob, type ReconciledResources } from './legacy-restore-jobs.ts';
 
 /**
  * Makes the Secret equal to Atlas's response, after a look at the resource as the API server has it now: a Secret under a
@@ -15,7 +15,7 @@ import { getLegacyRestoreJob } from './legacy-restore-jobs.ts';
  * about. Throws KubeError where the API server does not respond at all. `now`: milliseconds since the epoch.
  */
 export async function deliver(
-  client: KubeClient,
+  resources: ReconciledResources,
   job: LegacyRestoreJob,
   response: RestoreJobResponse,
   now: number,
@@ -23,7 +23,7 @@ export async function deliver(
   const name = job.spec.deliverySecretName;
   if (name === undefined) return undefined;
   const secret: SecretName = { namespace: job.namespace, name };
-  const refusal = await write(client, job, secret, response);
+  const refusal = await write(resources, job, secret, response);
   // Nothing to put there yet, or nothing worth it any more.
   return refusal !== undefined && hasDownloadableUrl(response.job, now) ? refusal() : undefined;
 }
@@ -35,18 +35,18 @@ type Refusal = () => Failure | Promise<Failure>;
 const MAX_RACES = 3;
 
 async function write(
-  client: KubeClient,
+  resources: ReconciledResources,
   job: LegacyRestoreJob,
   secret: SecretName,
   response: RestoreJobResponse,
 ): Promise<Refusal | undefined> {
   for (let races = 1; ; races++) {
-    const attempt = await tryToWrite(client, job, secret, response);
+    const attempt = await tryToWrite(resources, job, secret, response);
     if (attempt.kind === 'written') return undefined;
     if (attempt.kind === 'occupied') return () => occupied(secret);
     const { error, verb } = attempt;
     const isRace = hasStatus(error, 404, 409) && races < MAX_RACES;
-    if (!isRace) return () => refused(client, secret, error, verb);
+    if (!isRace) return () => refused(resources.client, secret, error, verb);
   }
 }
 
@@ -57,11 +57,12 @@ type Attempt =
   | { readonly kind: 'refused'; readonly error: KubeError; readonly verb: 'get' | 'create' | 'patch' };
 
 async function tryToWrite(
-  client: KubeClient,
+  resources: ReconciledResources,
   job: LegacyRestoreJob,
   name: SecretName,
   response: RestoreJobResponse,
 ): Promise<Attempt> {
+  const { client } = resources;
   const data = deliveryData(response);
   let verb: 'get' | 'create' | 'patch' = 'get';
   try {
@@ -70,7 +71,7 @@ async function tryToWrite(
     if (present === undefined && Object.keys(data).length === 0) return WRITTEN;
     if (present !== undefined && !present.owners.includes(job.uid)) return { kind: 'occupied' };
     if (present !== undefined && sameData(present.data, data)) return WRITTEN;
-    if (!(await isCurrent(client, job))) return WRITTEN;
+    if (!(await isCurrent(resources, job))) return WRITTEN;
     verb = present === undefined ? 'create' : 'patch';
     if (present === undefined) await createSecret(client, name, ownerReference(job), labels(job), data);
     else await replaceSecretData(client, name, present, data);
@@ -94,14 +95,9 @@ async function readSecret(client: KubeClient, name: SecretName): Promise<Secret 
 }
 
 /** Whether the resource is still the one that was reconciled, and is to stay. */
-async function isCurrent(client: KubeClient, job: LegacyRestoreJob): Promise<boolean> {
-  try {
-    const fresh = await getLegacyRestoreJob(client, job);
-    return fresh?.uid === job.uid && fresh.generation === job.generation && !fresh.deleting;
-  } catch (error) {
-    if (hasStatus(error, 404)) return false;
-    throw error;
-  }
+async function isCurrent(resources: ReconciledResources, job: LegacyRestoreJob): Promise<boolean> {
+  const fresh = await getLegacyRestoreJob(resources, job);
+  return fresh?.uid === job.uid && fresh.generation === job.generation && !fresh.deleting;
 }
 
 /** The keys that Atlas gave; one that vanished from the response vanishes from the Secret. */

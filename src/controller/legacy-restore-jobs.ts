@@ -12,7 +12,7 @@ import {
   VERSION,
 } from '../api/legacy-restore-job.ts';
 import type { KubeClient } from '../kube/client.ts';
-import { errorFromContent } from '../kube/errors.ts';
+import { errorFromContent, hasStatus } from '../kube/errors.ts';
 import type { ObjectType } from '../kube/response.ts';
 import { shareStrings } from '../kube/shared-strings.ts';
 
@@ -44,14 +44,44 @@ export function toLegacyRestoreJob(
   return { ...names, resourceVersion, generation, spec, status, requestedAt, deleting };
 }
 
-/** The object as the API server has it now. Throws KubeError. */
+/** The resources that this operator reconciles, at the API server. */
+export interface ReconciledResources {
+  readonly client: KubeClient;
+  /** Of the only ones; empty for all. */
+  readonly labelSelector: string;
+}
+
+/**
+ * The resource as the API server has it now; undefined where it is no longer to be reconciled: it was deleted, has left
+ * the label selector, or cannot be read. Throws KubeError.
+ */
 export async function getLegacyRestoreJob(
-  client: KubeClient,
+  { client, labelSelector }: ReconciledResources,
   job: LegacyRestoreJob,
 ): Promise<LegacyRestoreJob | undefined> {
-  return toLegacyRestoreJob(
-    await client.request({ method: 'GET', path: objectPath(job), returns: LEGACY_RESTORE_JOB }),
+  try {
+    if (labelSelector !== '') return await findSelected(client, job, labelSelector);
+    const request = { path: objectPath(job), returns: LEGACY_RESTORE_JOB } as const;
+    return toLegacyRestoreJob(await client.request({ method: 'GET', ...request }));
+  } catch (error) {
+    if (hasStatus(error, 404)) return undefined;
+    throw error;
+  }
+}
+
+/** Only a list takes a label selector. */
+async function findSelected(
+  client: KubeClient,
+  { namespace, name }: LegacyRestoreJob,
+  labelSelector: string,
+): Promise<LegacyRestoreJob | undefined> {
+  const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}`, labelSelector });
+  const path = `${collectionPath(namespace)}?${query.toString()}`;
+  const { data: list } = List.safeParse(
+    await client.request({ method: 'GET', path, returns: LEGACY_RESTORE_JOB_LIST }),
   );
+  if (list === undefined) throw errorFromContent(`LIST ${collectionPath(namespace)}`, 200, `a ${KIND}List`);
+  return toLegacyRestoreJob(list.items[0]);
 }
 
 /**
@@ -82,10 +112,12 @@ export async function patchStatus(
 
 /** What the API server calls the type. */
 export const LEGACY_RESTORE_JOB: ObjectType = { apiVersion: API_VERSION, kind: KIND };
+const LEGACY_RESTORE_JOB_LIST: ObjectType = { apiVersion: API_VERSION, kind: `${KIND}List` };
 
 const objectPath = (job: LegacyRestoreJob): string =>
   `${collectionPath(job.namespace)}/${encodeURIComponent(job.name)}`;
 
+const List = z.object({ items: z.array(z.unknown()) });
 const Named = z.object({ metadata: z.object({ namespace: z.string().optional(), name: z.string().optional() }) });
 
 const Sent = z.object({

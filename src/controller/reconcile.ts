@@ -28,10 +28,14 @@ export interface Cache {
   readonly all: () => Iterable<LegacyRestoreJob>;
   /** Takes over the response to a write, ahead of its watch event: the change that results, or undefined for none. */
   readonly update: (job: LegacyRestoreJob) => Change<LegacyRestoreJob> | undefined;
+  /** Takes a resource out, ahead of its watch event. */
+  readonly forget: (job: LegacyRestoreJob) => void;
 }
 
 interface ReconcilerOptions extends ObserveParts {
   readonly client: KubeClient;
+  /** Of the only resources that are reconciled; empty for all. */
+  readonly labelSelector: string;
   readonly cache: Cache;
   readonly events: EventRecorder;
   readonly log: Logger;
@@ -65,7 +69,7 @@ const GRACE_MS = 60_000;
 const TOLERATED_MS = 30_000;
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { client, cache, events, metrics, signal } = options;
+  const { cache, events, metrics, signal } = options;
 
   return async (job, state) => {
     try {
@@ -115,7 +119,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     const { outcome, job } = observed;
     if (outcome.kind !== 'fetched' || current(observed) === undefined) return observed;
     try {
-      const deliveryFailure = await deliver(client, job, outcome.response, Date.now());
+      const deliveryFailure = await deliver(options, job, outcome.response, Date.now());
       return { ...observed, outcome: { ...outcome, deliveryFailure } };
     } catch (error) {
       if (error instanceof KubeError) return { ...observed, outcome: { kind: 'interrupted', error } };
@@ -143,6 +147,8 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
           emit(observed, job, result, state);
           return { result: result.result, requeueAfter: requeueFor(observed, result, state), changes };
         case 'gone':
+          // Without this, one that comes back under its selector before its watch event would be no news.
+          cache.forget(job);
           return { ...NOTHING_LEFT, changes };
         case 'conflict':
           update(patch.job);
@@ -179,7 +185,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     job: LegacyRestoreJob,
     { status }: ReconcileResult,
   ): Promise<StatusPatch | { readonly kind: 'unchanged' }> {
-    if (status !== undefined) return tryPatchStatus(client, metrics, job, status);
+    if (status !== undefined) return tryPatchStatus(options, job, status);
     if (hasStatus(outcome)) metrics.statusWritesSkipped.inc();
     return { kind: 'unchanged' };
   }

@@ -16,6 +16,8 @@ interface MultiNamespaceCacheOptions<T extends CachedObject> {
   readonly log: Logger;
   /** Those that are listed and watched; all namespaces, with one reflector, when empty. */
   readonly namespaces: readonly string[];
+  /** Of the only objects that are listed and watched; empty for all. */
+  readonly labelSelector: string;
   readonly resource: WatchedResource;
   /** Path of the collection: of one namespace, or of all. */
   readonly collectionPath: (namespace?: string) => string;
@@ -40,6 +42,8 @@ export interface MultiNamespaceCache<T extends CachedObject> {
   readonly size: () => number;
   /** As `Reflector.update`. */
   readonly update: (object: T) => Change<T> | undefined;
+  /** As `Reflector.forget`. */
+  readonly forget: (object: T) => void;
   /** Lists and watches until the signal is aborted, then resolves. Never rejects. */
   readonly run: (signal: AbortSignal, onChange: (change: Change<T>) => void) => Promise<void>;
   /**
@@ -60,6 +64,7 @@ export function createMultiNamespaceCache<T extends CachedObject>({
   client,
   log,
   namespaces,
+  labelSelector,
   resource,
   collectionPath,
   transform,
@@ -84,6 +89,7 @@ export function createMultiNamespaceCache<T extends CachedObject>({
     const reflector = createReflector({
       client,
       path: collectionPath(namespace),
+      labelSelector,
       listType: { apiVersion: resource.apiVersion, kind: `${resource.kind}List` },
       transform,
       onListed: (count, kind) => {
@@ -123,6 +129,7 @@ export function createMultiNamespaceCache<T extends CachedObject>({
     },
     size: () => sum(parts.values().map(({ reflector }) => reflector.size())),
     update: (object) => reflectorOf(object.key)?.update(object),
+    forget: (object) => reflectorOf(object.key)?.forget(object),
     run: async (signal, onChange) => {
       await Promise.all(parts.values().map(({ reflector }) => reflector.run(signal, onChange)));
     },

@@ -43,6 +43,8 @@ interface ReflectorOptions<T extends CachedObject> {
   readonly client: KubeClient;
   /** Path of the collection, such as `/apis/atlasrestore.dev/v1/legacyrestorejobs`. */
   readonly path: string;
+  /** Of the only objects that are listed and watched; empty for all. */
+  readonly labelSelector: string;
   /** What the API server calls a list of the collection. */
   readonly listType: ObjectType;
   /** Reduces an object to what is cached; undefined leaves it out. */
@@ -71,6 +73,8 @@ export interface Reflector<T extends CachedObject> {
    * `run` is not told of; undefined when the cache holds something at least as new, or another object.
    */
   readonly update: (object: T) => Change<T> | undefined;
+  /** Takes an object out of the cache, ahead of its watch event. The handler of `run` is not told. */
+  readonly forget: (object: T) => void;
   readonly all: () => IterableIterator<T>;
   readonly size: () => number;
   /** Whether a list has been complete. */
@@ -135,6 +139,7 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
   const {
     client,
     path,
+    labelSelector,
     listType,
     transform,
     onListed,
@@ -143,6 +148,7 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     onEndedEarly,
     random = Math.random,
   } = options;
+  const selection = labelSelector === '' ? '' : `&labelSelector=${encodeURIComponent(labelSelector)}`;
   const objects = new Map<string, T>();
   let listed = false;
   /** Undefined: the next thing to do is a list. */
@@ -230,7 +236,11 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     const query = 'watch=true&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true';
     const stall = startStallTimer(STALL_MS.listing, signal);
     try {
-      const version = await readInitialEvents(await client.stream(`${path}?${query}`, stall.signal), stall, seen);
+      const version = await readInitialEvents(
+        await client.stream(`${path}?${query}${selection}`, stall.signal),
+        stall,
+        seen,
+      );
       brokenStreams = 0;
       return version;
     } catch (error) {
@@ -299,7 +309,7 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     let token = '';
     for (;;) {
       const next = token === '' ? '' : `&continue=${encodeURIComponent(token)}`;
-      const request = { path: `${path}?${query}${next}`, returns: listType, signal, ...PAGE };
+      const request = { path: `${path}?${query}${selection}${next}`, returns: listType, signal, ...PAGE };
       const { data: page } = ListPage.safeParse(await client.request({ method: 'GET', ...request }));
       // Without its version, what happens until the watch begins would be missed.
       if (page === undefined || !(page.metadata.continue || page.metadata.resourceVersion))
@@ -330,7 +340,7 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     const stall = startStallTimer(seconds * 1_000 + STALL_MS.afterEnd, signal, STALL_MS.between);
     const startedAt = performance.now();
     try {
-      const stream = await client.stream(`${path}?${query.toString()}`, stall.signal);
+      const stream = await client.stream(`${path}?${query.toString()}${selection}`, stall.signal);
       recovered();
       const before = resourceVersion;
       await readEvents(stream, stall);
@@ -398,6 +408,10 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     return { type: 'updated', object, previous };
   }
 
+  function forget({ key, uid }: T): void {
+    if (objects.get(key)?.uid === uid) objects.delete(key);
+  }
+
   function tell(change: Change<T>): void {
     try {
       onChange(change);
@@ -411,6 +425,7 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
     run,
     get: (key) => objects.get(key),
     update,
+    forget,
     all: () => objects.values(),
     size: () => objects.size,
     hasListed: () => listed,

@@ -67,7 +67,7 @@ export async function run(settings: Settings, log: Logger, stop: AbortSignal): P
   const server = await serve(context, parts);
   lifecycle.enter({ kind: 'syncing' });
   log.info(
-    { atlas: settings.atlasBaseUrl, namespaces: settings.namespaces },
+    { atlas: settings.atlasBaseUrl, namespaces: settings.namespaces, labelSelector: settings.labelSelector },
     `legacy-restore-operator ${version} started`,
   );
 
@@ -148,6 +148,7 @@ function createCache(
     client,
     log,
     namespaces: settings.namespaces,
+    labelSelector: settings.labelSelector,
     resource: { ...LEGACY_RESTORE_JOB, plural: PLURAL },
     collectionPath,
     transform: (object) =>

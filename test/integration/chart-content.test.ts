@@ -39,6 +39,7 @@ describe('settings', () => {
     atlasEnvelope: [{ settings: { atlasEnvelope: true } }, 'true'],
     atlasPretty: [{ settings: { atlasPretty: true } }, 'true'],
     namespaces: [{ namespaces: ['payments', 'orders'] }, 'payments,orders'],
+    labelSelector: [{ labelSelector: 'shard in (a,b), !canary' }, 'shard in (a,b), !canary'],
     defaultInterval: [{ settings: { defaultInterval: '24h' } }, '24h'],
     concurrency: [{ settings: { concurrency: 1000 } }, '1000'],
     deliveryUrlInStatus: [{ settings: { deliveryUrlInStatus: false } }, 'false'],

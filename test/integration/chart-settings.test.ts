@@ -41,9 +41,45 @@ describe('what helm accepts, the operator takes', () => {
     expect(accepted).toBe(isTaken && !STRICTER.has(String(value)) ? true : 'refused');
   });
 
+  test.each([
+    ...words(
+      'shard shard=a shard==a shard!=a shard= !shard a,b=c,!d example.com/shard=a x_Y.z=x_Y.z weight>5 weight<5',
+      'in notin=in shard=a, ,shard=a shard=-a Example.com/shard=a /shard shard/ a/b/c !shard=a shard=(a) weight>a',
+      'shard(a) shard>=5 weight>-5 shard=a=b !!shard shard===a shard~a shard=a&limit=1 shard=a|b shard="a"',
+    ),
+    '',
+    ' ',
+    ' shard = a , ! canary ',
+    'shard\n=\ta',
+    'shard in (a,b)',
+    'shard notin(a)',
+    'in in (in)',
+    'shard in ()',
+    'shard in (,a)',
+    'shard in',
+    'shard in a',
+    'shard in (a b)',
+    'shard in (a',
+    'shard on (a)',
+    'shard a',
+    'x'.repeat(63),
+    'x'.repeat(64),
+    `shard=${'x'.repeat(63)}`,
+    `shard=${'x'.repeat(64)}`,
+  ])('labelSelector=%j: both or neither', async (labelSelector) => {
+    const accepted = await helmTemplate({ labelSelector }).then(
+      (manifests) => readSettings([], environmentOf(manifests)).ok,
+      () => 'refused',
+    );
+    expect(accepted).toBe(readSettings([`--label-selector=${labelSelector}`], {}).ok || 'refused');
+  });
+
   test('a refusal names the setting and what to write', async () => {
     await expect(helmTemplate({ settings: { defaultInterval: '5s' } })).rejects.toThrow(
       'settings.defaultInterval must be a duration from 10s to 24h, such as 90s or 1h30m',
+    );
+    await expect(helmTemplate({ labelSelector: 'shard=a b' })).rejects.toThrow(
+      'labelSelector must be a Kubernetes label selector, such as shard=a, shard in (a,b) or !shard',
     );
     await expect(helmTemplate({ settings: { atlasBaseUrl: 'https://x/api/atlas/v1.0' } })).rejects.toThrow(
       'settings.atlasBaseUrl must not contain the path of the API',

@@ -25,13 +25,21 @@ export interface WatchOptions {
   readonly load: () => KubeConfig;
   /** All of them when absent. */
   readonly namespace?: string;
+  /** Empty when absent. */
+  readonly labelSelector?: string;
   readonly change?: (change: Change<LegacyRestoreJob>) => void;
   /** Comes between the reflector and the client. */
   readonly wrap?: (client: KubeClient) => KubeClient;
 }
 
 /** Starts it. */
-export function watchResources({ load, namespace, change, wrap = (client) => client }: WatchOptions): Watched {
+export function watchResources({
+  load,
+  namespace,
+  labelSelector = '',
+  change,
+  wrap = (client) => client,
+}: WatchOptions): Watched {
   const client = createKubeClient({ load, userAgent: 'reflector-test' });
   const changes: Watched['changes'] = [];
   const interruptions: Watched['interruptions'] = [];
@@ -55,6 +63,7 @@ export function watchResources({ load, namespace, change, wrap = (client) => cli
   const reflector = createReflector({
     client: wrap(observed),
     path: collectionPath(namespace),
+    labelSelector,
     listType: { apiVersion: API_VERSION, kind: `${KIND}List` },
     transform: toLegacyRestoreJob,
     onListed: () => undefined,

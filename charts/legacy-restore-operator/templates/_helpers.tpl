@@ -182,6 +182,20 @@ subjects:
 {{- $total }}
 {{- end }}
 
+{{/* The grammar of a label selector, as src/config/values.ts has it. */}}
+{{- define "legacy-restore-operator.labelSelectorPattern" -}}
+{{- $space := "[ \\t\\r\\n]*" }}
+{{- $name := "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?" }}
+{{- $dnsLabel := "[a-z0-9]([-a-z0-9]*[a-z0-9])?" }}
+{{- $key := printf "(%s(\\.%s)*/)?%s" $dnsLabel $dnsLabel $name }}
+{{- $value := printf "%s(%s%s)?" $space $name $space }}
+{{- $exact := printf "%s(==?|!=)%s" $space $value }}
+{{- $compared := printf "%s[<>]%s[0-9]{1,18}%s" $space $space $space }}
+{{- $set := printf "[ \\t\\r\\n]%s(not)?in%s\\(%s(,%s)*\\)%s" $space $space $value $value $space }}
+{{- $requirement := printf "%s(!%s%s%s|%s(%s|%s|%s|%s))" $space $space $key $space $key $space $exact $compared $set }}
+{{- printf "^(%s(,%s)*)?$" $requirement $requirement }}
+{{- end }}
+
 {{/* Settings that the operator refuses at startup, and the schema cannot: sums of a duration, and parts of a path. */}}
 {{- define "legacy-restore-operator.settingProblems" -}}
 {{- $bounds := dict "atlasTimeout" (list 100.0 600000.0 "100ms to 10m") "defaultInterval" (list 10000.0 86400000.0 "10s to 24h") }}
@@ -197,6 +211,9 @@ subjects:
 {{- if regexMatch "^/+api(/|$)|/api/+(atlas|public|oauth)(/|$)" (regexReplaceAll "^https?://[^/]*" . "") }}
 {{- fail "settings.atlasBaseUrl must not contain the path of the API, such as /api/atlas/v1.0" }}
 {{- end }}
+{{- end }}
+{{- if not (regexMatch (include "legacy-restore-operator.labelSelectorPattern" .) .Values.labelSelector) }}
+{{- fail "labelSelector must be a Kubernetes label selector, such as shard=a, shard in (a,b) or !shard" }}
 {{- end }}
 {{- end }}
 

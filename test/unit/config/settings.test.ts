@@ -26,6 +26,7 @@ describe('the settings', () => {
       atlasEnvelope: false,
       atlasPretty: false,
       namespaces: [],
+      labelSelector: '',
       defaultInterval: MINUTE,
       concurrency: 16,
       deliveryUrlInStatus: true,
@@ -53,6 +54,7 @@ describe('the settings', () => {
     ['atlas-envelope', 'ATLAS_ENVELOPE', 'true', { atlasEnvelope: true }],
     ['atlas-pretty', 'ATLAS_PRETTY', 'true', { atlasPretty: true }],
     ['namespaces', 'NAMESPACES', 'payments, shop,,payments', { namespaces: ['payments', 'shop'] }],
+    ['label-selector', 'LABEL_SELECTOR', 'shard in (a, b),!canary', { labelSelector: 'shard in (a, b),!canary' }],
     ['default-interval', 'DEFAULT_INTERVAL', '10s', { defaultInterval: 10 * SECOND }],
     ['concurrency', 'CONCURRENCY', '1', { concurrency: 1 }],
     ['delivery-url-in-status', 'DELIVERY_URL_IN_STATUS', 'false', { deliveryUrlInStatus: false }],
@@ -159,6 +161,8 @@ describe('what is refused', () => {
     ['NAMESPACES', 'Payments', 'must be a comma-separated list of namespace names'],
     ['NAMESPACES', 'a b', 'must be a comma-separated list of namespace names'],
     ['NAMESPACES', `a,${'b'.repeat(64)}`, 'must be a comma-separated list of namespace names'],
+    ['LABEL_SELECTOR', 'shard=a b', 'must be a Kubernetes label selector, such as shard=a, shard in (a,b) or !shard'],
+    ['LABEL_SELECTOR', ' ', 'must be a Kubernetes label selector, such as shard=a, shard in (a,b) or !shard'],
     ['DEFAULT_INTERVAL', '9.9s', 'must be a duration from 10s to 24h, such as 90s or 1h30m'],
     ['DEFAULT_INTERVAL', '24h1s', 'must be a duration from 10s to 24h, such as 90s or 1h30m'],
     ['CONCURRENCY', '0', 'must be between 1 and 1000'],
@@ -213,8 +217,18 @@ describe('what is refused', () => {
       { DEFAULT_CREDENTIALS_DIR: '/x', DEFAULT_CREDENTIALS_NAMESPACES: ' ,' },
       'DEFAULT_CREDENTIALS_DIR needs DEFAULT_CREDENTIALS_NAMESPACES: who may use them',
     ],
+    [
+      'a share of the resources and the Lease of all others',
+      { LABEL_SELECTOR: 'shard=a', LEADER_ELECT: 'true', LEASE_NAME: '' },
+      'LABEL_SELECTOR with LEADER_ELECT needs LEASE_NAME: of operators that share a lease only one reconciles',
+    ],
   ])('a contradiction: %s', (_name, environment, problem) => {
     expect(problems([], environment)).toEqual([problem]);
+  });
+
+  test('a label selector goes with a lease of its own, and with no lease', () => {
+    expect(problems([], { LABEL_SELECTOR: 'shard=a', LEADER_ELECT: 'true', LEASE_NAME: 'shard-a' })).toEqual([]);
+    expect(problems([], { LABEL_SELECTOR: 'shard=a' })).toEqual([]);
   });
 
   test('all problems are told at once, contradictions too, each with its source', () => {

@@ -91,6 +91,7 @@ class World {
   constructor() {
     this.controller = createController({
       client: fakeClient({ request: (request) => this.#answer(request) }),
+      labelSelector: '',
       cache: {
         get: (key) => this.cache.get(key),
         all: () => this.cache.values(),
@@ -101,6 +102,7 @@ class World {
           this.cache.set(object.key, object);
           return { type: 'updated', object, previous };
         },
+        forget: ({ key }) => this.cache.delete(key),
       },
       queue: this.queue,
       atlas: this.#atlasClient(),
@@ -763,6 +765,34 @@ describe('changes during a reconcile', () => {
     world.catchUp();
     await pass(MINUTE - 1);
     expect(world.statuses).toMatchObject([{ statusName: 'FINISHED' }]);
+  });
+});
+
+describe('a resource that a write finds gone', () => {
+  /** Its status write conflicts, and it cannot be found. */
+  async function gone(): Promise<World> {
+    const world = working();
+    await pass();
+    world.atlas = [FINISHED];
+    const { job } = world;
+    world.server.delete(KEY);
+    await pass(2 * MINUTE);
+    expect([world.attempts, world.statuses.length]).toEqual([2, 1]);
+    world.server.set(KEY, job);
+    return world;
+  }
+
+  test('is forgotten ahead of its watch event', async () => {
+    const world = await gone();
+    expect([world.cache.size, jest.getTimerCount()]).toEqual([0, 0]);
+    expect(world.leftQueue).toContain(KEY);
+  });
+
+  test('is reconciled when it comes back as the same resource, as one does under a label selector', async () => {
+    const world = await gone();
+    world.catchUp();
+    await pass(MINUTE);
+    expect(world.job.status.statusName).toBe('FINISHED');
   });
 });
 

@@ -69,7 +69,7 @@ async function run(
   allowed = false,
 ): Promise<Run> {
   const client = clientWith(secret, onWrite, fresh, allowed);
-  const result = await deliver(client, job, responseOf(body), NOW);
+  const result = await deliver({ client, labelSelector: '' }, job, responseOf(body), NOW);
   return { result, writes: client.requests.filter(({ method, path }) => method !== 'GET' && path !== REVIEW_PATH) };
 }
 
@@ -92,7 +92,7 @@ const refuse = (status: number) => () => {
 
 test('without deliverySecretName nothing is read and nothing written', async () => {
   const client = fakeClient();
-  expect(await deliver(client, resource(), responseOf(READY), NOW)).toBeUndefined();
+  expect(await deliver({ client, labelSelector: '' }, resource(), responseOf(READY), NOW)).toBeUndefined();
   expect(client.requests).toEqual([]);
 });
 
@@ -263,7 +263,7 @@ test('the label is cut to what a label can be', async () => {
     () => ({ ...object(), metadata: { ...object().metadata, name: long.name } }),
     false,
   );
-  await deliver(client, long, responseOf(READY), NOW);
+  await deliver({ client, labelSelector: '' }, long, responseOf(READY), NOW);
   expect(client.requests.at(-1)).toMatchObject({
     body: { metadata: { labels: { 'atlasrestore.dev/job': 'a'.repeat(62) } } },
   });

@@ -6,6 +6,7 @@ import {
   patchStatus,
   toLegacyRestoreJob,
 } from '../../../src/controller/legacy-restore-jobs.ts';
+import { KubeError } from '../../../src/kube/errors.ts';
 import { PUBLISHED_EXAMPLE } from '../../support/atlas-simulator/recorded-bodies.ts';
 import { fakeClient } from '../support/fake-client.ts';
 import { resource, SPEC } from '../support/resources.ts';
@@ -26,7 +27,8 @@ const OBJECT = {
   spec: SPEC,
   status: { observedGeneration: 1, ...PUBLISHED_EXAMPLE, fromTheFuture: true },
 };
-const PATH = '/apis/atlasrestore.dev/v1/namespaces/payments/legacyrestorejobs/cluster0-friday';
+const COLLECTION = '/apis/atlasrestore.dev/v1/namespaces/payments/legacyrestorejobs';
+const PATH = `${COLLECTION}/cluster0-friday`;
 
 describe('what is kept of a resource', () => {
   test('is what its readers need: no managedFields, no labels, no other annotations', () => {
@@ -100,11 +102,46 @@ test.each([
   await expect(writing).rejects.toMatchObject({ name: 'KubeError', status: 200, reason: 'InvalidResponse' });
 });
 
-test('one is read by its name', async () => {
-  const client = fakeClient({ request: () => OBJECT });
-  expect((await getLegacyRestoreJob(client, resource()))?.uid).toBe('uid-1');
-  const returns = { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJob' };
-  expect(client.requests).toEqual([{ method: 'GET', path: PATH, returns }]);
+describe('the resource as it is now', () => {
+  const read = async (request: () => unknown, labelSelector = '') => {
+    const client = fakeClient({ request });
+    return { client, fresh: await getLegacyRestoreJob({ client, labelSelector }, resource()) };
+  };
+  const refuse = (status: number) => () => {
+    throw new KubeError('refused', { status });
+  };
+
+  test('is read by its name', async () => {
+    const { client, fresh } = await read(() => OBJECT);
+    expect(fresh?.uid).toBe('uid-1');
+    const returns = { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJob' };
+    expect(client.requests).toEqual([{ method: 'GET', path: PATH, returns }]);
+  });
+
+  test('with a label selector is read through a list with the selector and its name', async () => {
+    const { client, fresh } = await read(() => ({ items: [OBJECT] }), 'shard in (a,b)');
+    expect(fresh?.uid).toBe('uid-1');
+    const returns = { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJobList' };
+    expect(client.requests).toMatchObject([{ method: 'GET', returns }]);
+    const [path, query] = client.requests[0]?.path.split('?') ?? [];
+    expect([path, Object.fromEntries(new URLSearchParams(query))]).toEqual([
+      COLLECTION,
+      { fieldSelector: 'metadata.name=cluster0-friday', labelSelector: 'shard in (a,b)' },
+    ]);
+  });
+
+  test.each<[string, () => unknown, string]>([
+    ['deleted', refuse(404), ''],
+    ['unreadable', () => ({ ...OBJECT, spec: {} }), ''],
+    ['outside the label selector', () => ({ items: [] }), 'shard=a'],
+  ])('is none where it is %s', async (_name, request, labelSelector) => {
+    expect((await read(request, labelSelector)).fresh).toBeUndefined();
+  });
+
+  test('is unknown where the API server does not say', async () => {
+    await expect(read(refuse(500))).rejects.toMatchObject({ status: 500 });
+    await expect(read(() => ({ items: 'none' }), 'shard=a')).rejects.toMatchObject({ reason: 'InvalidResponse' });
+  });
 });
 
 test('collections are those of all namespaces or of one', () => {

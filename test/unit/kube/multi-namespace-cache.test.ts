@@ -48,6 +48,7 @@ function setup(
     client,
     log: pino({ level: 'silent' }),
     namespaces,
+    labelSelector: '',
     resource: { apiVersion: 'example.org/v1', kind: 'Thing', plural: 'things' },
     collectionPath: (namespace) =>
       `/apis/example.org/v1${namespace === undefined ? '' : `/namespaces/${namespace}`}/things`,
@@ -115,6 +116,15 @@ test('an update goes to the namespace of its object, and tells nobody but the ca
   expect(cache.get('two/a')).toBe(newer);
   expect(cache.update(newer)).toBeUndefined();
   expect(cache.update({ ...newer, key: 'three/a' })).toBeUndefined();
+  expect(changes).toHaveLength(2);
+});
+
+test('what is forgotten is gone, and only there', async () => {
+  const { cache, run, changes } = setup(['one', 'two']);
+  run();
+  await cache.synced;
+  cache.forget({ key: 'two/a', uid: 'u', resourceVersion: '5' });
+  expect([...cache.all()].map(({ key }) => key)).toEqual(['one/a']);
   expect(changes).toHaveLength(2);
 });
 

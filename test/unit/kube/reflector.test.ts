@@ -143,10 +143,11 @@ interface WorldOptions {
   readonly onStream?: (pipe: Pipe, index: number) => void;
   readonly onRequest?: (request: KubeRequest) => unknown;
   readonly onChange?: () => void;
+  readonly labelSelector?: string;
   readonly random?: number;
 }
 
-function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {}): World {
+function world({ onStream, onRequest, onChange, labelSelector = '', random = 0 }: WorldOptions = {}): World {
   const pipes: Pipe[] = [];
   const client = fakeClient({
     ...(onRequest === undefined ? {} : { request: onRequest }),
@@ -185,6 +186,7 @@ function world({ onStream, onRequest, onChange, random = 0 }: WorldOptions = {})
   const reflector = createReflector<Thing>({
     client,
     path: PATH,
+    labelSelector,
     listType: { apiVersion: 'example.org/v1', kind: 'ThingList' },
     transform: (object) => {
       const { data } = Sent.safeParse(object);
@@ -856,6 +858,56 @@ describe('a handler that throws', () => {
       [],
       2,
     ]);
+  });
+});
+
+describe('a label selector', () => {
+  const labelSelector = 'shard in (a, b)';
+  const selectorOf = (path: string): string | null =>
+    new URLSearchParams(path.slice(path.indexOf('?'))).get('labelSelector');
+
+  test('goes with lists by stream and with watches', async () => {
+    const it = await watching([], { labelSelector });
+    expect(it.pipes.map(({ path }) => selectorOf(path))).toEqual([labelSelector, labelSelector]);
+  });
+
+  test('goes with every page', async () => {
+    const it = world({
+      labelSelector,
+      onStream: (pipe) => {
+        if (isList(pipe)) throw kubeError(422);
+      },
+      onRequest: ({ path }) =>
+        path.includes('continue')
+          ? { metadata: { resourceVersion: '100' }, items: [] }
+          : { metadata: { resourceVersion: '100', continue: 'token' }, items: [] },
+    });
+    await pass();
+    expect(it.client.requests.map(({ path }) => selectorOf(path))).toEqual([labelSelector, labelSelector]);
+  });
+});
+
+describe('what is forgotten', () => {
+  test('is gone from the cache, and its last event is no news', async () => {
+    const it = await watching([thing('one', 1)]);
+    it.reflector.forget(cached('one', 1));
+    it.pipe.send(['DELETED', thing('one', 2)]);
+    await pass();
+    expect([it.told, it.cache]).toEqual([['added one@1'], []]);
+  });
+
+  test('is new when it comes back', async () => {
+    const it = await watching([thing('one', 1)]);
+    it.reflector.forget(cached('one', 1));
+    it.pipe.send(['MODIFIED', thing('one', 2)]);
+    await pass();
+    expect(it.told).toEqual(['added one@1', 'added one@2']);
+  });
+
+  test('is no other object of that name', async () => {
+    const it = await watching([thing('one', 1, 'new')]);
+    it.reflector.forget(cached('one', 1, 'old'));
+    expect(it.cache).toEqual(['one@1']);
   });
 });
 
