@@ -18,7 +18,13 @@ export function getPage(): string {
     ...credentials(),
     '## Output',
     "The job goes to standard output, everything else to standard error. `json` and `yaml` contain Atlas's fields under Atlas's names. What gives access to the data (`url`, `urlV2` and `authValue` of the delivery, and links to the download) is omitted unless `--show-url` is set.",
-    'With `--watch`, the state is one updating line on a terminal, else one line per change. The job is printed when it has ended. The command shows outages and rate limits and waits for as long as Atlas asks. An error that someone must fix ends it.',
+    '## Watching',
+    'With `--watch`, the state is one updating line on a terminal, else one line per change and at least one per minute. It goes to standard error; the job is printed at the end.',
+    [
+      '- `--for=job` waits until the job has finished, broken or been killed. `--for=download` waits until the file can be downloaded, and ends with code 8 as soon as it is clear that it never can be: the download is over, or the restore goes into a cluster.',
+      '- `--timeout` limits the wait. When it has passed, the exit code is 3, or 7 if Atlas was away.',
+      '- Outages and rate limits are shown, and waited for as long as they last or as Atlas asks. An error that someone must fix ends the command, and so does a response that is not from Atlas, such as the page of a proxy, after five minutes.',
+    ].join('\n'),
     ...exitCodes(listExitCodes()),
   );
 }

@@ -13,13 +13,20 @@ export const EXIT_CODES = {
     code: 2,
     meaning: 'Wrong usage or settings: flags, variables, the files or the Secret of the credentials, the kubeconfig.',
   },
-  inProgress: { code: 3, meaning: 'The restore job is in progress.' },
+  inProgress: {
+    code: 3,
+    meaning: 'The restore job is in progress, or what --watch waits for had not come when --timeout had passed.',
+  },
   failed: { code: 4, meaning: 'The restore job is broken or was killed.' },
   noAccess: { code: 5, meaning: 'Atlas gives no access with these credentials, or the account is suspended.' },
   notFound: { code: 6, meaning: 'Atlas has no such restore job, cluster, project or legacy backup.' },
   unavailable: {
     code: 7,
     meaning: 'Atlas cannot be reached, reports an error of its own or a rate limit, or its answer is unusable.',
+  },
+  nothingToDownload: {
+    code: 8,
+    meaning: 'There is nothing to download, and never will be: --watch --for=download ends.',
   },
   interrupted: { code: 130, meaning: 'Ctrl-C or SIGTERM ended it, also while watching.' },
 } as const satisfies Readonly<Record<string, { readonly code: number; readonly meaning: string }>>;

@@ -28,7 +28,15 @@ export interface GetOptions {
   readonly pretty: boolean;
   readonly output: 'text' | 'json' | 'yaml';
   readonly showUrl: boolean;
-  readonly until: { readonly kind: 'fetched' } | { readonly kind: 'ended'; readonly intervalMs: number };
+  readonly until: { readonly kind: 'fetched' } | WatchUntil;
+}
+
+/** What is waited for: the end of the job, or a file that can be downloaded. */
+export interface WatchUntil {
+  readonly kind: 'job' | 'download';
+  readonly intervalMs: number;
+  /** Undefined: no limit. */
+  readonly timeoutMs: number | undefined;
 }
 
 /** Reads the command line of `get` and those variables that belong to it. Problems never repeat a value. */
@@ -41,14 +49,14 @@ export function readGetOptions(
   const source = chooseSource(given, environment);
   const all = [...problems, ...contradictions(given), ...(source.ok ? [] : [source.problem])];
   if (values === undefined || !source.ok || all.length > 0) return { kind: 'problems', problems: all };
-  const { groupId, clusterName, jobId, watch, interval, ...rest } = values;
+  const { groupId, clusterName, jobId, watch, for: kind, interval, timeout, ...rest } = values;
   return {
     kind: 'options',
     options: {
       ...rest,
       ref: { groupId, clusterName, jobId },
       credentials: source.source,
-      until: watch ? { kind: 'ended', intervalMs: interval } : { kind: 'fetched' },
+      until: watch ? { kind, intervalMs: interval, timeoutMs: timeout } : { kind: 'fetched' },
     },
   };
 }
@@ -80,13 +88,23 @@ const Flags = z.object({
     'Asks again until the job has finished, broken or been killed; shows its state on standard error.',
     'w',
   ),
+  for: valueFlag(z.enum(['job', 'download'], { error: 'must be job or download' }).prefault('job'), {
+    description: 'What --watch waits for: the end of the job, or a file that can be downloaded.',
+    fallback: 'job',
+  }),
   interval: valueFlag(duration(2_000, 3_600_000, '2s to 1h').prefault('10s'), {
     description: 'How often --watch asks: from 2s to 1h.',
     fallback: '10s',
+  }),
+  timeout: valueFlag(duration(1_000, 604_800_000, '1s to 168h').optional(), {
+    description: 'How long --watch goes on: from 1s to 168h. There is no limit unless it is given.',
   }),
   ...COMMON_FLAGS,
 });
 
 function contradictions(given: Readonly<Record<string, string | undefined>>): string[] {
-  return given['interval'] !== undefined && given['watch'] !== 'true' ? ['--interval needs --watch'] : [];
+  if (given['watch'] === 'true') return [];
+  return ['for', 'interval', 'timeout']
+    .filter((name) => given[name] !== undefined)
+    .map((name) => `--${name} needs --watch`);
 }

@@ -163,7 +163,7 @@ function afterFinish(response: RestoreJobResponse, options: TextOptions): readon
     case 'pending':
     case 'absent':
     case 'unknown':
-      return [`${entryOf('DownloadPending').meaning} Ask again later.`];
+      return [`${entryOf('DownloadPending').meaning} The same command with --watch --for=download waits for it.`];
   }
 }
 

@@ -69,6 +69,20 @@ export function isDownload(content: Content): content is Content & { readonly de
   return deliveryState(delivery) !== 'ready' && !PUSHED_METHODS.includes(delivery.methodName ?? '');
 }
 
+/** What becomes of the download: there is a file now, or there can be one later, or never. */
+export type DownloadOutlook = 'available' | 'expected' | 'never';
+
+/** `now`: milliseconds since the epoch. */
+export function downloadOutlook(job: RestoreJob, now: number): DownloadOutlook {
+  const state = jobState(job);
+  if (state === 'broken' || state === 'killed') return 'never';
+  const { delivery } = job;
+  if (delivery === undefined) return 'expected';
+  if (!isDownload(job) || OVER.has(deliveryState(delivery))) return 'never';
+  if (deliveryState(delivery) !== 'ready') return 'expected';
+  return (expiresAt(delivery) ?? Number.POSITIVE_INFINITY) > now ? 'available' : 'never';
+}
+
 /** Whether there is a URL, and the delivery is not over yet. `now`: milliseconds since the epoch. */
 export function hasDownloadableUrl(content: Content, now: number): boolean {
   const { delivery } = content;

@@ -10,7 +10,9 @@ import type { JobScript } from '../support/atlas-simulator/jobs.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import {
   atlasDate,
+  automatedRestore,
   brokenJob,
+  endedDownload,
   killedJob,
   openJob,
   pendingDownload,
@@ -36,6 +38,7 @@ const ACCOUNT = {
   clientSecret: 'mdb_sa_sk_canary-client-secret',
 } as const;
 const WITHOUT_MD5 = path.join(import.meta.dirname, '../support/without-md5.mjs');
+const FAST_CLOCK = path.join(import.meta.dirname, '../support/fast-clock.mjs');
 const WITH_KEY = {
   MONGODB_ATLAS_PUBLIC_API_KEY: API_KEY.publicKey,
   MONGODB_ATLAS_PRIVATE_API_KEY: API_KEY.privateKey,
@@ -471,6 +474,61 @@ describe('--watch', () => {
       stdout: '',
       stderr: expect.stringContaining('Check --job-id;'),
     });
+  });
+
+  test('--for=download goes on until the file is there', async () => {
+    const ids = put((job) => ({ kind: 'by-hand', bodies: [pendingDownload(job), readyDownload(job, TOMORROW)] }));
+    const running = start([...ids, ...watching, '--for=download']);
+    await running.untilTold('FINISHED, delivery PENDING\n');
+    bed.atlas.advance(jobIdOf(ids));
+    expect(await running.ended).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('Download the file'),
+      stderr: expect.stringMatching(/Z FINISHED, delivery READY\n$/),
+    });
+  });
+
+  test.each<[string, (job: { groupId: string; clusterName: string; jobId: string }) => JsonObject, number]>([
+    ['expired', (job) => endedDownload(job, 'EXPIRED', TOMORROW), 8],
+    ['restored into a cluster', automatedRestore, 8],
+    ['broken', brokenJob, 4],
+  ])('--for=download ends where there never will be a file: %s', async (_name, body, exitCode) => {
+    const ids = put(body);
+    expect(await run([...ids, ...watching, '--for=download'])).toMatchObject({ exitCode });
+    expect(await run(ids)).toMatchObject({ exitCode: exitCode === 8 ? 0 : exitCode });
+  });
+
+  test('--timeout: the job as it is then, and exit code 3', async () => {
+    const running = [...watching, '--timeout=1s', '-o', 'json'];
+    const { exitCode, stdout, stderr } = await run([...put(youngJob), ...running]);
+    expect(exitCode).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({ statusName: 'IN_PROGRESS' });
+    expect(stderr).toMatch(/NOT_STARTED\nnote: the time of --timeout has passed\n/);
+    expect(await run([...put(pendingDownload), ...running, '--for=download'])).toMatchObject({ exitCode: 3 });
+  });
+
+  test.each<[string, Fault, string]>([
+    ['is away', failing(503, 'UNEXPECTED_ERROR'), 'Atlas answered 503'],
+    ['does not answer', { kind: 'stall', phase: 'headers' }, 'Atlas has not answered.\n'],
+  ])('--timeout while Atlas %s: exit code 7', async (_name, fault, told) => {
+    const ids = put(youngJob);
+    bed.atlas.faults.add({ fault });
+    const { exitCode, stdout, stderr } = await run([...ids, ...watching, '--timeout=1s']);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 7, stdout: '' });
+    expect(stderr).toContain('note: the time of --timeout has passed\n');
+    expect(stderr).toContain(told);
+  });
+
+  test('a page of a proxy that stays for five minutes ends it', async () => {
+    const ids = put(youngJob);
+    bed.atlas.faults.add({ fault: { kind: 'html', status: 200 } });
+    const fast = { NODE_OPTIONS: `--import=${FAST_CLOCK}`, CLOCK_MINUTES: '2' };
+    const { exitCode, stdout, stderr } = await run([...ids, ...watching], { ...WITH_KEY, ...fast });
+    expect({ exitCode, stdout }).toEqual({ exitCode: 7, stdout: '' });
+    expect(stderr.trim().split('\n')).toEqual([
+      expect.stringMatching(/Z Atlas answered 200, but not with a restore job\. Check .* Asking again in 2s\.$/),
+      expect.stringMatching(/^Atlas answered 200, but not with a restore job\. Check/),
+    ]);
   });
 
   test('Ctrl-C gives the token back', async () => {

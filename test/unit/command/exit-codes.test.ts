@@ -13,6 +13,7 @@ test('the codes that scripts compare', () => {
     ['noAccess', 5],
     ['notFound', 6],
     ['unavailable', 7],
+    ['nothingToDownload', 8],
     ['interrupted', 130],
   ]);
 });

@@ -124,7 +124,7 @@ Next
     ['broken', brokenJob(REF), 'The job will not finish. Create a new restore job in Atlas.'],
     ['killed', killedJob(REF), 'The job will not finish. Create a new restore job in Atlas.'],
     ['of a status nobody knows', openJob(REF), 'This version does not know the status of the job.'],
-    ['finished, delivery pending', pendingDownload(REF), 'The restore file is not ready yet. Ask again later.'],
+    ['finished, delivery pending', pendingDownload(REF), 'with --watch --for=download waits for it.'],
     ['expired', endedDownload(REF, 'EXPIRED', EXPIRES), 'The time to download the restore file is over.'],
     [
       'expired, and still READY',

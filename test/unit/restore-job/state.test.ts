@@ -6,6 +6,7 @@ import type { RestoreDelivery } from '../../../src/api/restore-job.ts';
 import type { Content } from '../../../src/restore-job/content.ts';
 import {
   deliveryState,
+  downloadOutlook,
   expiresAt,
   hasUrl,
   isAutomatedRestore,
@@ -162,6 +163,31 @@ describe('when a download expires', () => {
 
   test('not told', () => {
     expect(expiresAt({})).toBeUndefined();
+  });
+});
+
+describe('what becomes of a download', () => {
+  const NOW = Date.parse('2026-11-25T05:00:00Z');
+  const finished = (delivery: RestoreDelivery) => ({ statusName: 'FINISHED', delivery });
+  const expiring = (expires: string) => finished({ statusName: 'READY', url: 'x', expires });
+
+  test.each<[string, Content, ReturnType<typeof downloadOutlook>]>([
+    ['the job runs', { statusName: 'IN_PROGRESS', delivery: { statusName: 'NOT_STARTED' } }, 'expected'],
+    ['no delivery yet', { statusName: 'FINISHED' }, 'expected'],
+    ['pending', finished({ statusName: 'PENDING' }), 'expected'],
+    ['a delivery that nobody knows', finished({ statusName: 'PAUSED' }), 'expected'],
+    ['ready', expiring('2026-11-25T05:00:01Z'), 'available'],
+    ['ready for ever', finished({ statusName: 'READY', urlV2: 'x' }), 'available'],
+    ['ready, and past its time', expiring('2026-11-25T05:00:00Z'), 'never'],
+    ['expired', finished({ statusName: 'EXPIRED', url: 'x' }), 'never'],
+    ['used up', finished({ statusName: 'MAX_DOWNLOADS_EXCEEDED', url: 'x' }), 'never'],
+    ['failed', finished({ statusName: 'FAILED' }), 'never'],
+    ['broken', { statusName: 'BROKEN', delivery: { statusName: 'NOT_STARTED' } }, 'never'],
+    ['killed, without a delivery', { statusName: 'KILLED' }, 'never'],
+    ['into a cluster, while it runs', { statusName: 'IN_PROGRESS', delivery: { targetClusterName: 'x' } }, 'never'],
+    ['ready without a url: most likely into a cluster', finished({ statusName: 'READY' }), 'never'],
+  ])('%s', (_name, job, expected) => {
+    expect(downloadOutlook(job, NOW)).toBe(expected);
   });
 });
 

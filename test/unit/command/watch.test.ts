@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { RestoreJobResponse } from '../../../src/api/restore-job.ts';
-import { errorFromResponse } from '../../../src/atlas/errors.ts';
-import { createWatchDisplay, watchJob } from '../../../src/get/watch.ts';
+import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
+import { type WatchEnd, type WatchOptions, watchJob } from '../../../src/command/watch.ts';
+import { createWatchDisplay } from '../../../src/command/watch-display.ts';
 import { reasonOfAtlasFailure } from '../../../src/restore-job/atlas-failures.ts';
+import { hasEnded, jobState } from '../../../src/restore-job/state.ts';
 import {
   brokenJob,
   killedJob,
@@ -18,7 +20,11 @@ const FINISHED = responseOf(pendingDownload(REF));
 const failure = (httpStatus: number, retryAfterMs?: number) => errorFromResponse(httpStatus, undefined, retryAfterMs);
 
 /** Watches with these responses; tells what was seen as `IN_PROGRESS` or `AtlasUnavailable 1`. */
-async function watch(steps: ReadonlyArray<RestoreJobResponse | Error>, stop = new AbortController()) {
+async function watch(
+  steps: ReadonlyArray<RestoreJobResponse | Error>,
+  stop = new AbortController(),
+  limits: Partial<WatchOptions> = {},
+) {
   const seen: string[] = [];
   const rest = [...steps];
   const result = watchJob({
@@ -26,20 +32,28 @@ async function watch(steps: ReadonlyArray<RestoreJobResponse | Error>, stop = ne
       const step = rest.shift();
       return step instanceof Error ? Promise.reject(step) : Promise.resolve(step ?? FINISHED);
     },
+    isEnd: ({ job }) => hasEnded(jobState(job)),
     intervalMs: 1,
+    timeoutMs: undefined,
     onResponse: ({ job }) => seen.push(job.statusName ?? ''),
     onFailure: (error, againInMs) => {
       seen.push(`${reasonOfAtlasFailure(error)} ${againInMs}`);
       if (againInMs > 1) stop.abort();
     },
     signal: stop.signal,
+    ...limits,
   });
-  const ended = await result.then(
-    ({ job }) => job.statusName ?? '',
-    (error: unknown) => error,
-  );
+  const ended = await result.then(inShort, (error: unknown) => error);
   return { seen, ended };
 }
+
+const inShort = (end: WatchEnd): string =>
+  end.kind === 'ended'
+    ? (end.response.job.statusName ?? '')
+    : `timed out: ${end.response?.job.statusName ?? 'no response'}, ${end.failure?.code ?? 'no failure'}`;
+
+/** A response that is not Atlas's. */
+const PAGE = new AtlasError('ATLAS_NOT_A_RESTORE_JOB', 'Atlas answered 200, but not with a restore job');
 
 describe('watching a job', () => {
   test('it goes on until the job has ended', async () => {
@@ -65,6 +79,38 @@ describe('watching a job', () => {
   test('it waits as long as Atlas asks, up to an hour', async () => {
     expect((await watch([failure(429, 55_000)])).seen).toEqual(['RateLimited 55000']);
     expect((await watch([failure(503, 86_400_000 * 30)])).seen).toEqual(['AtlasUnavailable 3600000']);
+  });
+
+  test('pages of a proxy for five minutes end it, and everything that Atlas says starts the five minutes again', async () => {
+    /** Every request takes a minute. */
+    const minutes = () => {
+      let time = 0;
+      return { clock: () => (time += 60_000) };
+    };
+    const pages = (count: number) => Array.from({ length: count }, () => PAGE);
+    expect(await watch(pages(10), undefined, minutes())).toEqual({
+      seen: Array.from({ length: 5 }, () => 'InvalidResponse 1'),
+      ended: PAGE,
+    });
+    for (const word of [RUNNING, failure(503), failure(429)]) {
+      const steps = [...pages(4), word, ...pages(4), FINISHED];
+      expect(await watch(steps, undefined, minutes())).toMatchObject({ ended: 'FINISHED' });
+    }
+  });
+
+  test('an outage does not end it, however long it is', async () => {
+    let time = 0;
+    const limits = { clock: () => (time += 3_600_000) };
+    const outage = Array.from({ length: 20 }, () => failure(503));
+    expect(await watch([...outage, FINISHED], undefined, limits)).toMatchObject({ ended: 'FINISHED' });
+  });
+
+  test('a timeout ends it with what is known', async () => {
+    const late = async (steps: ReadonlyArray<RestoreJobResponse | Error>, more: Partial<WatchOptions>) =>
+      (await watch(steps, undefined, { timeoutMs: 20, onFailure: () => undefined, ...more })).ended;
+    expect(await late([RUNNING], { intervalMs: 600_000 })).toBe('timed out: IN_PROGRESS, no failure');
+    expect(await late([RUNNING, failure(503, 600_000)], {})).toBe('timed out: IN_PROGRESS, ATLAS_SERVER_ERROR');
+    expect(await late([], { fetch: () => new Promise(() => undefined) })).toBe('timed out: no response, no failure');
   });
 
   test('a response that comes too late is not shown', async () => {
@@ -107,16 +153,35 @@ describe('the display', () => {
     display.onResponse(RUNNING);
     display.onResponse(RUNNING);
     expect(take()).toBe('2026-11-25T05:00:00.000Z IN_PROGRESS, delivery NOT_STARTED\n');
-    jest.advanceTimersByTime(60_000);
+    jest.advanceTimersByTime(59_000);
     display.onFailure(failure(503), 10_000);
     display.onFailure(failure(503), 20_000);
     expect(take()).toBe(
-      '2026-11-25T05:01:00.000Z Atlas answered 503. If it lasts, check the egress network and the Atlas status page. Asking again in 10s.\n',
+      '2026-11-25T05:00:59.000Z Atlas answered 503. If it lasts, check the egress network and the Atlas status page. Asking again in 10s.\n',
     );
     display.onResponse(RUNNING);
     display.onResponse(FINISHED);
     display.close();
     expect(take().match(/Z .*/g)).toEqual(['Z IN_PROGRESS, delivery NOT_STARTED', 'Z FINISHED, delivery PENDING']);
+  });
+
+  test('and one a minute, so that nobody takes it for dead', () => {
+    const { display, take } = screen(false);
+    display.onResponse(RUNNING);
+    take();
+    jest.advanceTimersByTime(59_999);
+    display.onResponse(RUNNING);
+    expect(take()).toBe('');
+    jest.advanceTimersByTime(60_001);
+    expect(take()).toBe(
+      '2026-11-25T05:01:00.000Z IN_PROGRESS, delivery NOT_STARTED\n2026-11-25T05:02:00.000Z IN_PROGRESS, delivery NOT_STARTED\n',
+    );
+    display.onFailure(failure(429, 90_000), 90_000);
+    jest.advanceTimersByTime(60_000);
+    expect(take().match(/Asking.*/g)).toEqual(['Asking again in 1m 30s.', 'Asking again in 30s.']);
+    display.close();
+    jest.advanceTimersByTime(120_000);
+    expect(take()).toBe('');
   });
 
   test('one moving line on a terminal', () => {

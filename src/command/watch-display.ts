@@ -1,62 +1,20 @@
-/** Fetches a restore job until it has ended, and shows on standard error how it is meanwhile. */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** Shows on standard error how a watched restore job is. */
 import type { RestoreJobResponse } from '../api/restore-job.ts';
-import { AtlasError } from '../atlas/errors.ts';
-import type { Screen } from '../command/command.ts';
-import { shown, span } from '../command/readable.ts';
+import type { AtlasError } from '../atlas/errors.ts';
 import { reasonOfAtlasFailure } from '../restore-job/atlas-failures.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import { failureMessage } from '../restore-job/messages.ts';
-import { entryOf } from '../restore-job/reasons.ts';
-import { hasEnded, jobState } from '../restore-job/state.ts';
-
-export interface WatchOptions {
-  readonly fetch: () => Promise<RestoreJobResponse>;
-  readonly intervalMs: number;
-  readonly onResponse: (response: RestoreJobResponse) => void;
-  /** A failure that may pass; the next request is so many milliseconds away. */
-  readonly onFailure: (error: AtlasError, againInMs: number) => void;
-  readonly signal: AbortSignal;
-}
-
-/** The last response. Rejects with a failure that does not pass, or once the signal is aborted. */
-export async function watchJob(options: WatchOptions): Promise<RestoreJobResponse> {
-  for (;;) {
-    const step = await attempt(options);
-    if (step.kind === 'ended') return step.response;
-    await sleep(step.againInMs, undefined, { signal: options.signal });
-  }
-}
+import type { Screen } from './command.ts';
+import { shown, span } from './readable.ts';
+import type { WatchOptions } from './watch.ts';
 
 interface WatchDisplay extends Pick<WatchOptions, 'onResponse' | 'onFailure'> {
   readonly close: () => void;
 }
 
+/** One moving line on a terminal, elsewhere a line for every change and one a minute. */
 export const createWatchDisplay = (screen: Screen, now: () => number = Date.now): WatchDisplay =>
   screen.isTTY === true ? movingLine(screen, now) : linePerChange(screen, now);
-
-// Fetching
-
-type Step =
-  | { readonly kind: 'ended'; readonly response: RestoreJobResponse }
-  | { readonly kind: 'again'; readonly againInMs: number };
-
-async function attempt({ fetch, intervalMs, onResponse, onFailure, signal }: WatchOptions): Promise<Step> {
-  try {
-    const response = await fetch();
-    signal.throwIfAborted();
-    onResponse(response);
-    return hasEnded(jobState(response.job)) ? { kind: 'ended', response } : { kind: 'again', againInMs: intervalMs };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof AtlasError) || entryOf(reasonOfAtlasFailure(error)).retry === 'permanent') throw error;
-    const againInMs = Math.max(intervalMs, error.retryAfterMs ?? 0);
-    onFailure(error, againInMs);
-    return { kind: 'again', againInMs };
-  }
-}
-
-// Showing
 
 /** `IN_PROGRESS, delivery NOT_STARTED` */
 function stateOf({ job: { statusName, delivery } }: RestoreJobResponse): string {
@@ -64,17 +22,34 @@ function stateOf({ job: { statusName, delivery } }: RestoreJobResponse): string 
   return delivery?.statusName === undefined ? status : `${status}, delivery ${shown(delivery.statusName)}`;
 }
 
+/** A log without a line for longer looks like a program that hangs. */
+const REPEAT_MS = 60_000;
+
 function linePerChange(screen: Screen, now: () => number): WatchDisplay {
   let last = '';
-  const write = (text: string, more = ''): void => {
+  let more = (): string => '';
+  let timer: NodeJS.Timeout | undefined;
+
+  function write(): void {
+    screen.write(`${new Date(now()).toISOString()} ${last}${more()}\n`);
+    clearTimeout(timer);
+    timer = setTimeout(write, REPEAT_MS);
+  }
+
+  function show(text: string, describeMore: () => string): void {
+    more = describeMore;
     if (text === last) return;
     last = text;
-    screen.write(`${new Date(now()).toISOString()} ${text}${more}\n`);
-  };
+    write();
+  }
+
   return {
-    onResponse: (response) => write(stateOf(response)),
-    onFailure: (error, againInMs) => write(messageOf(error), ` Asking again in ${span(againInMs)}.`),
-    close: () => undefined,
+    onResponse: (response) => show(stateOf(response), () => ''),
+    onFailure: (error, againInMs) => {
+      const againAt = now() + againInMs;
+      show(messageOf(error), () => ` Asking again in ${span(Math.max(0, againAt - now()))}.`);
+    },
+    close: () => clearTimeout(timer),
   };
 }
 
