@@ -1,13 +1,16 @@
 /** What the demo runs in: a control plane, an Atlas simulator, and the operator under its own service account. */
+import { execFile } from 'node:child_process';
 import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import * as z from 'zod';
 import { type AtlasSimulator, startAtlasSimulator } from '../test/support/atlas-simulator/simulator.ts';
 import { type ControlPlane, startControlPlane } from '../test/support/control-plane/control-plane.ts';
 import { install, LEADER_ELECTION, MANIFESTS, OPERATOR } from '../test/support/installation.ts';
 import { type OperatorProcess, startOperator } from '../test/support/operator-process.ts';
-import { ROOT } from './samples.ts';
+import { PROGRAM } from '../test/support/program.ts';
+import { only, ROOT, type Samples } from './samples.ts';
 import type { Screen } from './screen.ts';
 
 export interface Environment {
@@ -16,10 +19,13 @@ export interface Environment {
   readonly operator: OperatorProcess;
   /** kubectl with all rights, in the root of the repository; returns its output. */
   readonly kubectl: (...args: readonly string[]) => Promise<string>;
+  /** A command that asks Atlas, with the key of the samples; returns its standard output. */
+  readonly program: (...args: readonly string[]) => Promise<string>;
 }
 
 /** Sets everything up; `cleanup` takes it down in reverse order. */
 export async function startEnvironment(
+  samples: Samples,
   screen: Screen,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
@@ -42,7 +48,7 @@ export async function startEnvironment(
   const logFile = operatorLog(controlPlane);
   const operator = await startOperator({
     kubeconfig,
-    env: { ATLAS_BASE_URL: atlas.url, LOG_FORMAT: 'json', ...LEADER_ELECTION },
+    env: { ATLAS_BASE_URL: atlas.url, LOG_FORMAT: 'json', DEFAULT_INTERVAL: '10s', ...LEADER_ELECTION },
     logFile,
   });
   cleanup.defer(async () => {
@@ -51,7 +57,17 @@ export async function startEnvironment(
   });
   await operator.waitForLog(({ msg }) => msg === 'starting workers');
   screen.say(`the operator runs (process ${operator.process.pid}) as ${OPERATOR.user}`);
-  return { controlPlane, atlas, operator, kubectl };
+  return { controlPlane, atlas, operator, kubectl, program: programAt(atlas, samples) };
+}
+
+/** The variables that the commands need, as a person would export them. */
+export function commandVariables(atlas: AtlasSimulator, samples: Samples): Readonly<Record<string, string>> {
+  const { publicApiKey, privateApiKey } = only(samples.credentials.secrets);
+  return {
+    ATLAS_BASE_URL: atlas.url,
+    MONGODB_ATLAS_PUBLIC_API_KEY: publicApiKey,
+    MONGODB_ATLAS_PRIVATE_API_KEY: privateApiKey,
+  };
 }
 
 /** Copies the operator's log to where it survives the end of the demo, and returns that path. */
@@ -63,6 +79,11 @@ export async function keepOperatorLog({ controlPlane }: Environment): Promise<st
 
 /** Path of the operator's log while the demo runs. */
 export const operatorLog = ({ dir }: ControlPlane): string => path.join(dir, 'operator.log');
+
+function programAt(atlas: AtlasSimulator, samples: Samples): Environment['program'] {
+  const env = { ...process.env, ...commandVariables(atlas, samples) };
+  return async (...args) => (await promisify(execFile)(process.execPath, [PROGRAM, ...args], { env })).stdout;
+}
 
 /** Manifests are found wherever the demo is started. */
 function absolute(arg: string): string {

@@ -63,12 +63,23 @@ const EXPIRED: Facts = {
   expires: 'past',
 };
 const AUTOMATED: Facts = { ...DOWNLOAD, DownloadAvailable: 'absent', expires: 'absent', 'URL in status': false };
+const MISTYPED: Facts = {
+  status: 'absent',
+  delivery: 'absent',
+  Ready: 'False JobNotFound',
+  Synced: 'False JobNotFound',
+  DownloadAvailable: 'absent',
+  expires: 'absent',
+  hashes: 0,
+  'URL in status': false,
+};
 const IN_A_SECRET: Facts = { ...DOWNLOAD, 'URL in status': false };
 
 const expectedFacts = (samples: Samples): ReadonlyMap<string, Facts> =>
   new Map([
     [only(samples.running.jobs).name, DOWNLOADED],
     [only(samples.wrongCredentials.jobs).name, DOWNLOAD],
+    [only(samples.wrongId.jobs).name, MISTYPED],
     ...samples.batch.jobs.map(({ name }) => [name, DOWNLOADED] as const),
     [only(samples.expired.jobs).name, EXPIRED],
     [only(samples.automated.jobs).name, AUTOMATED],
@@ -125,6 +136,7 @@ async function eventProblems({ environment, samples }: Demo): Promise<string[]> 
   const expected: readonly (readonly [name: string, reasons: readonly string[]])[] = [
     [only(samples.running.jobs).name, ['JobInProgress', 'JobFinished', 'DownloadReady']],
     [only(samples.wrongCredentials.jobs).name, ['JobFinished']],
+    [only(samples.wrongId.jobs).name, ['JobNotFound']],
     [only(samples.expired.jobs).name, ['DownloadExpired']],
   ];
   const { items } = EventList.parse(

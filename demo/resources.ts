@@ -93,7 +93,7 @@ function rowOf({ metadata, spec, status }: Resource): Row {
     expires: status.delivery?.expires ?? '',
     ready: ready?.status ?? '',
     synced: findCondition(status, 'Synced')?.status ?? '',
-    reason: ready?.reason ?? '',
+    reason: status.reason ?? '',
     hashes: status.hashes?.length ?? 0,
   };
 }

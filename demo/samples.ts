@@ -1,9 +1,10 @@
-/** The manifests of deploy/samples, which the demo applies as they are. Names and ids stand there and nowhere else. */
+/** The manifests of deploy/samples, which the demo applies as they are, but for the batch. Names and ids stand there and nowhere else. */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { loadAll } from 'js-yaml';
 import * as z from 'zod';
 import { KIND } from '../src/api/legacy-restore-job.ts';
+import { manifestName } from '../src/list/manifests.ts';
 import type { JobIdentity } from '../test/support/atlas-simulator/jobs.ts';
 
 /** The root of the repository. */
@@ -28,7 +29,7 @@ export interface SampleSecret {
   readonly privateApiKey: string;
 }
 
-/** Every sample that the demo applies. */
+/** Every sample; of the batch only the ids, which Atlas lists. */
 export type Samples = Awaited<ReturnType<typeof readSamples>>;
 
 export async function readSamples() {
@@ -36,12 +37,19 @@ export async function readSamples() {
     credentials: await readSample('credentials-secret.yaml'),
     running: await readSample('restore-job.yaml'),
     wrongCredentials: await readSample('wrong-credentials.yaml'),
-    batch: await readSample('sharded-batch.yaml'),
+    wrongId: await readSample('wrong-id.yaml'),
+    batch: asListed(await readSample('sharded-batch.yaml')),
     expired: await readSample('expired.yaml'),
     automated: await readSample('automated-restore.yaml'),
     deliverySecret: await readSample('delivery-secret.yaml'),
   };
 }
+
+/** With the names that `list -o manifests` gives: the demo creates the resources of the batch that way. */
+const asListed = (sample: Sample): Sample => ({
+  ...sample,
+  jobs: sample.jobs.map((job) => ({ ...job, name: manifestName(job.clusterName, job.jobId) })),
+});
 
 /** The one element of a list. */
 export function only<T>(list: readonly T[]): T {

@@ -1,5 +1,5 @@
 /** What the Atlas simulator says about the jobs of the samples. */
-import type { JobStep } from '../test/support/atlas-simulator/jobs.ts';
+import type { JobIdentity, JobStep } from '../test/support/atlas-simulator/jobs.ts';
 import type { JsonObject } from '../test/support/atlas-simulator/json.ts';
 import {
   atlasDate,
@@ -13,7 +13,7 @@ import {
   youngJob,
 } from '../test/support/atlas-simulator/recorded-bodies.ts';
 import type { AtlasSimulator } from '../test/support/atlas-simulator/simulator.ts';
-import { only, type Sample, type SampleJob, type Samples } from './samples.ts';
+import { only, type Sample, type Samples } from './samples.ts';
 
 /** Id that the three jobs of the batch share. */
 export const BATCH_ID = '5c1e0a9e80eef5354c2b6a10';
@@ -39,6 +39,25 @@ export function runJob(atlas: AtlasSimulator, sample: Sample): void {
     { afterMs: BETWEEN.secondAndThird, body: pendingDownload(job) },
     { afterMs: BETWEEN.thirdAndFourth, body: readyDownload(job, EXPIRES) },
   ]);
+}
+
+/** How long the first job of `leaveRunning` runs. */
+const LEFT_RUNNING_MS = 180_000;
+
+/** Two jobs of another cluster, for who wants to try something: one finishes after some minutes, the other runs on. */
+export function leaveRunning(
+  atlas: AtlasSimulator,
+  groupId: string,
+): readonly [ending: JobIdentity, endless: JobIdentity] {
+  const cluster = { groupId, clusterName: 'Inventory' };
+  const ending = { ...cluster, jobId: '6b8f03c280eef5354c77ef01' };
+  const endless = { ...cluster, jobId: '6b8f03c280eef5354c77ef02' };
+  put(atlas, ending, minutesAgo(5), [
+    { afterMs: 0, body: youngJob(ending) },
+    { afterMs: LEFT_RUNNING_MS, body: readyDownload(ending, EXPIRES) },
+  ]);
+  put(atlas, endless, minutesAgo(4), [{ afterMs: 0, body: youngJob(endless) }]);
+  return [ending, endless];
 }
 
 /** Somebody has downloaded the file: now Atlas knows its hash. */
@@ -104,7 +123,7 @@ const minutesAgo = (minutes: number): number => NOW - minutes * 60_000;
 
 function put(
   atlas: AtlasSimulator,
-  { groupId, clusterName, jobId }: Pick<SampleJob, 'groupId' | 'clusterName' | 'jobId'>,
+  { groupId, clusterName, jobId }: JobIdentity,
   createdMs: number,
   steps: readonly JobStep[],
 ): void {

@@ -29,6 +29,9 @@ export function createScreen(stream: ScreenStream = process.stdout): Screen {
 
 // Elsewhere than on a terminal
 
+/** As long as `orders-5c1e0a9f80eef5354c2b6a11`. */
+const NAME_WIDTH = 31;
+
 function lineScreen(stream: ScreenStream, clock: () => string): Screen {
   const shown = new Map<string, Row>();
   return {
@@ -36,7 +39,8 @@ function lineScreen(stream: ScreenStream, clock: () => string): Screen {
     show: (rows) => {
       for (const row of rows) {
         const changes = changesOf(shown.get(row.name), row);
-        if (changes.length > 0) stream.write(`${clock()}     ${[row.name.padEnd(16), ...changes].join('  ')}\n`);
+        if (changes.length > 0)
+          stream.write(`${clock()}     ${[row.name.padEnd(NAME_WIDTH), ...changes].join('  ')}\n`);
         shown.set(row.name, row);
       }
     },

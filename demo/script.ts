@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { REQUESTED_AT } from '../src/api/legacy-restore-job.ts';
+import type { JobIdentity } from '../test/support/atlas-simulator/jobs.ts';
 import type { ControlPlane } from '../test/support/control-plane/control-plane.ts';
 import type { Environment } from './environment.ts';
 import { conditionOf, type Resource, type Resources } from './resources.ts';
@@ -31,7 +32,7 @@ export interface Demo {
 
 /** Runs all of it. Rejects when something does not happen. */
 export async function runScript(demo: Demo): Promise<void> {
-  await Promise.all([finish(demo), repair(demo), followBatch(demo), deliver(demo), applySamples(demo)]);
+  await Promise.all([finish(demo), repair(demo), mistype(demo), followBatch(demo), deliver(demo), applyAll(demo)]);
 }
 
 /** So long that a person can read what is said. */
@@ -39,7 +40,8 @@ const READING_MS = 2_000;
 /** How long the wrong credentials are looked at. */
 const WRONG_FOR_MS = 10_000;
 
-async function applySamples({ environment, samples, screen, signal }: Demo): Promise<void> {
+async function applyAll(demo: Demo): Promise<void> {
+  const { environment, samples, screen, signal } = demo;
   const { atlas, kubectl } = environment;
   const apply = async ({ file }: Sample, explanation: string): Promise<void> => {
     screen.say(`kubectl apply -f ${file}: ${explanation}`);
@@ -48,18 +50,47 @@ async function applySamples({ environment, samples, screen, signal }: Demo): Pro
   };
   acceptKey(atlas, samples);
   await apply(samples.credentials, 'the API key for Atlas');
+  await mirrorBatch(demo);
   runJob(atlas, samples.running);
   await apply(samples.running, 'a restore job that Atlas is still working on');
   offerDownload(atlas, samples.wrongCredentials);
   await apply(samples.wrongCredentials, 'a job whose Secret holds a key that Atlas does not accept');
-  runBatch(atlas, samples.batch);
-  await apply(samples.batch, 'the three jobs of a sharded cluster');
+  await apply(samples.wrongId, 'a job whose id has a typo');
   recallExpired(atlas, samples.expired);
   await apply(samples.expired, 'an old job: finished, but its download has expired');
   restoreAutomatically(atlas, samples.automated);
   await apply(samples.automated, 'a restore into another cluster, which has no file to download');
   offerGuardedDownload(atlas, samples.deliverySecret);
   await apply(samples.deliverySecret, 'a download whose URL goes into a Secret instead of the status');
+}
+
+/** From a restore that somebody has started at Atlas to resources that mirror it. */
+async function mirrorBatch({ environment, samples, screen, signal }: Demo): Promise<void> {
+  const { atlas, program, controlPlane } = environment;
+  const { batch } = samples;
+  const list = ['list', ...clusterFlags(batch.jobs)];
+  const manifests = [...list, '--output=manifests', `--credentials-secret=${only(samples.credentials.secrets).name}`];
+  runBatch(atlas, batch);
+  screen.say('somebody has started a restore of a sharded cluster at Atlas. Its jobs:');
+  screen.print(`\n$ ${COMMAND} ${list.join(' ')}\n${await program(...list)}\n`);
+  await delay(READING_MS, undefined, { signal });
+
+  const documents = await program(...manifests);
+  // The changes of the batch lie between reconciles: its time begins with the resources.
+  runBatch(atlas, batch);
+  const created = await controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: documents });
+  screen.say('one command makes a resource of each:');
+  screen.print(`\n$ ${COMMAND} ${manifests.join(' ')} | kubectl apply -f -\n${created}\n`);
+  await delay(READING_MS, undefined, { signal });
+}
+
+/** The program, as it is started from a checkout. */
+export const COMMAND = 'npx node src/main.ts';
+
+/** What names the cluster of jobs to a command. */
+export function clusterFlags([job]: readonly JobIdentity[]): readonly string[] {
+  if (job === undefined) throw new Error('there is no job');
+  return [`--group-id=${job.groupId}`, `--cluster-name=${job.clusterName}`];
 }
 
 /** The running job: it finishes, its file becomes ready, somebody downloads it. */
@@ -80,7 +111,7 @@ async function finish(demo: Demo): Promise<void> {
 }
 
 async function waitForJob({ environment, screen, signal }: Demo, name: string): Promise<void> {
-  screen.say(`kubectl wait --for=condition=Ready lrj/${name} is started and waits`);
+  screen.say(`kubectl wait --for=condition=Reconciling=false lrj/${name} is started and waits for any end of the job`);
   const output = await kubectlWait(environment.controlPlane, name, signal);
   screen.say(`Atlas has finished the job, and kubectl wait returns: ${output}`);
 }
@@ -92,8 +123,10 @@ async function repair({ environment, samples, screen, resources, signal }: Demo)
   const { publicApiKey, privateApiKey } = only(samples.credentials.secrets);
   const ready = (resource: Resource): string => conditionOf(resource, 'Ready');
   // Unknown for its first minute, in which Atlas may not know the key yet; then False.
-  await resources.until(name, 'Atlas refuses the key', (resource) => ready(resource).endsWith(' Unauthorized'));
-  screen.say(`${name}: Atlas answers 401; REASON says Unauthorized, kubectl describe says what to do`);
+  await resources.until(name, 'Atlas does not accept the key', (resource) => ready(resource).endsWith(' Unauthorized'));
+  screen.say(
+    `${name}: Atlas answers 401, REASON says Unauthorized; for a minute READY is Unknown, as a key can be new`,
+  );
   await delay(WRONG_FOR_MS, undefined, { signal });
 
   screen.say(`correcting Secret ${wrong.name}; the operator reads Secrets that failed again and again`);
@@ -106,6 +139,18 @@ async function repair({ environment, samples, screen, resources, signal }: Demo)
   await environment.controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: JSON.stringify(secret) });
   await resources.until(name, 'Atlas accepts the key', (resource) => ready(resource) === 'True JobFinished');
   screen.say(`${name}: the operator has found the corrected Secret, and the job is there`);
+}
+
+/** A mistake that only a person can correct: it is told at once. */
+async function mistype({ samples, screen, resources }: Demo): Promise<void> {
+  const { name } = only(samples.wrongId.jobs);
+  const { status } = await resources.until(
+    name,
+    'Atlas has no such job',
+    (resource) => conditionOf(resource, 'Stalled') === 'True JobNotFound',
+  );
+  const message = status.conditions?.find(({ type }) => type === 'Synced')?.message;
+  screen.say(`${name}: REASON says JobNotFound, an event is written, and kubectl describe says what to do: ${message}`);
 }
 
 async function followBatch({ samples, screen, resources }: Demo): Promise<void> {
@@ -134,7 +179,7 @@ const hashes = ({ status }: Resource) => status.hashes ?? [];
 
 /** A process of its own, as a person's script would have it; returns what it prints. */
 async function kubectlWait({ kubectl, kubeconfig, dir }: ControlPlane, name: string, signal: AbortSignal) {
-  const child = spawn(kubectl, ['wait', '--for=condition=Ready', `lrj/${name}`, '--timeout=60s'], {
+  const child = spawn(kubectl, ['wait', '--for=condition=Reconciling=false', `lrj/${name}`, '--timeout=60s'], {
     env: { ...process.env, KUBECONFIG: kubeconfig, KUBECACHEDIR: path.join(dir, 'kubectl-cache'), KUBERC: 'off' },
     stdio: ['ignore', 'pipe', 'pipe'],
     signal,

@@ -9,10 +9,13 @@ type ManifestOptions = Pick<ListOptions, 'ref' | 'credentialsSecret' | 'delivery
 export const manifests = (jobIds: readonly string[], options: ManifestOptions): string =>
   jobIds.map((jobId) => `---\n${safeYaml(manifest(jobId, options))}`).join('');
 
+/** The name of the resource of a job. */
+export const manifestName = (clusterName: string, jobId: string): string => `${clusterName.toLowerCase()}-${jobId}`;
+
 /** Project and cluster as they were given: Atlas can leave them out, and write them differently. */
 function manifest(jobId: string, { ref, credentialsSecret, deliverySecrets }: ManifestOptions) {
   const { groupId, clusterName } = ref;
-  const name = `${clusterName.toLowerCase()}-${jobId}`;
+  const name = manifestName(clusterName, jobId);
   const spec: Spec = {
     groupId,
     clusterName,

@@ -1,7 +1,7 @@
 /** What the documentation tells people to type is typed here: blocks marked as runnable, in order, page by page. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -52,6 +52,8 @@ const PAGES = ALL_PAGES.map(({ file, blocks }) => ({ file, blocks: blocks.filter
 
 let bed: TestBed;
 let directory: string;
+/** What a fresh clone has, and what the pages write there. */
+let checkout: string;
 let download: DownloadServer;
 /** How each block of each page ended. */
 let results: ReadonlyMap<CodeBlock, Promise<Ended>>;
@@ -59,6 +61,7 @@ let results: ReadonlyMap<CodeBlock, Promise<Ended>>;
 beforeAll(async () => {
   bed = await startTestBed({}, { tls: false });
   directory = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-docs-'));
+  checkout = await checkOut();
   download = await startDownloadServer({ content: Buffer.from('a file\n'), header: HEADER, key: KEY });
   putJobs();
   await bed.startOperator({
@@ -97,7 +100,9 @@ test('a block that fails ends with its exit code, also in the middle of a pipe',
 describe('the recipe that waits', () => {
   /** A block of the recipe, for another resource and another job. */
   const blockWith = (part: string, name: string, jobId: string): string =>
-    blockOf(RECIPES, part).text.replaceAll('cluster0-friday', name).replaceAll(FRIDAY.jobId, jobId);
+    inNamespace('payments', blockOf(RECIPES, part).text)
+      .replaceAll('cluster0-friday', name)
+      .replaceAll(FRIDAY.jobId, jobId);
 
   const EXPIRED = { ...FRIDAY, jobId: '6b77893b80eef5354c77eea0' };
   const AUTOMATED = { ...FRIDAY, jobId: '6b77893b80eef5354c77eea1' };
@@ -135,9 +140,9 @@ describe('the recipe that waits', () => {
   test('it ends with the reason as soon as the job has broken', async () => {
     const broken = { ...FRIDAY, jobId: '6b77893b80eef5354c77ee99' };
     bed.atlas.putJob(broken, { kind: 'fixed', body: brokenJob(broken) });
-    const block = blockOf(RECIPES, 'lrj/cluster0-friday --timeout=0');
     const environment = await pageEnvironment('broken', 'payments');
-    const { code, output } = await runBlock(block.text.replaceAll(FRIDAY.jobId, broken.jobId), environment);
+    const wait = blockWith('lrj/cluster0-friday --timeout=0', 'broken', broken.jobId);
+    const { code, output } = await runBlock(wait, environment);
     expect(output).toContain('The restore job broke at Atlas');
     expect(code).toBe(1);
   });
@@ -256,6 +261,10 @@ function blockOf(file: string, part: string): CodeBlock {
   return block;
 }
 
+/** A block of a page that names its namespace, for another one. */
+const inNamespace = (namespace: string, text: string): string =>
+  text.replaceAll(/(?<=kubectl )-n \S+/g, `-n ${namespace}`);
+
 /** A kubeconfig of its own, so that a page can choose its namespace. */
 async function pageEnvironment(name: string, namespace: string): Promise<Environment> {
   const kubeconfig = path.join(directory, `${name}.kubeconfig`);
@@ -279,7 +288,14 @@ const baseEnvironment = (kubeconfig: string): Environment => ({
 const runBlock = (script: string, environment: Environment): Promise<Ended> =>
   run('bash', ['-euo', 'pipefail', '-c', script], environment);
 
-async function run(program: string, args: readonly string[], env: Environment, cwd = '.'): Promise<Ended> {
+async function checkOut(): Promise<string> {
+  const folder = path.join(directory, 'checkout');
+  await mkdir(folder);
+  for (const entry of await readdir('.')) await symlink(path.resolve(entry), path.join(folder, entry));
+  return folder;
+}
+
+async function run(program: string, args: readonly string[], env: Environment, cwd = checkout): Promise<Ended> {
   const child = spawn(program, args, { env, cwd, stdio: ['ignore', 'pipe', 'pipe'], timeout: 90_000 });
   const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')]);
   return { code: child.exitCode, output: stdout + stderr };

@@ -19,7 +19,7 @@ test('every sample is a Secret or a LegacyRestoreJob without unknown fields', as
   }
 });
 
-test('the demo applies every sample', async () => {
+test('the demo knows every sample', async () => {
   const files = await Array.fromAsync(glob('deploy/samples/*.yaml', { cwd: ROOT }));
   expect(
     Object.values(await readSamples())
