@@ -7,7 +7,7 @@ import type { AtlasClient } from '../atlas/client.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Change } from '../kube/reflector.ts';
-import { isUrgent, requeueAfterStart, transientBackoff } from '../restore-job/schedule.ts';
+import { intervalOf, isUrgent, requeueAfterStart, transientBackoff } from '../restore-job/schedule.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import { CONTROLLER, type Metrics } from '../telemetry/metrics.ts';
 import { createCredentialsReader } from './credentials.ts';
@@ -152,6 +152,8 @@ export function createController(options: ControllerOptions): Controller {
     return startedAt === undefined ? 0 : performance.now() - (states.get(key)?.fetchedAt ?? startedAt);
   }
 
+  const intervalMs = ({ spec }: LegacyRestoreJob): number => intervalOf(spec, options.defaultInterval);
+
   function updateGauges(): void {
     metrics.queueDepth.set(BY_QUEUE, queue.depth());
     metrics.activeWorkers.set(BY_CONTROLLER, queue.active());
@@ -161,7 +163,7 @@ export function createController(options: ControllerOptions): Controller {
     metrics.budgetWaiting.set(waiting);
     if (remaining === undefined) metrics.budgetRemaining.remove();
     else metrics.budgetRemaining.set(remaining);
-    setResourceMetrics(metrics, countResources(cache.all(), ageMs, Date.now()));
+    setResourceMetrics(metrics, countResources(cache.all(), ageMs, intervalMs, Date.now()));
   }
 
   return {

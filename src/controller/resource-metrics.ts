@@ -17,6 +17,8 @@ interface ResourceFigures {
   readonly expiringSoon: { readonly fetched: number; readonly unfetched: number };
   /** The greatest age among the resources that are to be fetched, in milliseconds; 0 where there is none. */
   readonly mirrorAgeMs: number;
+  /** By how much that age is beyond the interval of its resource, at most, in milliseconds; 0 where it never is. */
+  readonly overdueMs: number;
 }
 
 type SyncedCounts = Readonly<Partial<Record<Condition['status'], number>>>;
@@ -24,12 +26,14 @@ type SyncedCounts = Readonly<Partial<Record<Condition['status'], number>>>;
 const EXPIRING_SOON_MS = 6 * 3_600_000;
 
 /**
- * Counts. `ageMs` tells how many milliseconds ago a resource was fetched; `now` is in milliseconds since the epoch. What
+ * Counts. `ageMs` tells how many milliseconds ago a resource was fetched, `intervalMs` how many may lie between two
+ * fetches; `now` is in milliseconds since the epoch. What
  * others have written into a status makes no new label: names that nobody knows count together.
  */
 export function countResources(
   jobs: Iterable<LegacyRestoreJob>,
   ageMs: (job: LegacyRestoreJob) => number,
+  intervalMs: (job: LegacyRestoreJob) => number,
   now: number,
 ): ResourceFigures {
   const byStatus = zeros([...JOB_STATUS_NAMES, OTHER, NONE]);
@@ -37,6 +41,7 @@ export function countResources(
   const bySynced = syncedZeros();
   const expiringSoon = { fetched: 0, unfetched: 0 };
   let mirrorAgeMs = 0;
+  let overdueMs = 0;
   for (const job of jobs) {
     const { status, spec } = job;
     count(byStatus, isMirrored(status) ? known(byStatus, status.statusName) : NONE);
@@ -44,10 +49,12 @@ export function countResources(
     countSynced(bySynced, status);
     if (expiresSoon(job, now)) expiringSoon[isDownloaded(status) ? 'fetched' : 'unfetched'] += 1;
     if (spec.suspend !== true && !job.deleting && canChange(status, now) && !isRefused(job)) {
-      mirrorAgeMs = Math.max(mirrorAgeMs, ageMs(job));
+      const age = ageMs(job);
+      mirrorAgeMs = Math.max(mirrorAgeMs, age);
+      overdueMs = Math.max(overdueMs, age - intervalMs(job));
     }
   }
-  return { byStatus, byDelivery, bySynced, expiringSoon, mirrorAgeMs };
+  return { byStatus, byDelivery, bySynced, expiringSoon, mirrorAgeMs, overdueMs };
 }
 
 /** Brings the gauges up to date. */
@@ -63,6 +70,7 @@ export function setResourceMetrics(metrics: Metrics, figures: ResourceFigures): 
   metrics.downloadsExpiringSoon.set({ fetched: 'true' }, figures.expiringSoon.fetched);
   metrics.downloadsExpiringSoon.set({ fetched: 'false' }, figures.expiringSoon.unfetched);
   metrics.mirrorAge.set(figures.mirrorAgeMs / 1_000);
+  metrics.mirrorOverdue.set(figures.overdueMs / 1_000);
 }
 
 const OTHER = 'other';

@@ -60,6 +60,12 @@ export const METRICS = {
     labels: [],
     help: 'Seconds since the oldest last successful fetch among the resources that can still change, are not suspended and are not rejected (Synced is not False). For a resource that this replica has not fetched yet, seconds since the replica became the leader or first saw the resource. 0 if there is no such resource, and on a standby.',
   },
+  mirrorOverdue: {
+    name: 'legacy_restore_mirror_overdue_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'The same among the same resources, reduced for each of them by its interval: by how many seconds the oldest fetch is late at least. 0 if none is.',
+  },
   downloadsExpiringSoon: {
     name: 'legacy_restore_downloads_expiring_soon',
     type: 'gauge',

@@ -3,6 +3,7 @@ import type { Condition, LegacyRestoreJob, Status } from '../../../src/api/legac
 import { DELIVERY_STATUS_NAMES, JOB_STATUS_NAMES } from '../../../src/api/restore-job.ts';
 import { countResources, setResourceMetrics } from '../../../src/controller/resource-metrics.ts';
 import { entryOf, reasonsOf } from '../../../src/restore-job/reasons.ts';
+import { intervalOf } from '../../../src/restore-job/schedule.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import {
   atlasDate,
@@ -32,7 +33,7 @@ const download = { ...synced('True', 'DownloadReady'), type: 'DownloadAvailable'
 const mirrored = (body: Parameters<typeof responseOf>[0], status: Status = {}): LegacyRestoreJob =>
   resource({ status: { ...responseOf(body).job, ...status } });
 const count = (jobs: readonly LegacyRestoreJob[], ageMs: (job: LegacyRestoreJob) => number = () => 0) =>
-  countResources(jobs, ageMs, NOW);
+  countResources(jobs, ageMs, ({ spec }) => intervalOf(spec, 60_000), NOW);
 /** Only what is not zero. */
 const some = (counts: Readonly<Record<string, number>>) =>
   Object.fromEntries(Object.entries(counts).filter(([, value]) => value !== 0));
@@ -140,6 +141,14 @@ describe('the mirror age', () => {
   });
 });
 
+test('a fetch is overdue beyond the interval of its resource, or the setting', () => {
+  const overdue = (age: number, interval?: string) =>
+    count([resource({ spec: { ...SPEC, ...(interval === undefined ? {} : { interval }) } })], () => age).overdueMs;
+  expect(overdue(3 * HOUR)).toBe(3 * HOUR - 60_000);
+  expect(overdue(3 * HOUR, '2h')).toBe(HOUR);
+  expect(overdue(3 * HOUR, '24h')).toBe(0);
+});
+
 test('the gauges follow the figures, also down to 0', async () => {
   const metrics = createMetrics('1');
   const jobs = [mirrored(youngJob(SPEC), { conditions: [synced('Unknown', 'JobFetched')] }), resource()];
@@ -156,6 +165,7 @@ test('the gauges follow the figures, also down to 0', async () => {
   );
   expect(metricValue(before, 'legacy_restore_resources_by_synced')).toBe(2);
   expect(metricValue(before, 'legacy_restore_mirror_age_seconds')).toBe(1.5);
+  expect(metricValue(before, 'legacy_restore_mirror_overdue_seconds')).toBe(0);
 
   setResourceMetrics(metrics, count([]));
   const after = samplesOf(await metrics.registry.metrics());
