@@ -71,11 +71,11 @@ async function mirrorBatch({ environment, samples, screen, signal }: Demo): Prom
   const list = ['list', ...clusterFlags(batch.jobs)];
   const manifests = [...list, '--output=manifests', `--credentials-secret=${only(samples.credentials.secrets).name}`];
   runBatch(atlas, batch);
+  const [table, documents] = await Promise.all([program(...list), program(...manifests)]);
   screen.say('somebody has started a restore of a sharded cluster at Atlas. Its jobs:');
-  screen.print(`\n$ ${COMMAND} ${list.join(' ')}\n${await program(...list)}\n`);
+  screen.print(`\n$ ${COMMAND} ${list.join(' ')}\n${table}\n`);
   await delay(READING_MS, undefined, { signal });
 
-  const documents = await program(...manifests);
   // The changes of the batch lie between reconciles: its time begins with the resources.
   runBatch(atlas, batch);
   const created = await controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: documents });

@@ -77,7 +77,7 @@ async function askAtlas(
   const { env, stdout, stderr } = process;
   const exitCode = await ask(flags, { env, stdout, stderr, stop, version: packageJson.version });
   // A connection whose other side never says a word keeps the process until it is given up: undici cannot end it.
-  if (stop.aborted) process.exit(exitCode);
+  if (stop.aborted || (stdout.writableLength === 0 && stderr.writableLength === 0)) process.exit(exitCode);
   return exitCode;
 }
 

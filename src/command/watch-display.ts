@@ -47,7 +47,7 @@ function linePerChange(screen: Screen, now: () => number): WatchDisplay {
     onResponse: (response) => show(stateOf(response), () => ''),
     onFailure: (error, againInMs) => {
       const againAt = now() + againInMs;
-      show(messageOf(error), () => ` Asking again in ${span(Math.max(0, againAt - now()))}.`);
+      show(messageOf(error), () => ` Asking again in ${remaining(againAt, now())}.`);
     },
     close: () => clearTimeout(timer),
   };
@@ -65,7 +65,7 @@ function movingLine(screen: Screen, now: () => number): WatchDisplay {
     const trouble =
       failure === undefined
         ? []
-        : [`${reasonOfAtlasFailure(failure.error)}, asking again in ${span(Math.max(0, failure.againAt - now()))}`];
+        : [`${reasonOfAtlasFailure(failure.error)}, asking again in ${remaining(failure.againAt, now())}`];
     const parts = [state, `watched for ${span(now() - startedAt)}`, ...trouble];
     // A line that wraps cannot be drawn over.
     const text = parts.join(' | ').slice(0, (screen.columns ?? DEFAULT_COLUMNS) - 1);
@@ -92,5 +92,8 @@ function movingLine(screen: Screen, now: () => number): WatchDisplay {
     },
   };
 }
+
+/** Rounded up to a second: what was announced a moment ago would else be a second less. */
+const remaining = (time: number, now: number): string => span(Math.max(0, Math.ceil((time - now) / 1_000) * 1_000));
 
 const messageOf = (error: AtlasError): string => failureMessage(failureOfAtlas(error), 'command');
