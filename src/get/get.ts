@@ -26,7 +26,7 @@ async function fetchAndPrint(options: GetOptions, own: CommandProcess): Promise<
     if (end.failure !== undefined) throw end.failure;
   }
   if (end.response === undefined) throw new CommandError('Atlas has not answered.', EXIT_CODES.unavailable.code);
-  print(end.response, options, own);
+  printResponse(end.response, options, own);
   return end.kind === 'timedOut' ? EXIT_CODES.inProgress.code : exitCodeAtEnd(end.response, until);
 }
 
@@ -49,7 +49,7 @@ async function watch(
   }
 }
 
-function print(response: RestoreJobResponse, options: GetOptions, own: CommandProcess): void {
+function printResponse(response: RestoreJobResponse, options: GetOptions, own: CommandProcess): void {
   const printOptions = { ...options, now: Date.now() };
   own.stdout.write(printJob(response, printOptions));
   for (const remark of remarks(response, printOptions)) note(own, remark);

@@ -37,7 +37,14 @@ test('elsewhere than on a terminal there is a line for every change, and none fo
   const { written, screen } = recorded({});
   screen.say('it begins');
   for (const row of [RUNNING, RUNNING, FINISHED, FINISHED]) screen.show([row]);
-  expect(written.map((line) => line.replace(/^ *\+\d+s/, '').trim().replace(/ {3,}/, '  '))).toEqual([
+  expect(
+    written.map((line) =>
+      line
+        .replace(/^ *\+\d+s/, '')
+        .trim()
+        .replace(/ {3,}/, '  '),
+    ),
+  ).toEqual([
     'it begins',
     'friday  IN_PROGRESS  ready False',
     'friday  IN_PROGRESS → FINISHED  delivery READY  hashes 1  ready True',
