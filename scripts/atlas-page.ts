@@ -37,7 +37,7 @@ export function atlasPage(): string {
       [
         ['200 with a restore job', '`Synced=True`, reason `JobFetched`'],
         ['an error with an `errorCode` of the next table', 'the reason in that table'],
-        ...[400, 401, 402, 403, 404, 408, 410, 429, 500, 502, 503, 504].map((status) => [
+        ...[400, 401, 402, 403, 404, 406, 408, 410, 429, 500, 502, 503, 504].map((status) => [
           `${status} otherwise`,
           outcomeOf(status),
         ]),

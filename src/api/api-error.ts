@@ -49,6 +49,6 @@ export type ApiError = Readonly<z.infer<typeof ApiError>>;
  * rateLimited: Atlas answered 429.
  * unavailable: no response, or one that says that Atlas itself has a problem.
  * invalidResponse: a response that is not one of Atlas's: HTML, cut off, too large, a redirect.
- * unsupported: Atlas asks for something that this process cannot do.
+ * unsupported: what this process, or the API that is asked, cannot do.
  */
 export type AtlasErrorKind = 'refused' | 'rateLimited' | 'unavailable' | 'invalidResponse' | 'unsupported';

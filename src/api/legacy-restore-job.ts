@@ -42,7 +42,8 @@ export const Spec = z
       .string()
       .regex(/^[a-zA-Z0-9][a-zA-Z0-9-]*$/)
       .meta({
-        description: 'Name of the Atlas cluster whose legacy backup is restored. Immutable.',
+        description:
+          'Name of the Atlas cluster whose legacy backup is restored; with the setting atlas-api=public/v1.0 the id of the cluster. Immutable.',
         ...rules(
           { rule: 'self.size() <= 64', message: 'clusterName must have at most 64 characters' },
           immutable('clusterName'),
@@ -53,7 +54,7 @@ export const Spec = z
       .object({ name: secretName('Name of the Secret, in the namespace of the resource.') })
       .meta({
         description:
-          'Secret with the Atlas credentials: publicApiKey and privateApiKey, or clientId and clientSecret. ' +
+          'Secret with the Atlas credentials: publicApiKey and privateApiKey, publicKey and privateKey, or clientId and clientSecret. ' +
           'Optional only where the operator grants default credentials to the namespace.',
       })
       .exactOptional(),

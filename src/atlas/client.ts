@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
 import type { Dispatcher } from 'undici';
+import type { AtlasApi } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { openConnections } from '../net/connections.ts';
@@ -15,9 +16,11 @@ import { createSend, type HttpRequest, type Send } from './http.ts';
 import { type RestoreJobList, readAllPages } from './list.ts';
 import { readListPage } from './list-response.ts';
 import { createOAuthAuthentication, type TokenResult } from './oauth.ts';
+import { unsupportedError } from './ops-manager.ts';
 import { readRestoreJobResponse } from './response.ts';
 import { createTurns } from './turns.ts';
 import {
+  type ApiAddress,
   type ClusterRef,
   type Endpoint,
   endpointOf,
@@ -107,9 +110,7 @@ interface DeprecationNotice {
   readonly sunset: string | undefined;
 }
 
-export interface AtlasClientOptions {
-  /** Without a trailing slash. */
-  readonly baseUrl: string;
+export interface AtlasClientOptions extends ApiAddress {
   /** Milliseconds for each request. */
   readonly timeoutMs: number;
   readonly envelope: boolean;
@@ -157,7 +158,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     read: (httpStatus: number, body: string, retryAfterMs: number | undefined) => T | AtlasError,
   ): Promise<T> {
     const budget = budgetName(ref, key);
-    const request: HttpRequest = { method: 'GET', url, headers: {} };
+    const request: HttpRequest = { method: 'GET', url, headers: HEADERS[options.api] };
     const counted = (auth: AuthKind): Send =>
       afterFirst(observed(send, auth, requestId, observer), () => budgets.spend(budget));
     try {
@@ -178,6 +179,11 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
   }
 
   const fetch: AtlasClient['fetch'] = (ref, credentials, waiter, { begun = 'any', requestId } = {}) => {
+    const unsupported = unsupportedError(options, ref, credentials);
+    if (unsupported !== undefined) {
+      budgets.forget(waiter);
+      return { kind: 'fetching', response: Promise.reject(unsupported), begunAt: Date.now() };
+    }
     const key = credentialsKey(credentials);
     const url = restoreJobUrl(options, ref);
     const what = `${key} ${url}`;
@@ -202,6 +208,8 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
 
   let lists = 0;
   const list: AtlasClient['list'] = (ref, credentials, { requestId } = {}) => {
+    const unsupported = unsupportedError(options, ref, credentials);
+    if (unsupported !== undefined) return Promise.reject(unsupported);
     const key = credentialsKey(credentials);
     lists += 1;
     // No key of a resource has a space.
@@ -238,6 +246,13 @@ interface Question {
   readonly key: string;
   readonly requestId: string | undefined;
 }
+
+/** `atlas/v2` has versions, of which these endpoints have one; without it Atlas responds with 406. */
+const HEADERS: Readonly<Record<AtlasApi, HttpRequest['headers']>> = {
+  'atlas/v1.0': {},
+  'atlas/v2': { accept: 'application/vnd.atlas.2023-01-01+json' },
+  'public/v1.0': {},
+};
 
 /** Idle connections outlive the gap between two reconciles at the shortest interval. */
 const KEEP_ALIVE_MS = 30_000;

@@ -30,6 +30,10 @@ const KINDS = {
   ATLAS_RESPONSE_NOT_UTF8: 'invalidResponse',
   /** A body in an encoding that nobody asked for, such as gzip. */
   ATLAS_RESPONSE_ENCODED: 'invalidResponse',
+  /** Clusters have ids there, and the name of this one is none. */
+  ATLAS_CLUSTER_ID_REQUIRED: 'unsupported',
+  /** There are no service accounts there. */
+  ATLAS_NO_SERVICE_ACCOUNTS: 'unsupported',
   /** Atlas asks for an HTTP Digest with a hash that this Node.js does not compute, as MD5 in FIPS mode. */
   ATLAS_HASH_UNAVAILABLE: 'unsupported',
 } as const satisfies Readonly<Record<string, AtlasErrorKind>>;

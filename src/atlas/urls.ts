@@ -1,9 +1,11 @@
 /** The URLs of what is asked of Atlas. */
+import type { AtlasApi } from '../api/atlas-api.ts';
 import { ITEMS_PER_PAGE } from './list.ts';
 
 /** What names a cluster at Atlas. */
 export interface ClusterRef {
   readonly groupId: string;
+  /** With `public/v1.0` the id of the cluster. */
   readonly clusterName: string;
 }
 
@@ -20,9 +22,14 @@ export interface RestoreJobListRef extends ClusterRef {
 /** What a request asks for. */
 export type Endpoint = 'restoreJob' | 'restoreJobs' | 'token' | 'revoke';
 
-interface UrlOptions {
+/** Which API is asked, and where. */
+export interface ApiAddress {
   /** Without a trailing slash. */
   readonly baseUrl: string;
+  readonly api: AtlasApi;
+}
+
+interface UrlOptions extends ApiAddress {
   readonly envelope: boolean;
   readonly pretty: boolean;
 }
@@ -35,8 +42,8 @@ export function restoreJobUrl(options: UrlOptions, ref: RestoreJobRef): string {
 }
 
 /** Without an envelope, whatever the settings say: it does not wrap lists as it wraps single jobs. */
-export function restoreJobsUrl(options: Pick<UrlOptions, 'baseUrl'>, ref: RestoreJobListRef, pageNum: number): string {
-  const url = new URL(restoreJobsPath(options, ref));
+export function restoreJobsUrl(address: ApiAddress, ref: RestoreJobListRef, pageNum: number): string {
+  const url = new URL(restoreJobsPath(address, ref));
   url.searchParams.set('pageNum', String(pageNum));
   url.searchParams.set('itemsPerPage', String(ITEMS_PER_PAGE));
   if (ref.batchId !== undefined) url.searchParams.set('batchId', ref.batchId);
@@ -50,9 +57,9 @@ export function endpointOf(url: string): Endpoint {
   return pathname.endsWith('/restoreJobs') ? 'restoreJobs' : 'restoreJob';
 }
 
-function restoreJobsPath({ baseUrl }: Pick<UrlOptions, 'baseUrl'>, { groupId, clusterName }: ClusterRef): string {
+function restoreJobsPath({ baseUrl, api }: ApiAddress, { groupId, clusterName }: ClusterRef): string {
   const segments = ['groups', groupId, 'clusters', clusterName, 'restoreJobs'];
-  return `${baseUrl}/api/atlas/v1.0/${segments.map(pathSegment).join('/')}`;
+  return `${baseUrl}/api/${api}/${segments.map(pathSegment).join('/')}`;
 }
 
 /** `.` and `..` leave their segment whatever their encoding; encoded twice they are a name that nothing at Atlas has. */

@@ -1,4 +1,5 @@
 /** The Atlas client of a command: nobody else uses it, so that it waits only where Atlas asks for it. */
+import type { AtlasApi } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
@@ -16,9 +17,11 @@ export interface CommandAtlas {
   readonly reserved: () => Promise<void>;
 }
 
-interface AtlasOptions {
+/** What a command is told of Atlas. */
+export interface AtlasOptions {
   readonly credentials: CredentialsSource;
   readonly atlasBaseUrl: string;
+  readonly atlasApi: AtlasApi;
   /** Milliseconds. */
   readonly atlasTimeout: number;
   readonly envelope?: boolean;
@@ -81,10 +84,11 @@ function connect(
   own: CommandProcess,
   signal: AbortSignal,
 ): Pick<CommandAtlas, 'client' | 'reserved'> {
-  const { atlasBaseUrl, atlasTimeout, envelope = false, pretty = false } = options;
+  const { atlasBaseUrl, atlasApi, atlasTimeout, envelope = false, pretty = false } = options;
   let reserved = Promise.withResolvers<void>();
   const client = createAtlasClient({
     baseUrl: atlasBaseUrl,
+    api: atlasApi,
     timeoutMs: atlasTimeout,
     envelope,
     pretty,

@@ -6,6 +6,7 @@ import {
   type CredentialPair,
   choosePair,
   type KeyNames,
+  nameOf,
   readCredentialsData,
 } from '../atlas/credentials-data.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -39,20 +40,32 @@ export const VARIABLES: KeyNames = {
 
 type Texts = Readonly<Record<string, string | undefined>>;
 
-type Choice =
+export type CredentialsChoice =
   | { readonly ok: true; readonly source: CredentialsSource }
   | { readonly ok: false; readonly problem: string };
 
 /** Chooses by the flags that were given, under their keys; the environment counts only where none names a source. */
-export function chooseSource(given: Texts, environment: Texts): Choice {
+export function chooseSource(given: Texts, environment: Texts): CredentialsChoice {
   const files = CREDENTIAL_KEYS.filter((key) => given[`${key}File`] !== undefined);
   const secret = given['secret'];
   if (files.length > 0 && secret !== undefined)
-    return wrong(`--secret and ${files.map((key) => FILE_FLAGS[key]).join(', ')} exclude each other`);
+    return wrong(`--secret and ${files.map((key) => nameOf(key, FILE_FLAGS)).join(', ')} exclude each other`);
   if (files.length > 0) return fromFiles(given, choosePair(files, FILE_FLAGS));
   if (secret === undefined) return fromEnvironment(environment);
   const [namespace = '', name = ''] = secret.split('/');
   return { ok: true, source: { kind: 'secret', namespace, name } };
+}
+
+/** The kind of credentials, as far as it is known before they are read. */
+export function kindOf(source: CredentialsSource): AtlasCredentials['kind'] | undefined {
+  switch (source.kind) {
+    case 'given':
+      return source.credentials.kind;
+    case 'files':
+      return source.pair.kind;
+    case 'secret':
+      return undefined;
+  }
 }
 
 /** The problem is a sentence that names flags, keys and Secrets, never a value. */
@@ -81,20 +94,20 @@ export async function readCredentials(
 
 // Choosing
 
-const wrong = (problem: string): Choice => ({ ok: false, problem });
+const wrong = (problem: string): CredentialsChoice => ({ ok: false, problem });
 
-function fromFiles(given: Texts, chosen: ReturnType<typeof choosePair>): Choice {
+function fromFiles(given: Texts, chosen: ReturnType<typeof choosePair>): CredentialsChoice {
   if (!chosen.ok) return wrong(`the command line ${chosen.problem}`);
   const { pair } = chosen;
   const [nameFile = '', secretFile = ''] = [given[`${pair.name}File`], given[`${pair.secret}File`]];
   return { ok: true, source: { kind: 'files', pair, nameFile, secretFile } };
 }
 
-function fromEnvironment(environment: Texts): Choice {
+function fromEnvironment(environment: Texts): CredentialsChoice {
   const data: Record<string, string> = {};
   for (const key of CREDENTIAL_KEYS) {
     // An empty variable counts as absent, as everywhere.
-    const value = environment[VARIABLES[key]] || undefined;
+    const value = environment[VARIABLES[key] ?? ''] || undefined;
     if (value !== undefined) data[key] = value;
   }
   if (Object.keys(data).length === 0) return wrong(NO_CREDENTIALS);
@@ -119,9 +132,10 @@ async function readFiles({
 }: Extract<CredentialsSource, { kind: 'files' }>): Promise<CredentialsResult> {
   const [name, secret] = await Promise.all([readText(nameFile), readText(secretFile)]);
   // Without the name of the file: who gave a key instead of a file would find the key in the log.
-  if (!name.ok) return { ok: false, problem: `The file of ${FILE_FLAGS[pair.name]} cannot be read (${name.code}).` };
+  if (!name.ok)
+    return { ok: false, problem: `The file of ${nameOf(pair.name, FILE_FLAGS)} cannot be read (${name.code}).` };
   if (!secret.ok)
-    return { ok: false, problem: `The file of ${FILE_FLAGS[pair.secret]} cannot be read (${secret.code}).` };
+    return { ok: false, problem: `The file of ${nameOf(pair.secret, FILE_FLAGS)} cannot be read (${secret.code}).` };
   const read = readCredentialsData({ [pair.name]: name.text, [pair.secret]: secret.text }, FILE_FLAGS);
   return read.ok ? read : { ok: false, problem: `The pair of files ${read.problem}.` };
 }

@@ -30,11 +30,16 @@ export interface FlagDescription {
   readonly description: string;
 }
 
-interface FlagsRead<Shape extends z.ZodRawShape> {
+/** The texts that were given, checked or not, by the keys of a table. */
+export interface GivenFlags {
+  readonly given: Readonly<Record<string, string | undefined>>;
+  /** What problems call a member: the flag or the variable that it comes from. */
+  readonly sourceOf: (key: string) => string;
+}
+
+interface FlagsRead<Shape extends z.ZodRawShape> extends GivenFlags {
   /** Undefined when a value is wrong or missing. */
   readonly values: z.output<z.ZodObject<Shape>> | undefined;
-  /** The texts that were given, checked or not. */
-  readonly given: Readonly<Record<string, string | undefined>>;
   /** One for each wrong flag, variable or argument; none repeats a value. */
   readonly problems: readonly string[];
 }
@@ -72,12 +77,11 @@ export function readFlags<Shape extends z.ZodRawShape>(
   const given: Record<string, string | undefined> = {};
   for (const { key, name, variable } of described)
     given[key] = flags.get(name) ?? ((variable === undefined ? undefined : environment[variable]) || undefined);
+  const sourceOf = (key: string): string => sourceIn(described, key, flags);
   const result = table.safeParse(given);
-  if (!result.success) {
-    const source = (key: string): string => sourceOf(described, key, flags);
-    problems.push(...result.error.issues.map((issue) => `${source(String(issue.path[0]))} ${issue.message}`));
-  }
-  return { values: result.data, given, problems };
+  if (!result.success)
+    problems.push(...result.error.issues.map((issue) => `${sourceOf(String(issue.path[0]))} ${issue.message}`));
+  return { values: result.data, given, sourceOf, problems };
 }
 
 function detailsOf(key: string, schema: z.core.$ZodType): FlagDetails {
@@ -86,7 +90,7 @@ function detailsOf(key: string, schema: z.core.$ZodType): FlagDetails {
   return found;
 }
 
-function sourceOf(described: readonly FlagDescription[], key: string, flags: ReadonlyMap<string, string>): string {
+function sourceIn(described: readonly FlagDescription[], key: string, flags: ReadonlyMap<string, string>): string {
   const found = described.find((entry) => entry.key === key);
   if (found === undefined) return key;
   return flags.has(found.name) || found.variable === undefined ? `--${found.name}` : found.variable;

@@ -1,13 +1,15 @@
 /** The settings: one flag and one environment variable each, validated once at startup. */
 import * as z from 'zod';
+import { ATLAS_APIS, type AtlasApi } from '../api/atlas-api.ts';
 import { INTERVAL_BOUNDS } from '../api/legacy-restore-job.ts';
-import { describeFlags, type FlagDescription, flag, readFlags } from './flags.ts';
+import { describeFlags, type FlagDescription, flag, type GivenFlags, readFlags } from './flags.ts';
 import {
   baseUrl,
   bindAddress,
   boolean,
   duration,
   integer,
+  isPlainHttp,
   labelSelector,
   namespaceList,
   objectName,
@@ -22,7 +24,17 @@ export const Settings = z.object({
   atlasBaseUrl: setting(
     baseUrl,
     'https://cloud.mongodb.com',
-    'Address of Atlas, without the path of its API. https only, except for loopback hosts.',
+    'Address of Atlas, or of Ops Manager, without the path of its API. https only, except for loopback hosts.',
+  ),
+  atlasApi: setting(
+    z.enum(ATLAS_APIS, { error: `must be ${ATLAS_APIS.slice(0, -1).join(', ')} or ${ATLAS_APIS.at(-1)}` }),
+    'atlas/v1.0' satisfies AtlasApi,
+    'API that serves the restore jobs: atlas/v1.0, atlas/v2, or public/v1.0 of Cloud Manager and Ops Manager, where clusterName is the id of the cluster.',
+  ),
+  atlasAllowPlainHttp: setting(
+    boolean,
+    'false',
+    'Whether the address of an Ops Manager may be http://. Only with public/v1.0; requests and responses, with the URLs of downloads, are then readable on the network.',
   ),
   atlasRequestsPerMinute: setting(
     integer(0, 1_000_000),
@@ -110,8 +122,8 @@ export function readSettings(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): SettingsResult {
-  const { values, given, problems } = readFlags(Settings, args, environment);
-  const all = [...problems, ...contradictions(given)];
+  const { values, problems, ...flags } = readFlags(Settings, args, environment);
+  const all = [...problems, ...contradictions(flags)];
   return values === undefined || all.length > 0 ? { ok: false, problems: all } : { ok: true, settings: values };
 }
 
@@ -123,10 +135,22 @@ export const listSettings = (): readonly SettingDescription[] =>
   describeFlags(Settings).flatMap(({ variable, ...rest }) => (variable === undefined ? [] : [{ ...rest, variable }]));
 
 /** The problems of settings that are valid alone but not together. */
-const contradictions = (given: Given): readonly string[] => [
-  ...defaultCredentialsProblems(given),
-  ...leaseProblems(given),
+const contradictions = (flags: GivenFlags): readonly string[] => [
+  ...addressProblems(flags),
+  ...defaultCredentialsProblems(flags.given),
+  ...leaseProblems(flags.given),
 ];
+
+/** The problems of the settings that say which API is asked and where. Commands have them, too. */
+export function addressProblems({ given, sourceOf }: GivenFlags): readonly string[] {
+  const isPublic = given['atlasApi'] === ('public/v1.0' satisfies AtlasApi);
+  const isAllowed = given['atlasAllowPlainHttp'] === 'true';
+  // Only an Ops Manager is in a network of one's own.
+  if (isAllowed && !isPublic) return [`${sourceOf('atlasAllowPlainHttp')} needs the API public/v1.0`];
+  if (isAllowed || !isPlainHttp(given['atlasBaseUrl'] ?? '')) return [];
+  const unless = isPublic ? ', unless atlas-allow-plain-http is true' : '';
+  return [`${sourceOf('atlasBaseUrl')} must be https, except for loopback hosts${unless}`];
+}
 
 type Given = Readonly<Record<string, string | undefined>>;
 

@@ -64,8 +64,7 @@ export const labelSelector = z
     'must be a Kubernetes label selector, such as shard=a, shard in (a,b) or !shard',
   );
 
-const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
-/** An address without a slash at the end. */
+/** An address without a slash at the end. Whether it may be plain HTTP depends on other settings. */
 export const baseUrl = z.string().transform((text, context) => {
   const url = URL.parse(text);
   const problem = baseUrlProblem(url);
@@ -76,8 +75,6 @@ export const baseUrl = z.string().transform((text, context) => {
 
 function baseUrlProblem(url: URL | null): string | undefined {
   if (url === null || (url.protocol !== 'https:' && url.protocol !== 'http:')) return 'must be an https:// URL';
-  // Credentials are sent to this address: plain HTTP would show them to the network.
-  if (url.protocol === 'http:' && !LOOPBACK.test(url.hostname)) return 'must be https, except for loopback hosts';
   if (url.username !== '' || url.password !== '') return 'must not contain credentials';
   if (url.search !== '' || url.hash !== '') return 'must have neither query nor fragment';
   const api = API_PATH.exec(url.pathname);
@@ -87,6 +84,14 @@ function baseUrlProblem(url: URL | null): string | undefined {
 
 /** What requests add to the base URL. */
 const API_PATH = /^\/+api(\/|$)|\/api\/+(atlas|public|oauth)(\/|$)/;
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+/** Whether requests to this address would show their credentials to the network. */
+export function isPlainHttp(text: string): boolean {
+  const url = URL.parse(text);
+  return url?.protocol === 'http:' && !LOOPBACK.test(url.hostname);
+}
 
 const withoutSlashAtEnd = (text: string): string => text.replace(/\/+$/, '');
 

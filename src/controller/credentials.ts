@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { AtlasCredentials } from '../atlas/credentials.ts';
-import { CREDENTIAL_KEYS, readCredentialsData } from '../atlas/credentials-data.ts';
+import { CREDENTIAL_KEYS, OLDER_USER_KEY, readCredentialsData } from '../atlas/credentials-data.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { hasStatus, KubeError } from '../kube/errors.ts';
 import { getSecret } from '../kube/secrets.ts';
@@ -174,7 +174,7 @@ async function readSecret(
 
 async function readDirectory(path: string): Promise<CredentialsResult> {
   const data: Record<string, string> = {};
-  for (const key of CREDENTIAL_KEYS) {
+  for (const key of [...CREDENTIAL_KEYS, OLDER_USER_KEY]) {
     const value = await readFile(join(path, key), 'utf8').catch(() => undefined);
     if (value !== undefined) data[key] = value;
   }

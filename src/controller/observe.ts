@@ -48,7 +48,7 @@ export async function observe(parts: ObserveParts, look: Look): Promise<Seen> {
   try {
     const found = await (readSecretAgain ? credentials.readAgain(source) : credentials.read(source));
     const first = await fetchWith(parts, look, source, found);
-    if (!isUnauthorized(first.outcome) || !found.ok) return first;
+    if (!areRefused(first.outcome) || !found.ok) return first;
     // The Secret may have been rotated since it was read: its reader keeps it for a while.
     const reread = await credentials.readAgain(source);
     return reread.version === found.version ? first : await fetchWith(parts, look, source, reread);
@@ -58,8 +58,10 @@ export async function observe(parts: ObserveParts, look: Look): Promise<Seen> {
   }
 }
 
-const isUnauthorized = (outcome: Outcome): boolean =>
-  outcome.kind === 'failed' && outcome.failure.reason === 'Unauthorized';
+/** Whether other credentials would help: Atlas does not accept these, or does not take their kind. */
+const areRefused = (outcome: Outcome): boolean =>
+  outcome.kind === 'failed' &&
+  (outcome.failure.reason === 'Unauthorized' || outcome.failure.reason === 'SecretInvalid');
 
 async function fetchWith(
   { atlas, credentialsWatch }: ObserveParts,
@@ -72,7 +74,7 @@ async function fetchWith(
   const outcome: Outcome = found.ok
     ? await fetchRestoreJob(atlas, look, found.credentials)
     : { kind: 'failed', failure: found.failure, grace: false };
-  if (!found.ok || isUnauthorized(outcome)) credentialsWatch.await(look.job.key, source, found.version);
+  if (!found.ok || areRefused(outcome)) credentialsWatch.await(look.job.key, source, found.version);
   // The second try with a rotated Secret worked: its change is no news any more.
   else credentialsWatch.forget(look.job.key);
   // A Secret that nobody could read has not changed.

@@ -2,8 +2,9 @@
 import * as z from 'zod';
 import { Spec } from '../api/legacy-restore-job.ts';
 import type { RestoreJobRef } from '../atlas/urls.ts';
+import type { AtlasOptions } from '../command/atlas.ts';
 import type { OptionsResult } from '../command/command.ts';
-import { type CredentialsSource, chooseSource } from '../command/credentials.ts';
+import { chooseSource } from '../command/credentials.ts';
 import { listExitCodes } from '../command/exit-codes.ts';
 import {
   CLUSTER_FLAGS,
@@ -12,18 +13,15 @@ import {
   detailsHelp,
   idFlag,
   SHOW_URL_DESCRIPTION,
+  sharedProblems,
   switchFlag,
   valueFlag,
 } from '../command/flags.ts';
 import { describeFlags, type FlagDescription, readFlags } from '../config/flags.ts';
 import { duration } from '../config/values.ts';
 
-export interface GetOptions {
+export interface GetOptions extends AtlasOptions {
   readonly ref: RestoreJobRef;
-  readonly credentials: CredentialsSource;
-  readonly atlasBaseUrl: string;
-  /** Milliseconds. */
-  readonly atlasTimeout: number;
   readonly envelope: boolean;
   readonly pretty: boolean;
   readonly output: 'text' | 'json' | 'yaml';
@@ -44,10 +42,11 @@ export function readGetOptions(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): OptionsResult<GetOptions> {
-  const { values, given, problems } = readFlags(Flags, args, environment);
+  const { values, problems, ...flags } = readFlags(Flags, args, environment);
+  const { given } = flags;
   if (given['help'] === 'true') return { kind: 'help' };
   const source = chooseSource(given, environment);
-  const all = [...problems, ...contradictions(given), ...(source.ok ? [] : [source.problem])];
+  const all = [...problems, ...contradictions(given), ...sharedProblems(flags, source)];
   if (values === undefined || !source.ok || all.length > 0) return { kind: 'problems', problems: all };
   const { groupId, clusterName, jobId, watch, for: kind, interval, timeout, ...rest } = values;
   return {

@@ -2,8 +2,9 @@
 import * as z from 'zod';
 import { Spec } from '../api/legacy-restore-job.ts';
 import type { RestoreJobListRef } from '../atlas/urls.ts';
+import type { AtlasOptions } from '../command/atlas.ts';
 import type { OptionsResult } from '../command/command.ts';
-import { type CredentialsSource, chooseSource } from '../command/credentials.ts';
+import { chooseSource } from '../command/credentials.ts';
 import { listExitCodes } from '../command/exit-codes.ts';
 import {
   CLUSTER_FLAGS,
@@ -12,13 +13,14 @@ import {
   detailsHelp,
   optionalIdFlag,
   SHOW_URL_DESCRIPTION,
+  sharedProblems,
   switchFlag,
   valueFlag,
 } from '../command/flags.ts';
 import { describeFlags, type FlagDescription, readFlags } from '../config/flags.ts';
 import { LIST_EXIT_CODES } from './exit-codes.ts';
 
-export interface ListOptions {
+export interface ListOptions extends AtlasOptions {
   readonly ref: RestoreJobListRef;
   /** Values of statusName; undefined for all. */
   readonly status: ReadonlySet<string> | undefined;
@@ -28,10 +30,6 @@ export interface ListOptions {
   readonly credentialsSecret: string | undefined;
   /** Whether manifests have spec.deliverySecretName. */
   readonly deliverySecrets: boolean;
-  readonly credentials: CredentialsSource;
-  readonly atlasBaseUrl: string;
-  /** Milliseconds. */
-  readonly atlasTimeout: number;
 }
 
 /** Reads the command line of `list` and those variables that belong to it. Problems never repeat a value. */
@@ -39,10 +37,11 @@ export function readListOptions(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): OptionsResult<ListOptions> {
-  const { values, given, problems } = readFlags(Flags, args, environment);
+  const { values, problems, ...flags } = readFlags(Flags, args, environment);
+  const { given } = flags;
   if (given['help'] === 'true') return { kind: 'help' };
   const source = chooseSource(given, environment);
-  const all = [...problems, ...contradictions(given), ...(source.ok ? [] : [source.problem])];
+  const all = [...problems, ...contradictions(given), ...sharedProblems(flags, source)];
   if (values === undefined || !source.ok || all.length > 0) return { kind: 'problems', problems: all };
   const { groupId, clusterName, batchId, credentialsSecret, status, ...rest } = values;
   return {

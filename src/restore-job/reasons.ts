@@ -19,7 +19,7 @@ export interface AtlasErrorCode {
   readonly remedy?: Remedy;
 }
 
-/** Something that Atlas asks for and this process cannot do. */
+/** Something that this process, or the API that is asked, cannot do. */
 interface UnsupportedCode {
   readonly code: string;
   readonly remedy: Remedy;
@@ -52,7 +52,7 @@ interface ReasonEntry {
   readonly httpStatuses?: readonly number[];
   /** The error codes of Atlas that lead to it. */
   readonly errorCodes?: readonly AtlasErrorCode[];
-  /** What this process cannot do that leads to it: codes of the Atlas client's own errors. */
+  /** What this process, or the API that is asked, cannot do that leads to it: codes of the Atlas client's own errors. */
   readonly unsupported?: readonly UnsupportedCode[];
   /** What it means, one sentence. */
   readonly meaning: string;
@@ -87,8 +87,18 @@ const NO_LEGACY_BACKUP: Remedy = {
   command: "The project's plan or the cluster's configuration has no legacy backups; check --cluster-name.",
 };
 const NO_DIGEST: Remedy = {
-  resource: 'Use a service account: put clientId and clientSecret into the Secret instead of the API key.',
-  command: 'Use a service account, clientId and clientSecret, instead of the API key.',
+  resource:
+    'Use a service account: put clientId and clientSecret into the Secret instead of the API key. Ops Manager, which has none, needs Node.js without FIPS mode.',
+  command:
+    'Use a service account, clientId and clientSecret, instead of the API key. Ops Manager, which has none, needs Node.js without FIPS mode.',
+};
+const OPS_MANAGER_KEY: Remedy = {
+  resource: 'Put an API key of Ops Manager into the Secret: publicKey and privateKey.',
+  command: 'Use an API key of Ops Manager.',
+};
+const CLUSTER_ID: Remedy = {
+  resource: `With atlas-api=public/v1.0, spec.clusterName must be the id of the cluster: 24 digits of 0-9 and a-f. ${RECREATE}`,
+  command: 'With --atlas-api=public/v1.0, --cluster-name must be the id of the cluster: 24 digits of 0-9 and a-f.',
 };
 const NOT_IN_PROJECT: Remedy = {
   resource: 'Give the API key or service account the role Project Read Only on the project, or check spec.groupId.',
@@ -167,8 +177,10 @@ export const REASONS = {
   SecretInvalid: permanentFailure({
     graceRetryMs: 5_000,
     exitCode: 2,
-    meaning: 'The Secret with the Atlas credentials lacks a key, has an empty one, or holds two kinds of credentials.',
-    remedy: 'Give it either publicApiKey and privateApiKey, or clientId and clientSecret.',
+    unsupported: [{ code: 'ATLAS_NO_SERVICE_ACCOUNTS', remedy: OPS_MANAGER_KEY }],
+    meaning:
+      'The Secret with the Atlas credentials lacks a key, has an empty one, or holds two kinds of credentials or one that Ops Manager does not have.',
+    remedy: 'Give it publicApiKey and privateApiKey, publicKey and privateKey, or clientId and clientSecret.',
   }),
   SecretUnreadable: transientFailure({
     meaning: 'The API server has not been able to give the Secret with the Atlas credentials for half a minute.',
@@ -261,6 +273,7 @@ export const REASONS = {
   ClusterNotFound: permanentFailure({
     exitCode: 6,
     errorCodes: [code(404, 'INVALID_CLUSTER_ID'), code(404, 'CLUSTER_NOT_FOUND'), code(404, 'CLUSTER_NAME_NOT_FOUND')],
+    unsupported: [{ code: 'ATLAS_CLUSTER_ID_REQUIRED', remedy: CLUSTER_ID }],
     meaning: 'Atlas has no such cluster in this project.',
     remedy: {
       resource: `Check spec.clusterName and spec.groupId; the cluster may have been deleted. ${RECREATE}`,
@@ -289,10 +302,14 @@ export const REASONS = {
   }),
   VersionGone: permanentFailure({
     exitCode: 1,
-    httpStatuses: [410],
-    errorCodes: [code(410, 'VERSION_GONE')],
-    meaning: 'Atlas has withdrawn this version of its API.',
-    remedy: { resource: 'Upgrade the operator.', command: 'Upgrade legacy-restore-operator.' },
+    httpStatuses: [406, 410],
+    errorCodes: [code(406, 'INVALID_VERSION_DATE'), code(410, 'VERSION_GONE')],
+    meaning: 'Atlas does not have this version of its API, or has withdrawn it.',
+    remedy: {
+      resource: 'Set atlas-api to atlas/v2 instead of atlas/v1.0, or the other way round, or upgrade the operator.',
+      command:
+        'Use --atlas-api=atlas/v2 instead of atlas/v1.0, or the other way round, or upgrade legacy-restore-operator.',
+    },
   }),
   RateLimited: transientFailure({
     exitCode: 7,

@@ -196,6 +196,7 @@ function createAtlas(
 ): AtlasClient {
   return createAtlasClient({
     baseUrl: settings.atlasBaseUrl,
+    api: settings.atlasApi,
     timeoutMs: settings.atlasTimeout,
     envelope: settings.atlasEnvelope,
     pretty: settings.atlasPretty,

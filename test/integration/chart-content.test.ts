@@ -33,6 +33,8 @@ describe('settings', () => {
   /** For each setting a value that is not its default, in the values of the chart, and as the operator gets it. */
   const OTHER = {
     atlasBaseUrl: [{ settings: { atlasBaseUrl: 'https://cloud.mongodbgov.com' } }, 'https://cloud.mongodbgov.com'],
+    atlasApi: [{ settings: { atlasApi: 'atlas/v2' } }, 'atlas/v2'],
+    atlasAllowPlainHttp: [{ settings: { atlasApi: 'public/v1.0', atlasAllowPlainHttp: true } }, 'true'],
     // A float in Helm's eyes: 1e+06 would be refused.
     atlasRequestsPerMinute: [{ settings: { atlasRequestsPerMinute: 1_000_000 } }, '1000000'],
     atlasTimeout: [{ settings: { atlasTimeout: '1m30s' } }, '1m30s'],
@@ -99,7 +101,18 @@ describe('a wrong value is refused by its name', () => {
     ['half a digest', { image: { digest: 'sha256:12' } }, "at '/image/digest': 'sha256:12' does not match"],
     ['no duration', { settings: { atlasTimeout: 'soon' } }, "at '/settings/atlasTimeout': 'soon' does not match"],
     ['no concurrency', { settings: { concurrency: 0 } }, "at '/settings/concurrency': minimum: got 0, want 1"],
-    ['plain http', { settings: { atlasBaseUrl: 'http://atlas' } }, "at '/settings/atlasBaseUrl': 'http://atlas'"],
+    ['no URL', { settings: { atlasBaseUrl: 'ftp://atlas' } }, "at '/settings/atlasBaseUrl': 'ftp://atlas'"],
+    ['plain http', { settings: { atlasBaseUrl: 'http://atlas' } }, 'settings.atlasBaseUrl must be https'],
+    [
+      'another API',
+      { settings: { atlasApi: 'atlas/v3' } },
+      "at '/settings/atlasApi': value must be one of 'atlas/v1.0'",
+    ],
+    [
+      'plain http of Atlas',
+      { settings: { atlasAllowPlainHttp: true } },
+      'settings.atlasAllowPlainHttp needs settings.atlasApi: public/v1.0',
+    ],
     ['an unknown level', { settings: { logLevel: 'loud' } }, "at '/settings/logLevel': value must be one of 'trace'"],
     ['no namespace name', { namespaces: ['A_b'] }, "at '/namespaces/0': 'A_b' does not match"],
     ['a namespace twice', { namespaces: ['a', 'a'] }, "at '/namespaces': items at 0 and 1 are equal"],

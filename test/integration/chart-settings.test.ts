@@ -1,7 +1,9 @@
 /** The chart refuses every setting that the operator would refuse at startup. No cluster is needed. */
 import { describe, expect, test } from '@jest/globals';
-import { readSettings } from '../../src/config/settings.ts';
+import { listSettings, readSettings } from '../../src/config/settings.ts';
 import { environmentOf, helmTemplate } from '../support/manifests.ts';
+
+const variableOf = (key: string): string => listSettings().find((setting) => setting.key === key)?.variable ?? '';
 
 describe('what helm accepts, the operator takes', () => {
   const words = (...lines: readonly string[]): readonly string[] => lines.flatMap((line) => line.split(' '));
@@ -36,8 +38,7 @@ describe('what helm accepts, the operator takes', () => {
       (manifests) => readSettings([], environmentOf(manifests)).ok,
       () => 'refused',
     );
-    const flag = `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}=${value}`;
-    const isTaken = readSettings([flag], {}).ok;
+    const isTaken = readSettings([], { [variableOf(key)]: String(value) }).ok;
     expect(accepted).toBe(isTaken && !STRICTER.has(String(value)) ? true : 'refused');
   });
 
@@ -72,6 +73,28 @@ describe('what helm accepts, the operator takes', () => {
       () => 'refused',
     );
     expect(accepted).toBe(readSettings([`--label-selector=${labelSelector}`], {}).ok || 'refused');
+  });
+
+  test.each<Readonly<Record<string, string | boolean>>>(
+    ['atlas/v1.0', 'atlas/v2', 'public/v1.0', 'public/v2'].flatMap((atlasApi) =>
+      [false, true].flatMap((atlasAllowPlainHttp) =>
+        words('http://ops:8080 http://10.0.0.1 http://127.0.0.1:1 http://127.0.0.1.x http://[::1]/a https://ops').map(
+          (atlasBaseUrl) => ({ atlasApi, atlasAllowPlainHttp, atlasBaseUrl }),
+        ),
+      ),
+    ),
+  )('which API is asked and where: %j, both or neither', async (settings) => {
+    const environment = Object.entries(settings).map(([key, value]) => [variableOf(key), String(value)] as const);
+    const accepted = await helmTemplate({ settings }).then(
+      () => true,
+      () => false,
+    );
+    expect(accepted).toBe(readSettings([], Object.fromEntries(environment)).ok);
+  });
+
+  test('which API is asked and where can come from elsewhere', async () => {
+    const settings = { atlasApi: null, atlasAllowPlainHttp: null, atlasBaseUrl: 'http://ops:8080' };
+    expect(environmentOf(await helmTemplate({ settings }))).toMatchObject({ ATLAS_BASE_URL: 'http://ops:8080' });
   });
 
   test('a refusal names the setting and what to write', async () => {

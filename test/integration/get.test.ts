@@ -147,7 +147,7 @@ describe('the exit code', () => {
       1,
       'Check --group-id, --cluster-name and the id of the job or batch.',
     ],
-    ['a version that is gone', failing(410, 'VERSION_GONE'), 1, 'Upgrade legacy-restore-operator.'],
+    ['a version that is gone', failing(410, 'VERSION_GONE'), 1, 'Use --atlas-api=atlas/v2 instead of atlas/v1.0'],
     ['a role that is missing', failing(403, 'ACCESS_FORBIDDEN'), 5, 'Project Read Only'],
     ['a cluster without backups', failing(400, 'BACKUP_JOB_NOT_FOUND'), 6, 'Check --cluster-name'],
     ['a rate limit', rateLimited('55'), 7, 'Atlas answered 429 RATE_LIMITED_TOKEN_BUCKET'],

@@ -257,7 +257,7 @@ describe('the exit code', () => {
   test.each<[string, Fault, number, string]>([
     ['a role that is missing', failing(403, 'ACCESS_FORBIDDEN'), 5, 'Project Read Only'],
     ['a cluster without backups', failing(400, 'BACKUP_JOB_NOT_FOUND'), 6, 'Check --cluster-name'],
-    ['a version that is gone', failing(410, 'VERSION_GONE'), 1, 'Upgrade legacy-restore-operator.'],
+    ['a version that is gone', failing(410, 'VERSION_GONE'), 1, 'Use --atlas-api=atlas/v2 instead of atlas/v1.0'],
     ['a rate limit', rateLimited('55'), 7, 'Atlas answered 429 RATE_LIMITED_TOKEN_BUCKET'],
     ['half an answer', truncatedJson({ results: [] }), 7, 'not with a list of restore jobs'],
     ['a connection that breaks', { kind: 'reset', phase: 'mid-body' }, 7, 'Atlas cannot be reached'],

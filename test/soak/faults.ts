@@ -149,7 +149,7 @@ export const FAULTS: readonly FaultKind[] = [
   }),
   fault('rate limit', 'Atlas', seconds(4, 8), ({ atlas }) => {
     atlas.configure({ rateLimit: { capacity: 20, refill: 20, periodSeconds: 3 } });
-    return () => atlas.configure({ rateLimit: 'off' });
+    return () => atlas.configure({ rateLimit: 'documented' });
   }),
   fault('nonces forgotten', 'Atlas', AT_ONCE, ({ atlas }) => {
     atlas.expireNonces();

@@ -15,6 +15,7 @@ export function clientOf(
 ): AtlasClient & AsyncDisposable {
   const client = createAtlasClient({
     baseUrl: atlas.url,
+    api: 'atlas/v1.0',
     timeoutMs: 10_000,
     envelope: false,
     pretty: false,

@@ -158,7 +158,7 @@ describe('errors', () => {
   });
 
   test('answer other paths and methods, within the API only after authentication', async () => {
-    const { statusCode: outside } = await request(`${atlas.url}/api/public/v1.0/groups`);
+    const { statusCode: outside } = await request(`${atlas.url}/api/private/groups`);
     expect(outside).toBe(404);
     const { statusCode: unauthenticated } = await request(`${atlas.url}/api/atlas/v1.0/groups`);
     expect(unauthenticated).toBe(401);

@@ -217,8 +217,22 @@ subjects:
 {{- end }}
 {{- end }}
 
+{{/* Which API is asked, and where. What is null comes from elsewhere. */}}
+{{- define "legacy-restore-operator.addressProblems" -}}
+{{- $isAtlas := and .atlasApi (ne .atlasApi "public/v1.0") }}
+{{- if and .atlasAllowPlainHttp $isAtlas }}
+{{- fail "settings.atlasAllowPlainHttp needs settings.atlasApi: public/v1.0" }}
+{{- end }}
+{{- $isRefused := or $isAtlas (eq (toString .atlasAllowPlainHttp) "false") }}
+{{- $isLoopback := regexMatch "^http://(localhost|127([.][0-9]+){3}|[[]::1])(:|/|$)" (toString .atlasBaseUrl) }}
+{{- if and $isRefused (hasPrefix "http://" (toString .atlasBaseUrl)) (not $isLoopback) }}
+{{- fail "settings.atlasBaseUrl must be https, except for loopback hosts, or for an Ops Manager with settings.atlasAllowPlainHttp" }}
+{{- end }}
+{{- end }}
+
 {{/* Values that are valid alone but not together. */}}
 {{- define "legacy-restore-operator.contradictions" -}}
+{{- include "legacy-restore-operator.addressProblems" .Values.settings }}
 {{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
 {{- fail "replicaCount is more than 1, which needs leaderElection.enabled: without it all replicas would ask Atlas and write status" }}
 {{- end }}

@@ -12,19 +12,20 @@ export interface Answer {
 
 /** The endpoint's two query parameters. */
 export interface AnswerFormat {
-  /** HTTP 200 around `{status, content}`, for clients that cannot see the HTTP status. */
-  readonly envelope: boolean;
+  /** HTTP 200 around the status and, in this member, the answer: for clients that cannot see the HTTP status. */
+  readonly envelope: 'none' | 'content' | 'envelope';
   readonly pretty: boolean;
 }
 
 /** The format when the query asks for nothing. */
-export const PLAIN: AnswerFormat = { envelope: false, pretty: false };
+export const PLAIN: AnswerFormat = { envelope: 'none', pretty: false };
 
 /** A JSON answer in the wanted format. The headers stay outside of the envelope. */
 export function jsonAnswer(status: number, json: JsonValue, headers: AnswerHeaders = {}, format = PLAIN): Answer {
-  const content = format.envelope ? { status, content: json } : json;
+  const isWrapped = format.envelope !== 'none';
+  const content = isWrapped ? { status, [format.envelope]: json } : json;
   return {
-    status: format.envelope ? 200 : status,
+    status: isWrapped ? 200 : status,
     headers: { 'Content-Type': 'application/json', ...headers },
     body: format.pretty ? JSON.stringify(content, null, 2) : JSON.stringify(content),
   };

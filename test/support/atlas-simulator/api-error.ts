@@ -79,6 +79,10 @@ export function clusterNotFoundError(clusterName: string, groupId: string): ApiE
   return apiError(404, 'CLUSTER_NOT_FOUND', detail, [clusterName, groupId]);
 }
 
+export function invalidClusterIdError(clusterId: string): ApiError {
+  return apiError(404, 'INVALID_CLUSTER_ID', `An invalid cluster ID ${clusterId} was specified.`, [clusterId]);
+}
+
 export function invalidJobIdError(jobId: string): ApiError {
   return apiError(404, 'INVALID_JOB_ID', `An invalid restore job ID ${jobId} was specified.`, [jobId]);
 }
@@ -94,6 +98,10 @@ export function resourceNotFoundError(target: string): ApiError {
 
 export function methodNotAllowedError(method: string): ApiError {
   return apiError(405, 'METHOD_NOT_ALLOWED', `Method ${method} is not allowed on this resource.`, [method]);
+}
+
+export function invalidVersionError(): ApiError {
+  return apiError(406, 'INVALID_VERSION_DATE', 'Invalid accept header or version date.');
 }
 
 /** The token endpoint's refusal: an ApiError, although its other errors have the OAuth shape. */

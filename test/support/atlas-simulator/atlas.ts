@@ -45,13 +45,13 @@ export function createAtlas(behavior: () => Behavior, now: () => number): Atlas 
       const answer = () => answerOAuthRequest(request, client.clientId, oauthEndpoint);
       return { kind: 'accepted', format: PLAIN, answer };
     }
-    if (!request.target.startsWith('/api/atlas/')) {
+    if (!/^\/api\/(atlas|public)\//.test(request.target)) {
       return { kind: 'refused', answer: apiErrorAnswer(resourceNotFoundError(request.target)) };
     }
     const caller = authenticate(request, { credentials, digest, tokens });
     if (caller.kind === 'refused') return caller;
     const answer = () => answerJobRequest(request, caller.access, jobEndpoint);
-    return { kind: 'accepted', format: formatOf(request.query).format, answer };
+    return { kind: 'accepted', format: formatOf(request).format, answer };
   }
 
   function replyAfterFaults(request: AtlasRequest, facts: FaultFacts, stopped: AbortSignal): Promise<Reply> {

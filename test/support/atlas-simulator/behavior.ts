@@ -27,8 +27,8 @@ export interface Behavior {
   readonly liveTokensPerAccount: number;
   /** Whether `invalid_client` carries `WWW-Authenticate: Basic`: RFC 6749 §5.2 demands it, of Atlas it is not known. */
   readonly basicChallenge: boolean;
-  /** Limit of the endpoints of jobs together, for each project. */
-  readonly rateLimit: 'off' | TokenBucket;
+  /** Limit of the endpoints of jobs together, for each project: what is documented for each API, or this one for all. */
+  readonly rateLimit: 'documented' | TokenBucket;
   /** The longest page of a list: older servers give 100 items to whoever asks for 500. */
   readonly longestPage: number;
   /** Whether pages of lists have links. */
@@ -37,7 +37,7 @@ export interface Behavior {
   readonly totalCountError: number;
 }
 
-/** Atlas as recorded, without a rate limit. */
+/** Atlas as recorded and documented: `atlas/v1.0` has no rate limit. */
 export const DEFAULT_BEHAVIOR: Behavior = {
   nonceLifetimeMs: 60_000,
   strictNc: false,
@@ -47,7 +47,7 @@ export const DEFAULT_BEHAVIOR: Behavior = {
   tokenRequestsPerMinute: 10,
   liveTokensPerAccount: 100,
   basicChallenge: true,
-  rateLimit: 'off',
+  rateLimit: 'documented',
   longestPage: 500,
   pageLinks: true,
   totalCountError: 0,

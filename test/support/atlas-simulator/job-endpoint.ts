@@ -6,9 +6,11 @@ import {
   cannotAccessGroupError,
   clusterNotFoundError,
   groupNotFoundError,
+  invalidClusterIdError,
   invalidGroupIdError,
   invalidJobIdError,
   invalidQueryError,
+  invalidVersionError,
   jobNotFoundError,
   methodNotAllowedError,
   notInGroupError,
@@ -16,6 +18,7 @@ import {
   suspendedError,
   tokenBucketError,
 } from './api-error.ts';
+import { APIS } from './apis.ts';
 import { type AtlasRequest, formatOf, type Route } from './atlas-request.ts';
 import type { Behavior } from './behavior.ts';
 import type { Access } from './credentials.ts';
@@ -33,7 +36,7 @@ export interface JobEndpoint {
 
 /** Answers an authenticated request to the API: the job, a page of the cluster's jobs, or the first error in the order in which Atlas checks. */
 export function answerJobRequest(request: AtlasRequest, access: Access, endpoint: JobEndpoint): Answer {
-  const { format, invalid } = formatOf(request.query);
+  const { format } = formatOf(request);
   const fail = (error: ApiError, headers: AnswerHeaders = {}) => apiErrorAnswer(error, headers, format);
 
   if (access.accessListed === false) return fail(accessListError(request.address));
@@ -41,40 +44,47 @@ export function answerJobRequest(request: AtlasRequest, access: Access, endpoint
   const { route } = request;
   if (route.kind !== 'job' && route.kind !== 'list') return fail(resourceNotFoundError(request.target));
   if (request.method !== 'GET') return fail(methodNotAllowedError(request.method), { Allow: 'GET' });
-  const limit = askRateLimit(route.groupId, endpoint);
+  const limit = askRateLimit(route, endpoint);
   if (limit.kind === 'limited') return fail(limit.error, limit.headers);
-  const list = readListQuery(request.query);
-  const wrong = route.kind === 'list' ? [...invalid, ...list.invalid] : invalid;
-  if (wrong.length > 0) return fail(invalidQueryError(wrong));
-  const clusterError = checkCluster(route, access, endpoint.jobs);
-  if (clusterError !== undefined) return fail(clusterError);
-  if (route.kind === 'list') {
-    const [path = ''] = request.target.split('?');
-    const page = listPage(
-      endpoint.jobs.jobBodies(route.groupId, route.clusterName),
-      path,
-      list.asked,
-      endpoint.behavior(),
-    );
-    // An envelope does not wrap a list: `status` stands beside its members.
-    const body = format.envelope ? { ...page, status: 200 } : page;
-    return jsonAnswer(200, body, limit.headers, { ...format, envelope: false });
-  }
-  const found = findJob(route, endpoint.jobs);
-  if (found.kind === 'error') return fail(found.error);
-  return jsonAnswer(200, found.body, limit.headers, format);
+  const { contentType } = APIS[route.api];
+  const found = find(request, route, access, endpoint);
+  if (found.kind === 'error') return fail(found.error, limit.headers);
+  // An envelope does not wrap a list: `status` stands beside its members.
+  const isBare = route.kind === 'list';
+  const body = isBare && format.envelope !== 'none' ? { ...found.body, status: 200 } : found.body;
+  const headers = { 'Content-Type': contentType, ...limit.headers };
+  return jsonAnswer(200, body, headers, isBare ? { ...format, envelope: 'none' } : format);
 }
 
 type JobRoute = Extract<Route, { kind: 'job' }>;
-type Found = { readonly kind: 'job'; readonly body: JsonObject } | { readonly kind: 'error'; readonly error: ApiError };
+type ListRoute = Extract<Route, { kind: 'list' }>;
+type Found =
+  | { readonly kind: 'found'; readonly body: JsonObject }
+  | { readonly kind: 'error'; readonly error: ApiError };
+
+function find(request: AtlasRequest, route: JobRoute | ListRoute, access: Access, endpoint: JobEndpoint): Found {
+  const { jobs } = endpoint;
+  if (!APIS[route.api].accepts(request.accept)) return { kind: 'error', error: invalidVersionError() };
+  const list = readListQuery(request.query);
+  const wrong = [...formatOf(request).invalid, ...(route.kind === 'list' ? list.invalid : [])];
+  if (wrong.length > 0) return { kind: 'error', error: invalidQueryError(wrong) };
+  const clusterError = checkCluster(route, access, jobs);
+  if (clusterError !== undefined) return { kind: 'error', error: clusterError };
+  if (route.kind === 'job') return findJob(route, jobs);
+  const { api, groupId, clusterName } = route;
+  const all = jobs.jobBodies(groupId, clusterName).map(APIS[api].present);
+  const [path = ''] = request.target.split('?');
+  return { kind: 'found', body: listPage(all, path, list.asked, endpoint.behavior()) };
+}
 
 function checkCluster(
-  { groupId, clusterName }: Pick<JobRoute, 'groupId' | 'clusterName'>,
+  { api, groupId, clusterName }: JobRoute | ListRoute,
   access: Access,
   jobs: Jobs,
 ): ApiError | undefined {
   const groupError = checkGroup(groupId, access, jobs);
   if (groupError !== undefined) return groupError;
+  if (APIS[api].clustersBy === 'id' && !isObjectId(clusterName)) return invalidClusterIdError(clusterName);
   return jobs.hasCluster(groupId, clusterName) ? undefined : clusterNotFoundError(clusterName, groupId);
 }
 
@@ -82,7 +92,7 @@ function findJob(route: JobRoute, jobs: Jobs): Found {
   if (!isObjectId(route.jobId)) return { kind: 'error', error: invalidJobIdError(route.jobId) };
   const body = jobs.jobBody(route);
   if (body === undefined) return { kind: 'error', error: jobNotFoundError(route.jobId, route.clusterName) };
-  return { kind: 'job', body };
+  return { kind: 'found', body: APIS[route.api].present(body) };
 }
 
 function checkGroup(groupId: string, access: Access, jobs: Jobs): ApiError | undefined {
@@ -103,9 +113,10 @@ type RateLimitVerdict =
   | { readonly kind: 'allowed'; readonly headers: AnswerHeaders }
   | { readonly kind: 'limited'; readonly error: ApiError; readonly headers: AnswerHeaders };
 
-function askRateLimit(groupId: string, { behavior, takeToken }: JobEndpoint): RateLimitVerdict {
-  const bucket = behavior().rateLimit;
-  if (bucket === 'off') return { kind: 'allowed', headers: {} };
+function askRateLimit({ api, groupId }: JobRoute | ListRoute, { behavior, takeToken }: JobEndpoint): RateLimitVerdict {
+  const { rateLimit } = behavior();
+  const bucket = rateLimit === 'documented' ? APIS[api].bucket : rateLimit;
+  if (bucket === undefined) return { kind: 'allowed', headers: {} };
   const result = takeToken(groupId, bucket);
   const limit = { 'RateLimit-Limit': String(bucket.capacity) };
   if (result.kind === 'allowed') {
@@ -113,5 +124,5 @@ function askRateLimit(groupId: string, { behavior, takeToken }: JobEndpoint): Ra
   }
   const seconds = result.retryAfterSeconds;
   const headers = { ...limit, 'RateLimit-Remaining': '0', 'Retry-After': String(seconds) };
-  return { kind: 'limited', error: tokenBucketError('api/atlas/v1.0/groups', seconds, bucket), headers };
+  return { kind: 'limited', error: tokenBucketError(`api/${api}/groups`, seconds, bucket), headers };
 }

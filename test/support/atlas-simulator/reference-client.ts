@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type Dispatcher, request } from 'undici';
+import type { Api } from './apis.ts';
 import type { DigestAlgorithm } from './behavior.ts';
 import type { ApiKey } from './credentials.ts';
 import type { JobIdentity } from './jobs.ts';
@@ -28,13 +29,17 @@ export interface DigestInput extends Pick<ApiKey, 'publicKey' | 'privateKey'> {
 export type DigestParameters = Readonly<Record<string, string>>;
 
 /** The path of a job, with an optional query (`?envelope=true`). */
-export function jobPath(job: JobIdentity, query = ''): string {
-  return `/api/atlas/v1.0/groups/${job.groupId}/clusters/${job.clusterName}/restoreJobs/${job.jobId}${query}`;
+export function jobPath(job: JobIdentity, query = '', api: Api = 'atlas/v1.0'): string {
+  return `${listPath(job, '', api)}/${job.jobId}${query}`;
 }
 
 /** The path of a list, with an optional query (`?pageNum=2`). */
-export function listPath(cluster: Pick<JobIdentity, 'groupId' | 'clusterName'>, query = ''): string {
-  return `/api/atlas/v1.0/groups/${cluster.groupId}/clusters/${cluster.clusterName}/restoreJobs${query}`;
+export function listPath(
+  cluster: Pick<JobIdentity, 'groupId' | 'clusterName'>,
+  query = '',
+  api: Api = 'atlas/v1.0',
+): string {
+  return `/api/${api}/groups/${cluster.groupId}/clusters/${cluster.clusterName}/restoreJobs${query}`;
 }
 
 /** A right `Authorization` header; `tamper` makes it wrong, after the response was computed. */
@@ -65,12 +70,20 @@ export function digestAuthorization(
 
 /** One GET without any cleverness. Rejects as undici does when there is no answer. */
 export async function get(url: string, authorization?: string, options: GetOptions = {}): Promise<ClientAnswer> {
-  const headers = authorization === undefined ? {} : { authorization };
-  const { statusCode, headers: answered, body } = await request(url, { ...options, headers });
+  const { accept, ...rest } = options;
+  const headers = {
+    ...(authorization === undefined ? {} : { authorization }),
+    ...(accept === undefined ? {} : { accept }),
+  };
+  const { statusCode, headers: answered, body } = await request(url, { ...rest, headers });
   return { status: statusCode, headers: answered, text: await body.text() };
 }
 
-export type GetOptions = Pick<Dispatcher.RequestOptions, 'signal'> & { readonly dispatcher?: Dispatcher };
+export type GetOptions = Pick<Dispatcher.RequestOptions, 'signal'> & {
+  readonly dispatcher?: Dispatcher;
+  /** The header Accept. */
+  readonly accept?: string;
+};
 
 /** A nonce from the challenge of a first, unauthenticated request. Throws when the answer has none. */
 export async function askForNonce(url: string, options: GetOptions = {}): Promise<string> {

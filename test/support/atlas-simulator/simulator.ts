@@ -120,6 +120,7 @@ async function readRequest(message: Message): Promise<AtlasRequest> {
     ...readTarget(target),
     // Joined, so that two of them are malformed; `headers` would silently keep the first.
     authorization: parseAuthorization(joinedHeader(rawHeaders, 'authorization')),
+    accept: joinedHeader(rawHeaders, 'accept') ?? '',
     contentType: headers['content-type'] ?? '',
     body: await text(message),
     address: socket.remoteAddress ?? '',

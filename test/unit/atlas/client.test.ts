@@ -2,6 +2,7 @@ import { arch, platform } from 'node:os';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { AtlasClient, AtlasClientOptions, AtlasRequestRecord } from '../../../src/atlas/client.ts';
 import type { AtlasCredentials } from '../../../src/atlas/credentials.ts';
+import { unsupportedError } from '../../../src/atlas/ops-manager.ts';
 import type { RestoreJobRef } from '../../../src/atlas/urls.ts';
 import { atlasErrorOf, clientOf, fetchJob } from '../../support/atlas-client.ts';
 import { deprecated, failing, rateLimited } from '../../support/atlas-simulator/fault-samples.ts';
@@ -145,6 +146,17 @@ describe('the request', () => {
   });
 
   test.each([
+    ['atlas/v1.0', 'application/json'],
+    ['atlas/v2', 'application/vnd.atlas.2023-01-01+json'],
+    ['public/v1.0', 'application/json'],
+  ] as const)('is one of %s, and accepts %s', async (api, accept) => {
+    const clusterName = '5a66689487d9d61443b46149';
+    const { target, headers } = await requestOf({ clusterName }, { api });
+    expect(target).toBe(`/api/${api}/groups/${JOB.groupId}/clusters/${clusterName}/restoreJobs/${JOB.jobId}`);
+    expect(headers.accept).toBe(accept);
+  });
+
+  test.each([
     [true, true, '?envelope=true&pretty=true'],
     [true, false, '?envelope=true'],
     [false, true, '?pretty=true'],
@@ -195,6 +207,74 @@ describe('the request', () => {
       expect(segments[segment - 1]).toMatch(/^(%25..)+$/i);
     }
   });
+});
+
+describe('the API', () => {
+  const CLUSTER_ID = '5a66689487d9d61443b46149';
+  const BY_ID = { ...JOB, clusterName: CLUSTER_ID };
+  const { clusterName: _name, hashes: _hashes, ...PUBLIC_EXAMPLE } = PUBLISHED_EXAMPLE;
+
+  beforeEach(() => {
+    atlas.addCluster(JOB.groupId, CLUSTER_ID);
+  });
+
+  test.each(['atlas/v1.0', 'atlas/v2'] as const)('%s is asked for a job and for all of a cluster', async (api) => {
+    await using own = clientOf(atlas, { api });
+    for (const credentials of [KEY, ACCOUNT]) {
+      expect((await fetchJob(own, JOB, credentials)).job).toEqual(PUBLISHED_EXAMPLE);
+      expect((await own.list(JOB, credentials)).jobs).toMatchObject([{ id: JOB.jobId, dropped: [] }]);
+    }
+  });
+
+  test.each([false, true])('public/v1.0 is asked with the id of the cluster, envelope=%j', async (envelope) => {
+    atlas.removeJob(JOB.jobId);
+    atlas.putJob(BY_ID, { kind: 'fixed', body: PUBLISHED_EXAMPLE });
+    await using own = clientOf(atlas, { api: 'public/v1.0', envelope });
+    expect(await fetchJob(own, BY_ID, KEY)).toMatchObject({ job: PUBLIC_EXAMPLE, dropped: [], hashCount: 0 });
+    expect((await own.list(BY_ID, KEY)).jobs).toMatchObject([{ id: JOB.jobId, dropped: [] }]);
+    const missing = fetchJob(own, { ...BY_ID, jobId: '6b77893b80eef5354c77ee99' }, KEY);
+    expect(await atlasErrorOf(missing)).toMatchObject({ reason: 'JobNotFound', httpStatus: 404 });
+  });
+
+  test('that has another version of Atlas is told apart', async () => {
+    await using own = clientOf(atlas, { api: 'atlas/v2' });
+    for (const [status, errorCode] of [
+      [406, 'INVALID_VERSION_DATE'],
+      [410, 'VERSION_GONE'],
+      [410, ''],
+    ] as const) {
+      atlas.faults.add({ times: 1, when: 'after-auth', fault: failing(status, errorCode) });
+      expect(await atlasErrorOf(fetchJob(own, JOB, KEY))).toMatchObject({ reason: 'VersionGone', httpStatus: status });
+    }
+  });
+
+  test.each([
+    ['the name of a cluster', JOB, KEY, { code: 'ATLAS_CLUSTER_ID_REQUIRED', reason: 'ClusterNotFound' }],
+    ['a service account', BY_ID, ACCOUNT, { code: 'ATLAS_NO_SERVICE_ACCOUNTS', reason: 'SecretInvalid' }],
+  ] as const)('public/v1.0 of an Ops Manager takes no %s: nothing is sent', async (_what, ref, credentials, error) => {
+    await using own = clientOf(atlas, { api: 'public/v1.0' });
+    expect(await atlasErrorOf(fetchJob(own, ref, credentials))).toMatchObject(error);
+    expect(await atlasErrorOf(own.list(ref, credentials))).toMatchObject(error);
+    expect(atlas.requests.counts().total).toBe(0);
+  });
+
+  test('public/v1.0 of Cloud Manager takes a service account', () => {
+    const address = { api: 'public/v1.0', baseUrl: 'https://cloud.mongodb.com' } as const;
+    expect(unsupportedError(address, BY_ID, ACCOUNT)).toBeUndefined();
+  });
+
+  test.each(["o'neil+backup@example.com", 'back\\slash@example.com', '"quoted"@example.com'])(
+    'the user %s of an older key',
+    async (publicKey) => {
+      atlas.removeJob(JOB.jobId);
+      atlas.putJob(BY_ID, { kind: 'fixed', body: PUBLISHED_EXAMPLE });
+      const key = { kind: 'apiKey', publicKey, privateKey: 'personal-key' } as const;
+      atlas.addApiKey(key);
+      await using own = clientOf(atlas, { api: 'public/v1.0' });
+      for (let times = 0; times < 2; times += 1) expect((await fetchJob(own, BY_ID, key)).job.id).toBe(JOB.jobId);
+      expect(atlas.requests.counts()).toMatchObject({ total: 3, byRefusal: {} });
+    },
+  );
 });
 
 describe('envelope and pretty', () => {

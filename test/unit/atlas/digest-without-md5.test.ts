@@ -32,7 +32,7 @@ test('an API key cannot be used: a failure that says what to use instead', async
   expect(failure.reason).toBe('Unauthorized');
   expect(statusFailureOf(failure)).toEqual({ detail: 'MD5 is not available in this Node.js (FIPS mode)' });
   expect(failureMessage(failure, 'resource')).toBe(
-    'MD5 is not available in this Node.js (FIPS mode). Use a service account: put clientId and clientSecret into the Secret instead of the API key.',
+    'MD5 is not available in this Node.js (FIPS mode). Use a service account: put clientId and clientSecret into the Secret instead of the API key. Ops Manager, which has none, needs Node.js without FIPS mode.',
   );
   expect(failureMessage(failure, 'command')).toContain('Use a service account');
 });

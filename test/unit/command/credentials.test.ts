@@ -97,7 +97,7 @@ describe('a Secret', () => {
     expect(await read(SECRET, () => withData({ privateApiKey: 'canary' }))).toEqual({
       ok: false,
       problem:
-        'Secret payments/atlas-key lacks the key publicApiKey. Give it either publicApiKey and privateApiKey, or clientId and clientSecret.',
+        'Secret payments/atlas-key lacks the key publicApiKey. Give it publicApiKey and privateApiKey, publicKey and privateKey, or clientId and clientSecret.',
     });
   });
 

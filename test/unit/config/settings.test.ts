@@ -21,6 +21,8 @@ describe('the settings', () => {
   test('have the defaults of the documentation', () => {
     expect(read([])).toEqual({
       atlasBaseUrl: 'https://cloud.mongodb.com',
+      atlasApi: 'atlas/v1.0',
+      atlasAllowPlainHttp: false,
       atlasRequestsPerMinute: 100,
       atlasTimeout: 10 * SECOND,
       atlasEnvelope: false,
@@ -49,6 +51,7 @@ describe('the settings', () => {
       'https://cloud.mongodbgov.com/',
       { atlasBaseUrl: 'https://cloud.mongodbgov.com' },
     ],
+    ['atlas-api', 'ATLAS_API', 'atlas/v2', { atlasApi: 'atlas/v2' }],
     ['atlas-requests-per-minute', 'ATLAS_REQUESTS_PER_MINUTE', '0', { atlasRequestsPerMinute: 0 }],
     ['atlas-timeout', 'ATLAS_TIMEOUT', '1m30s', { atlasTimeout: 90 * SECOND }],
     ['atlas-envelope', 'ATLAS_ENVELOPE', 'true', { atlasEnvelope: true }],
@@ -82,8 +85,21 @@ describe('the settings', () => {
     expect(read([], variables)).toMatchObject(expected);
   });
 
+  test('plain HTTP, of an Ops Manager alone', () => {
+    const expected = { atlasBaseUrl: 'http://ops:8080', atlasApi: 'public/v1.0', atlasAllowPlainHttp: true };
+    const flags = ['--atlas-base-url=http://ops:8080', '--atlas-api=public/v1.0', '--atlas-allow-plain-http=true'];
+    expect(read(flags)).toMatchObject(expected);
+    const variables = {
+      ATLAS_BASE_URL: 'http://ops:8080/',
+      ATLAS_API: 'public/v1.0',
+      ATLAS_ALLOW_PLAIN_HTTP: 'true',
+    };
+    expect(read([], variables)).toMatchObject(expected);
+  });
+
   test('are all in the list that documentation is made of, with a flag, a variable and a default each', () => {
     const rows = [
+      '--atlas-allow-plain-http ATLAS_ALLOW_PLAIN_HTTP',
       ...ROWS.map(([flag, variable]) => `--${flag} ${variable}`),
       '--default-credentials-dir DEFAULT_CREDENTIALS_DIR',
       '--default-credentials-namespaces DEFAULT_CREDENTIALS_NAMESPACES',
@@ -149,6 +165,10 @@ describe('what is refused', () => {
     ],
     ['ATLAS_BASE_URL', 'https://cloud.mongodb.com/?a=b', 'must have neither query nor fragment'],
     ['ATLAS_BASE_URL', 'https://cloud.mongodb.com/#a', 'must have neither query nor fragment'],
+    ['ATLAS_API', 'atlas/v3', 'must be atlas/v1.0, atlas/v2 or public/v1.0'],
+    ['ATLAS_API', '/api/public/v1.0', 'must be atlas/v1.0, atlas/v2 or public/v1.0'],
+    ['ATLAS_ALLOW_PLAIN_HTTP', 'yes', 'must be true or false'],
+    ['ATLAS_ALLOW_PLAIN_HTTP', 'true', 'needs the API public/v1.0'],
     ['ATLAS_REQUESTS_PER_MINUTE', 'many', 'must be a whole number'],
     ['ATLAS_REQUESTS_PER_MINUTE', '-1', 'must be a whole number'],
     ['ATLAS_REQUESTS_PER_MINUTE', '1.5', 'must be a whole number'],
@@ -222,6 +242,16 @@ describe('what is refused', () => {
       { LABEL_SELECTOR: 'shard=a', LEADER_ELECT: 'true', LEASE_NAME: '' },
       'LABEL_SELECTOR with LEADER_ELECT needs LEASE_NAME: of operators that share a lease only one reconciles',
     ],
+    [
+      'an Ops Manager by plain HTTP without a word',
+      { ATLAS_API: 'public/v1.0', ATLAS_BASE_URL: 'http://ops:8080' },
+      'ATLAS_BASE_URL must be https, except for loopback hosts, unless atlas-allow-plain-http is true',
+    ],
+    [
+      'Atlas by plain HTTP',
+      { ATLAS_API: 'atlas/v2', ATLAS_BASE_URL: 'http://ops:8080', ATLAS_ALLOW_PLAIN_HTTP: 'true' },
+      'ATLAS_ALLOW_PLAIN_HTTP needs the API public/v1.0',
+    ],
   ])('a contradiction: %s', (_name, environment, problem) => {
     expect(problems([], environment)).toEqual([problem]);
   });
@@ -234,6 +264,7 @@ describe('what is refused', () => {
   test('all problems are told at once, contradictions too, each with its source', () => {
     const told = problems(['--concurrency=0', '--color', 'run', '--lease-name'], {
       CONCURRENCY: '5',
+      ATLAS_BASE_URL: 'http://ops',
       LOG_LEVEL: 'loud',
       ATLAS_TIMEOUT: 'long',
       DEFAULT_CREDENTIALS_DIR: '/etc/atlas',
@@ -242,6 +273,7 @@ describe('what is refused', () => {
       '--color is not a flag of this command',
       '--concurrency must be between 1 and 1000',
       '--lease-name needs a value',
+      'ATLAS_BASE_URL must be https, except for loopback hosts',
       'ATLAS_TIMEOUT must be a duration from 100ms to 10m, such as 90s or 1h30m',
       'DEFAULT_CREDENTIALS_DIR needs DEFAULT_CREDENTIALS_NAMESPACES: who may use them',
       'LOG_LEVEL must be trace, debug, info, warn or error',

@@ -53,7 +53,8 @@ function messageOf(result: CredentialsResult): string {
   return `${result.failure.reason}: ${failureMessage(result.failure, 'resource')}`;
 }
 
-const REMEDY = 'Give it either publicApiKey and privateApiKey, or clientId and clientSecret.';
+const REMEDY = 'Give it publicApiKey and privateApiKey, publicKey and privateKey, or clientId and clientSecret.';
+const NONE = 'holds none of the keys publicApiKey, privateApiKey, publicKey, privateKey, clientId, clientSecret';
 
 describe('what a Secret holds', () => {
   test('an API key', async () => {
@@ -63,6 +64,14 @@ describe('what a Secret holds', () => {
       credentials: { kind: 'apiKey', publicKey: PUBLIC, privateKey: PRIVATE },
     });
     expect(client.requests).toMatchObject([{ method: 'GET', path: '/api/v1/namespaces/payments/secrets/atlas-key' }]);
+  });
+
+  test("an API key, as MongoDB's operator for Ops Manager writes it", async () => {
+    const { read } = setup(() => secret({ publicKey: 'backup@example.com', privateKey: PRIVATE, user: 'x' }));
+    expect(await read()).toMatchObject({
+      ok: true,
+      credentials: { kind: 'apiKey', publicKey: 'backup@example.com', privateKey: PRIVATE },
+    });
   });
 
   test('a service account', async () => {
@@ -102,12 +111,27 @@ describe('what a Secret holds', () => {
     ['a blank private key', { publicApiKey: PUBLIC, privateApiKey: ' \n' }, 'has an empty privateApiKey'],
     ['an empty client id', { clientId: '', clientSecret: SECRET }, 'has an empty clientId'],
     ['an empty client secret', { clientId: CLIENT, clientSecret: '' }, 'has an empty clientSecret'],
-    ['nothing', {}, 'holds none of the keys publicApiKey, privateApiKey, clientId, clientSecret'],
-    ['no data', null, 'holds none of the keys publicApiKey, privateApiKey, clientId, clientSecret'],
+    ['nothing', {}, NONE],
+    ['no data', null, NONE],
+    ['other keys only', { password: PRIVATE }, NONE],
+    ['an e-mail alone', { user: PRIVATE }, NONE],
+    ['no public key beside privateKey', { privateKey: PRIVATE }, 'lacks the key publicKey'],
+    ['no private key beside publicKey', { publicKey: PUBLIC }, 'lacks the key privateKey'],
+    ['an empty publicKey', { publicKey: '', privateKey: PRIVATE }, 'has an empty publicKey'],
     [
-      'other keys only',
-      { password: PRIVATE },
-      'holds none of the keys publicApiKey, privateApiKey, clientId, clientSecret',
+      'the keys of both operators of MongoDB',
+      { publicApiKey: PUBLIC, privateApiKey: PRIVATE, publicKey: PUBLIC, privateKey: PRIVATE },
+      'holds two kinds of credentials (publicApiKey, privateApiKey, publicKey, privateKey)',
+    ],
+    [
+      'a pair that is none',
+      { publicApiKey: PUBLIC, privateKey: PRIVATE },
+      'holds two kinds of credentials (publicApiKey, privateKey)',
+    ],
+    [
+      'an older Secret for Ops Manager',
+      { user: PUBLIC, publicApiKey: PRIVATE },
+      'has the older keys user and publicApiKey: rename them to publicKey and privateKey',
     ],
     [
       'a line end within a value',
@@ -117,7 +141,7 @@ describe('what a Secret holds', () => {
     [
       'a value of 64 KB',
       { publicApiKey: PUBLIC, privateApiKey: 'canary'.repeat(10_923) },
-      'has a privateApiKey of 65538 characters, which is not a credential of Atlas',
+      'has a privateApiKey of 65538 characters, which is longer than any credential',
     ],
     [
       'a value in quotes, as from an env file',

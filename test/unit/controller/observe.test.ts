@@ -189,6 +189,13 @@ describe('Atlas says 401', () => {
   });
 });
 
+test('a kind of credentials that the server does not have: they are looked at', async () => {
+  const error = new AtlasError('ATLAS_NO_SERVICE_ACCOUNTS', 'Ops Manager was not asked');
+  const { outcome, watched } = await observing({ atlas: () => error });
+  expect(outcome).toMatchObject({ failure: { reason: 'SecretInvalid', code: 'ATLAS_NO_SERVICE_ACCOUNTS' } });
+  expect(watched.at(-1)).toBe(`await ${KEY} payments/atlas-key 1`);
+});
+
 test('without credentials nothing stays reserved for a fetch', async () => {
   const { outcome, fetches, queue } = await observing({ found: [bad('absent')], atlas: fetching });
   expect(outcome).toMatchObject({ kind: 'failed' });

@@ -21,6 +21,7 @@ test('what applies where nothing else is said', () => {
   expect(read(IDS, API_KEY)).toMatchObject({
     ref: { groupId: '5a66666887d9d61443b41645', clusterName: 'Cluster0', jobId: '6b77893b80eef5354c77ee15' },
     atlasBaseUrl: 'https://cloud.mongodb.com',
+    atlasApi: 'atlas/v1.0',
     atlasTimeout: 10_000,
     envelope: false,
     pretty: false,
@@ -122,6 +123,12 @@ describe('what is refused', () => {
     [['--watch', '--interval=1s'], '--interval must be a duration from 2s to 1h, such as 90s or 1h30m'],
     [['--atlas-base-url=http://cloud.mongodb.com'], '--atlas-base-url must be https, except for loopback hosts'],
     [['--atlas-timeout=10'], '--atlas-timeout must be a duration from 100ms to 10m, such as 90s or 1h30m'],
+    [['--atlas-api=v2'], '--atlas-api must be atlas/v1.0, atlas/v2 or public/v1.0'],
+    [['--atlas-allow-plain-http=true'], '--atlas-allow-plain-http needs the API public/v1.0'],
+    [
+      ['--atlas-api=public/v1.0'],
+      '--cluster-name must be the id of the cluster with public/v1.0: 24 digits of 0-9 and a-f',
+    ],
     [['--secret=atlas-key'], '--secret must be namespace/name'],
     [['--secret=a/b/c'], '--secret must be namespace/name'],
     [['--secret=Payments/atlas-key'], '--secret must be namespace/name'],
@@ -172,6 +179,27 @@ describe('what is refused', () => {
     ],
   ])('%s', (_name, args, environment, problem) => {
     expect(problems([...IDS, ...args], environment)).toEqual([problem]);
+  });
+
+  test('a service account where there is none, from the environment and from files, and whatever else is wrong', () => {
+    const atOpsManager = ['--atlas-api=public/v1.0', '--atlas-base-url=http://ops:8080'];
+    const expected = [
+      '--atlas-base-url must be https, except for loopback hosts, unless atlas-allow-plain-http is true',
+      '--cluster-name must be the id of the cluster with public/v1.0: 24 digits of 0-9 and a-f',
+      'Ops Manager has no service accounts: an API key is needed',
+    ];
+    expect(problems([...IDS, ...atOpsManager], ACCOUNT)).toEqual(expected);
+    const files = ['--client-id-file=/a', '--client-secret-file=/b'];
+    expect(problems([...IDS, ...atOpsManager, ...files])).toEqual(expected);
+  });
+
+  test('a service account of Cloud Manager is not refused, nor is a Secret before it is read', () => {
+    const [groupId = '', , jobId = ''] = IDS;
+    const args = [groupId, jobId, '--cluster-name=5a66689487d9d61443b46149'];
+    const environment = { ...ACCOUNT, ATLAS_API: 'public/v1.0' };
+    expect(read(args, environment)).toMatchObject({ atlasApi: 'public/v1.0', credentials: { kind: 'given' } });
+    const atOpsManager = ['--secret=a/b', '--atlas-base-url=http://ops:8080', '--atlas-allow-plain-http=true'];
+    expect(read([...args, ...atOpsManager], environment)).toMatchObject({ credentials: { kind: 'secret' } });
   });
 
   test('no credentials: all ways to give them are told', () => {

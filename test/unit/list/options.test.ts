@@ -26,6 +26,7 @@ test('the defaults', () => {
     deliverySecrets: false,
     credentials: expect.objectContaining({ kind: 'given' }),
     atlasBaseUrl: 'https://cloud.mongodb.com',
+    atlasApi: 'atlas/v1.0',
     atlasTimeout: 10_000,
   });
 });
@@ -55,6 +56,8 @@ describe('what is refused', () => {
     [['--delivery-secrets', '-o', 'yaml'], '--delivery-secrets needs -o manifests'],
     [['--show-url'], '--show-url needs -o json or -o yaml'],
     [['--show-url', '-o', 'manifests'], '--show-url needs -o json or -o yaml'],
+    [['--atlas-api', 'canary'], '--atlas-api must be atlas/v1.0, atlas/v2 or public/v1.0'],
+    [['--atlas-api', 'public/v1.0'], '--cluster-name must be the id of the cluster with public/v1.0'],
     [['--job-id', 'canary'], '--job-id is not a flag of this command'],
     [['--watch'], '--watch is not a flag of this command'],
   ])('%j', (args, problem) => {
