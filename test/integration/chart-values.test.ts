@@ -1,6 +1,20 @@
 /** What single values change in the objects that the chart renders. No cluster is needed. */
-import { describe, expect, test } from '@jest/globals';
-import { DEFAULT_RELEASE, deploymentOf, helmTemplate, type Manifest } from '../support/manifests.ts';
+import { readFileSync } from 'node:fs';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { load } from 'js-yaml';
+import * as z from 'zod';
+import {
+  CHART,
+  DEFAULT_RELEASE,
+  deploymentOf,
+  helm,
+  helmTemplate,
+  type Manifest,
+  parseManifests,
+} from '../support/manifests.ts';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -54,6 +68,18 @@ describe('labels', () => {
     const crd = manifests.find(({ kind }) => kind === 'CustomResourceDefinition');
     expect(crd?.metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep', owner: 'data' });
   });
+});
+
+test('a ServiceMonitor finds its Service also where Argo CD has relabeled it', async () => {
+  const values = { monitoring: { serviceMonitor: { enabled: true } } };
+  const manifests = await helmTemplate(values, { name: 'mirror', namespace: 'tools' });
+  const find = (kind: string): Manifest => z.custom<Manifest>().parse(manifests.find((each) => each.kind === kind));
+  const service = { ...find('Service').metadata.labels, 'app.kubernetes.io/instance': 'name-of-the-application' };
+  const { matchLabels } = Object(find('ServiceMonitor')['spec']).selector;
+  expect(service).toMatchObject(matchLabels);
+  // Neither does it find that of another release.
+  const other = await helmTemplate({}, { name: 'other', namespace: 'tools' });
+  expect(other.find(({ kind }) => kind === 'Service')?.metadata.labels).not.toMatchObject(matchLabels);
 });
 
 describe('values for other clusters', () => {
@@ -171,5 +197,60 @@ describe('values for other clusters', () => {
     });
     const names = manifests.filter(({ kind }) => kind === 'ConfigMap').map(({ metadata: { name } }) => name);
     expect(names).toEqual(['legacy-restore-operator-object', 'legacy-restore-operator-text']);
+  });
+});
+
+describe('null for a value of this chart as a dependency', () => {
+  const DEFAULTS = z.record(z.string(), z.unknown()).parse(load(readFileSync(`${CHART}/values.yaml`, 'utf8')));
+  const NAME = 'legacy-restore-operator';
+  let parent: string;
+  beforeAll(async () => {
+    parent = await mkdtemp(path.join(tmpdir(), 'umbrella-'));
+    await cp(CHART, path.join(parent, 'charts', NAME), { recursive: true });
+    await writeFile(path.join(parent, 'Chart.yaml'), 'apiVersion: v2\nname: umbrella\nversion: 1.0.0\n');
+  });
+  afterAll(() => rm(parent, { recursive: true, force: true }));
+
+  async function render(values: Values): Promise<readonly Manifest[]> {
+    const given = JSON.stringify({ [NAME]: { ...EVERYTHING, ...values } });
+    return parseManifests(await helm(['template', 'release', parent, '--values=-'], given));
+  }
+  /** So that the templates of all objects are rendered. */
+  const EVERYTHING: Values = {
+    deliverySecrets: { enabled: true, secretNames: ['download'] },
+    rbac: { secretNames: ['atlas-key'] },
+    networkPolicy: { enabled: true, egress: { enabled: true } },
+    monitoring: {
+      serviceMonitor: { enabled: true },
+      podMonitor: { enabled: true },
+      prometheusRule: { enabled: true },
+      dashboard: { enabled: true },
+    },
+  };
+  const isSection = (value: unknown): value is Values =>
+    typeof value === 'object' && value !== null && !Array.isArray(value);
+  const nulls = (value: unknown): unknown =>
+    isSection(value) ? Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, nulls(inner)])) : null;
+
+  /** What cannot be left out, and what Helm says instead. */
+  const REFUSED: Readonly<Record<string, string>> = {
+    image: "missing property '(image|repository)'",
+    httpPort: "missing property 'httpPort'",
+    service: "missing property '(service|port)'",
+    leaderElection: 'replicaCount is more than 1, which needs leaderElection.enabled',
+  };
+
+  test.each(Object.keys(DEFAULTS))('%s, as a whole or all that is in it', async (key) => {
+    for (const value of [null, nulls(DEFAULTS[key])]) {
+      const rendering = render({ [key]: value });
+      if (REFUSED[key] === undefined) expect((await rendering).map(({ kind }) => kind)).toContain('Deployment');
+      else await expect(rendering).rejects.toThrow(new RegExp(REFUSED[key]));
+    }
+  });
+
+  test('the definition of the resource stays all the same when the release goes', async () => {
+    const manifests = await render({ crds: { keep: null } });
+    const crd = manifests.find(({ kind }) => kind === 'CustomResourceDefinition');
+    expect(crd?.metadata.annotations).toEqual({ 'helm.sh/resource-policy': 'keep' });
   });
 });

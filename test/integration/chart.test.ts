@@ -1,7 +1,9 @@
 /** Everything that the chart and the kustomize folders render is what the API server takes. */
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { dump } from 'js-yaml';
+import { dump, load } from 'js-yaml';
+import * as z from 'zod';
 import { type ControlPlane, startControlPlane } from '../support/control-plane/control-plane.ts';
 import { ensureTools } from '../support/control-plane/tools.ts';
 import { schemaLocation, writeJsonSchemas } from '../support/json-schemas.ts';
@@ -42,6 +44,7 @@ const SANDBOXED = {
   metadata: { name: 'sandboxed' },
   handler: 'sandbox',
 };
+const DEFAULTS: Values = z.record(z.string(), z.unknown()).parse(load(readFileSync(`${CHART}/values.yaml`, 'utf8')));
 const EVERYTHING: Values = {
   // The chart's own win over these.
   commonLabels: { team: 'data', 'app.kubernetes.io/component': 'database', 'app.kubernetes.io/version': '7' },
@@ -115,6 +118,15 @@ const MATRIX: Readonly<Record<string, Values>> = {
     serviceAccount: { name: '1e3' },
     rbac: { secretNames: ['123', 'true'] },
     leaderElection: { leaseName: 'null' },
+  },
+  'null where it is allowed': {
+    ...Object.fromEntries(Object.keys(DEFAULTS).map((name) => [name, null])),
+    image: DEFAULTS['image'],
+    httpPort: 8080,
+    service: { port: 8080 },
+    // The namespace enforces Pod Security "restricted".
+    podSecurityContext: DEFAULTS['podSecurityContext'],
+    securityContext: DEFAULTS['securityContext'],
   },
   'nothing that can be left out': {
     crds: { install: false },

@@ -16,7 +16,8 @@
 {{- end }}
 
 {{- define "legacy-restore-operator.serviceAccountName" -}}
-{{- .Values.serviceAccount.name | default (ternary (include "legacy-restore-operator.fullname" .) "default" .Values.serviceAccount.create) }}
+{{- $created := ternary (include "legacy-restore-operator.fullname" .) "default" (eq (toString (.Values.serviceAccount).create) "true") }}
+{{- (.Values.serviceAccount).name | default $created }}
 {{- end }}
 
 {{/* Selects objects of the release. Never change it: the selector of a Deployment is immutable. */}}
@@ -41,7 +42,7 @@ Labels of an object, each key once: the chart's own win over those of the object
 */}}
 {{- define "legacy-restore-operator.labelsWith" -}}
 {{- $shared := include "legacy-restore-operator.ownLabels" .root | fromYaml }}
-{{- merge (dict) (.own | default dict) $shared (.extra | default dict) .root.Values.commonLabels | toYaml }}
+{{- merge (dict) (.own | default dict) $shared (.extra | default dict) (.root.Values.commonLabels | default dict) | toYaml }}
 {{- end }}
 
 {{- define "legacy-restore-operator.ownLabels" -}}
@@ -53,7 +54,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{/* global.imageRegistry takes the place of the registry in image.repository. */}}
 {{- define "legacy-restore-operator.image" -}}
-{{- $repository := .Values.image.repository }}
+{{- $repository := (.Values.image).repository }}
 {{- with (.Values.global).imageRegistry }}
 {{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "") }}
 {{- end }}
@@ -64,7 +65,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{/* Secrets with registry credentials: those of this chart and those of the parent chart, which may be bare names. */}}
 {{- define "legacy-restore-operator.imagePullSecrets" -}}
-{{- $secrets := .Values.imagePullSecrets }}
+{{- $secrets := .Values.imagePullSecrets | default list }}
 {{- range (.Values.global).imagePullSecrets }}
 {{- $secrets = append $secrets (ternary (dict "name" .) . (kindIs "string" .)) }}
 {{- end }}
@@ -74,11 +75,11 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 
 {{- define "legacy-restore-operator.leaseName" -}}
-{{- .Values.leaderElection.leaseName | default (include "legacy-restore-operator.fullname" .) }}
+{{- (.Values.leaderElection).leaseName | default (include "legacy-restore-operator.fullname" .) }}
 {{- end }}
 
 {{- define "legacy-restore-operator.leaseNamespace" -}}
-{{- .Values.leaderElection.leaseNamespace | default (include "legacy-restore-operator.namespace" .) }}
+{{- (.Values.leaderElection).leaseNamespace | default (include "legacy-restore-operator.namespace" .) }}
 {{- end }}
 
 {{/* An environment variable; a large number would become 1e+06 without int64. */}}
@@ -98,9 +99,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 # The Secrets that resources name, each by its name.
 - apiGroups: [""]
   resources: [secrets]
-  {{- with .Values.rbac.secretNames }}
+  {{- with (.Values.rbac).secretNames }}
   resourceNames:
-    {{- concat . (ternary $.Values.deliverySecrets.secretNames list $.Values.deliverySecrets.enabled) | uniq | toYaml | nindent 4 }}
+    {{- $written := list }}
+    {{- if ($.Values.deliverySecrets).enabled }}
+    {{- $written = ($.Values.deliverySecrets).secretNames }}
+    {{- end }}
+    {{- concat . $written | uniq | toYaml | nindent 4 }}
   {{- end }}
   verbs: [get]
 - apiGroups: [events.k8s.io]
@@ -110,14 +115,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 
 {{/* Additional rules for spec.deliverySecretName. Kubernetes cannot restrict `create` to names. */}}
 {{- define "legacy-restore-operator.deliverySecretsRules" -}}
-{{- if .Values.deliverySecrets.secretNames -}}
+{{- if (.Values.deliverySecrets).secretNames -}}
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create]
 - apiGroups: [""]
   resources: [secrets]
   resourceNames:
-    {{- toYaml .Values.deliverySecrets.secretNames | nindent 4 }}
+    {{- toYaml (.Values.deliverySecrets).secretNames | nindent 4 }}
   verbs: [patch]
 {{- else -}}
 - apiGroups: [""]
@@ -200,19 +205,19 @@ subjects:
 {{- define "legacy-restore-operator.settingProblems" -}}
 {{- $bounds := dict "atlasTimeout" (list 100.0 600000.0 "100ms to 10m") "defaultInterval" (list 10000.0 86400000.0 "10s to 24h") }}
 {{- range $name, $bound := $bounds }}
-{{- with get $.Values.settings $name }}
+{{- with get ($.Values.settings | default dict) $name }}
 {{- $milliseconds := include "legacy-restore-operator.milliseconds" . | float64 }}
 {{- if or (lt $milliseconds (index $bound 0)) (gt $milliseconds (index $bound 1)) }}
 {{- fail (printf "settings.%s must be a duration from %s, such as 90s or 1h30m" $name (index $bound 2)) }}
 {{- end }}
 {{- end }}
 {{- end }}
-{{- with .Values.settings.atlasBaseUrl }}
+{{- with (.Values.settings).atlasBaseUrl }}
 {{- if regexMatch "^/+api(/|$)|/api/+(atlas|public|oauth)(/|$)" (regexReplaceAll "^https?://[^/]*" . "") }}
 {{- fail "settings.atlasBaseUrl must not contain the path of the API, such as /api/atlas/v1.0" }}
 {{- end }}
 {{- end }}
-{{- if not (regexMatch (include "legacy-restore-operator.labelSelectorPattern" .) .Values.labelSelector) }}
+{{- if not (regexMatch (include "legacy-restore-operator.labelSelectorPattern" .) (.Values.labelSelector | default "")) }}
 {{- fail "labelSelector must be a Kubernetes label selector, such as shard=a, shard in (a,b) or !shard" }}
 {{- end }}
 {{- end }}
@@ -232,8 +237,8 @@ subjects:
 
 {{/* Values that are valid alone but not together. */}}
 {{- define "legacy-restore-operator.contradictions" -}}
-{{- include "legacy-restore-operator.addressProblems" .Values.settings }}
-{{- if and (gt (int .Values.replicaCount) 1) (not .Values.leaderElection.enabled) }}
+{{- include "legacy-restore-operator.addressProblems" (.Values.settings | default dict) }}
+{{- if and (gt (int .Values.replicaCount) 1) (not (.Values.leaderElection).enabled) }}
 {{- fail "replicaCount is more than 1, which needs leaderElection.enabled: without it all replicas would ask Atlas and write status" }}
 {{- end }}
 {{- with .Values.defaultCredentials }}
@@ -244,11 +249,11 @@ subjects:
 {{- fail "defaultCredentials.namespaces needs defaultCredentials.secretName: what they may use" }}
 {{- end }}
 {{- end }}
-{{- if and .Values.rbac.secretNames .Values.deliverySecrets.enabled (not .Values.deliverySecrets.secretNames) }}
+{{- if and (.Values.rbac).secretNames (.Values.deliverySecrets).enabled (not (.Values.deliverySecrets).secretNames) }}
 {{- fail "rbac.secretNames needs deliverySecrets.secretNames: the operator reads the Secrets that it updates" }}
 {{- end }}
 {{- if .Values.namespaces }}
-{{- range .Values.deliverySecrets.namespaces }}
+{{- range (.Values.deliverySecrets).namespaces }}
 {{- if not (has . $.Values.namespaces) }}
 {{- fail (printf "deliverySecrets.namespaces names %s, which is not among namespaces: the operator does not watch it" .) }}
 {{- end }}
