@@ -44,7 +44,7 @@ export async function showWhatToTry({ environment, samples, screen }: Demo): Pro
   const documents = await program('list', ...cluster, '--output=manifests', `--credentials-secret=${secret}`);
   await controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: documents });
   const nameOf = ({ clusterName, jobId }: JobIdentity): string => manifestName(clusterName, jobId);
-  const variables = Object.entries({ KUBECONFIG: kubeconfig, ...commandVariables(atlas, samples) });
+  const variables = Object.entries({ KUBECONFIG: kubeconfig, ...commandVariables(atlas) });
   screen.print(`
 Everything stays up until Ctrl-C. In another terminal, in this folder:
 
@@ -56,7 +56,7 @@ ${variables.map(([name, value]) => `  export ${name}=${value}\n`).join('')}  ali
   kubectl get events --field-selector involvedObject.kind=LegacyRestoreJob
   kubectl annotate lrj ${running.name} ${REQUESTED_AT}="$(date)" --overwrite     # asks Atlas now
 
-  # a job that Atlas finishes in a few minutes, to wait for
+  # a job that Atlas finishes in about a minute, to wait for
   kubectl wait --for=condition=Reconciling=false lrj/${nameOf(ending)} --timeout=10m
   ${COMMAND} get ${jobFlags(ending)} --watch --for=download --timeout=10m
 

@@ -10,7 +10,8 @@ import { type ControlPlane, startControlPlane } from '../test/support/control-pl
 import { install, LEADER_ELECTION, MANIFESTS, OPERATOR } from '../test/support/installation.ts';
 import { type OperatorProcess, startOperator } from '../test/support/operator-process.ts';
 import { PROGRAM } from '../test/support/program.ts';
-import { only, ROOT, type Samples } from './samples.ts';
+import { ROOT } from './samples.ts';
+import { ACCOUNT } from './scenario.ts';
 import type { Screen } from './screen.ts';
 
 export interface Environment {
@@ -19,13 +20,12 @@ export interface Environment {
   readonly operator: OperatorProcess;
   /** kubectl with all rights, in the root of the repository; returns its output. */
   readonly kubectl: (...args: readonly string[]) => Promise<string>;
-  /** A command that asks Atlas, with the key of the samples; returns its standard output. */
+  /** A command that asks Atlas, with the service account; returns its standard output. */
   readonly program: (...args: readonly string[]) => Promise<string>;
 }
 
 /** Sets everything up; `cleanup` takes it down in reverse order. */
 export async function startEnvironment(
-  samples: Samples,
   screen: Screen,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
@@ -57,18 +57,15 @@ export async function startEnvironment(
   });
   await operator.waitForLog(({ msg }) => msg === 'starting workers');
   screen.say(`the operator runs (process ${operator.process.pid}) as ${OPERATOR.user}`);
-  return { controlPlane, atlas, operator, kubectl, program: programAt(atlas, samples) };
+  return { controlPlane, atlas, operator, kubectl, program: programAt(atlas) };
 }
 
 /** The variables that the commands need, as a person would export them. */
-export function commandVariables(atlas: AtlasSimulator, samples: Samples): Readonly<Record<string, string>> {
-  const { publicApiKey, privateApiKey } = only(samples.credentials.secrets);
-  return {
-    ATLAS_BASE_URL: atlas.url,
-    MONGODB_ATLAS_PUBLIC_API_KEY: publicApiKey,
-    MONGODB_ATLAS_PRIVATE_API_KEY: privateApiKey,
-  };
-}
+export const commandVariables = ({ url }: AtlasSimulator): Readonly<Record<string, string>> => ({
+  ATLAS_BASE_URL: url,
+  MONGODB_ATLAS_CLIENT_ID: ACCOUNT.clientId,
+  MONGODB_ATLAS_CLIENT_SECRET: ACCOUNT.clientSecret,
+});
 
 /** Copies the operator's log to where it survives the end of the demo, and returns that path. */
 export async function keepOperatorLog({ controlPlane }: Environment): Promise<string> {
@@ -80,8 +77,8 @@ export async function keepOperatorLog({ controlPlane }: Environment): Promise<st
 /** Path of the operator's log while the demo runs. */
 export const operatorLog = ({ dir }: ControlPlane): string => path.join(dir, 'operator.log');
 
-function programAt(atlas: AtlasSimulator, samples: Samples): Environment['program'] {
-  const env = { ...process.env, ...commandVariables(atlas, samples) };
+function programAt(atlas: AtlasSimulator): Environment['program'] {
+  const env = { ...process.env, ...commandVariables(atlas) };
   return async (...args) => (await promisify(execFile)(process.execPath, [PROGRAM, ...args], { env })).stdout;
 }
 

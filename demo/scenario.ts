@@ -24,11 +24,18 @@ export const BATCH_ID = '5c1e0a9e80eef5354c2b6a10';
  */
 const BETWEEN = { firstAndSecond: 5_000, secondAndThird: 14_000, thirdAndFourth: 24_500 } as const;
 
-/** Makes the API key of the samples one that Atlas accepts, for their project. */
-export function acceptKey(atlas: AtlasSimulator, samples: Samples): void {
+/** The service account of README.md and of docs/credentials.md. */
+export const ACCOUNT = {
+  clientId: 'mdb_sa_id_5f0000000000000000000001',
+  clientSecret: 'your-client-secret',
+} as const;
+
+/** Makes the API key of the samples and the service account ones that Atlas accepts, for the project of the samples. */
+export function acceptCredentials(atlas: AtlasSimulator, samples: Samples): void {
   const { publicApiKey, privateApiKey } = only(samples.credentials.secrets);
   const groupIds = [...new Set(Object.values(samples).flatMap(({ jobs }) => jobs.map(({ groupId }) => groupId)))];
   atlas.addApiKey({ publicKey: publicApiKey, privateKey: privateApiKey, groupIds });
+  atlas.addServiceAccount({ ...ACCOUNT, groupIds });
 }
 
 /** A download that takes its time: it runs, finishes, and then its file becomes ready. */
@@ -42,9 +49,9 @@ export function runJob(atlas: AtlasSimulator, sample: Sample): void {
 }
 
 /** How long the first job of `leaveRunning` runs. */
-const LEFT_RUNNING_MS = 180_000;
+const LEFT_RUNNING_MS = 60_000;
 
-/** Two jobs of another cluster, for who wants to try something: one finishes after some minutes, the other runs on. */
+/** Two jobs of another cluster, for who wants to try something: one finishes after a minute, the other runs on. */
 export function leaveRunning(
   atlas: AtlasSimulator,
   groupId: string,

@@ -11,7 +11,7 @@ import type { Environment } from './environment.ts';
 import { conditionOf, type Resource, type Resources } from './resources.ts';
 import { only, type Sample, type Samples } from './samples.ts';
 import {
-  acceptKey,
+  acceptCredentials,
   downloadFile,
   offerDownload,
   offerGuardedDownload,
@@ -48,7 +48,7 @@ async function applyAll(demo: Demo): Promise<void> {
     await kubectl('apply', `--filename=${file}`);
     await delay(READING_MS, undefined, { signal });
   };
-  acceptKey(atlas, samples);
+  acceptCredentials(atlas, samples);
   await apply(samples.credentials, 'the API key for Atlas');
   await mirrorBatch(demo);
   runJob(atlas, samples.running);

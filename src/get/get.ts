@@ -4,12 +4,12 @@ import { fetchJob, withAtlas } from '../command/atlas.ts';
 import { type CommandProcess, note, runCommand, unlessStopped } from '../command/command.ts';
 import { CommandError } from '../command/command-error.ts';
 import { EXIT_CODES, exitCodeOf } from '../command/exit-codes.ts';
-import { type WatchEnd, watchJob } from '../command/watch.ts';
-import { createWatchDisplay } from '../command/watch-display.ts';
 import { readyReasonOf } from '../restore-job/conditions.ts';
 import { downloadOutlook, hasEnded, jobState } from '../restore-job/state.ts';
 import { type GetOptions, getHelp, readGetOptions, type WatchUntil } from './options.ts';
 import { printJob, remarks } from './print.ts';
+import { type WatchEnd, watchJob } from './watch.ts';
+import { createWatchDisplay } from './watch-display.ts';
 
 /** Runs the command; resolves with its exit code. */
 export const get = (args: readonly string[], own: CommandProcess): Promise<number> =>

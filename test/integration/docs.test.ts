@@ -19,6 +19,7 @@ import {
   urlV2Download,
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
+import { type Demo, startDemo } from '../support/demo.ts';
 import { type DownloadServer, startDownloadServer } from '../support/download-server.ts';
 import { LEADER_ELECTION } from '../support/installation.ts';
 import { type CodeBlock, readPages, yamlOf } from '../support/markdown.ts';
@@ -40,9 +41,12 @@ const HEADER = 'X-Backup-Restore-Key';
 const KEY = 'key-of-the-download';
 const EXPIRES = atlasDate(Date.now() + 48 * 3_600_000);
 
+const FIRST_RESOURCE = 'kubectl apply -f deploy/samples/credentials-secret.yaml -f deploy/samples/restore-job.yaml';
+/** The demo takes a minute, and a job of it another one. */
+const DEMO_MS = 300_000;
 const README = 'README.md';
 const RECIPES = 'docs/recipes.md';
-/** These are for people who have a first resource already. */
+/** These are for people who have the first resource already. */
 const AFTER_THE_FIRST_RESOURCE = new Set(['docs/concepts.md', 'docs/troubleshooting.md']);
 
 const ALL_PAGES = readPages();
@@ -55,6 +59,8 @@ let directory: string;
 /** What a fresh clone has, and what the pages write there. */
 let checkout: string;
 let download: DownloadServer;
+/** The cluster of `npm run demo -- --keep`: README.md is for who has nothing else. */
+let demo: Promise<Demo>;
 /** How each block of each page ended. */
 let results: ReadonlyMap<CodeBlock, Promise<Ended>>;
 
@@ -62,6 +68,7 @@ beforeAll(async () => {
   bed = await startTestBed({}, { tls: false });
   directory = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-docs-'));
   checkout = await checkOut();
+  demo = startDemo();
   download = await startDownloadServer({ content: Buffer.from('a file\n'), header: HEADER, key: KEY });
   putJobs();
   await bed.startOperator({
@@ -69,20 +76,40 @@ beforeAll(async () => {
     ...LEADER_ELECTION,
   });
   // All pages at once: what takes time is the waiting.
-  results = new Map((await Promise.all(PAGES.map(runPage))).flat());
+  results = new Map(PAGES.flatMap(runPage));
 });
 afterAll(async () => {
+  await demo?.then(({ interrupt }) => interrupt());
   await bed?.stop();
   await download?.stop();
   if (directory !== undefined) await rm(directory, { recursive: true });
 });
 
 describe.each(PAGES)('$file', ({ blocks }) => {
-  test.each(blocks)('$where runs', async (block) => {
-    const { code, output } = (await results.get(block)) ?? { code: undefined, output: 'not run' };
-    if (code !== 0) throw new Error(`${block.where} ended with exit code ${code}:\n${block.text}\n---\n${output}`);
-  });
+  test.each(blocks)(
+    '$where runs',
+    async (block) => {
+      const { code, output } = (await results.get(block)) ?? { code: undefined, output: 'not run' };
+      if (code !== 0) throw new Error(`${block.where} ended with exit code ${code}:\n${block.text}\n---\n${output}`);
+    },
+    DEMO_MS,
+  );
 });
+
+test(
+  'every command that the demo prints works, also those that wait',
+  async () => {
+    const { commands } = await demo;
+    const environment = demoEnvironment(await demo);
+    // These go on until Ctrl-C.
+    const ending = commands.filter((command) => !/ -w$|^tail -f/.test(command));
+    const ends = await Promise.all(ending.map((command) => runBlock(command, environment)));
+    const failed = ending.flatMap((command, index) => (ends[index]?.code === 0 ? [] : [{ command, ...ends[index] }]));
+    expect(failed).toEqual([]);
+    expect(ending.length).toBeGreaterThan(10);
+  },
+  DEMO_MS,
+);
 
 test('the pages that people type from have runnable blocks', () => {
   const pages = [README, RECIPES, 'docs/concepts.md', 'docs/credentials.md', 'docs/troubleshooting.md'];
@@ -151,7 +178,8 @@ describe('the recipe that waits', () => {
 describe('the recipe that fetches', () => {
   let environment: Environment;
   beforeAll(async () => {
-    await Promise.all(results.values());
+    // The one that applies the Job and its service account.
+    await results.get(blockOf(RECIPES, 'kind: ServiceAccount'));
     const kubeconfig = await bed.controlPlane.serviceAccountKubeconfig('restores', 'fetch-customers-friday');
     environment = { ...baseEnvironment(kubeconfig), ...(await secretData('restores', JOB.secret)) };
   });
@@ -237,22 +265,25 @@ interface Ended {
 }
 
 /** Starts all blocks of a page, one after the other; after one that failed the others are not run. */
-async function runPage({ file, blocks }: (typeof PAGES)[number]): Promise<(readonly [CodeBlock, Promise<Ended>])[]> {
-  const namespace = `docs-${path.basename(file, '.md').toLowerCase()}`;
-  await bed.controlPlane.kubectlRun(['create', 'namespace', namespace]);
-  const environment = await pageEnvironment(namespace, namespace);
-  const first = blockOf(README, 'kubectl create secret generic atlas-key').text;
-  let last: Promise<Ended> = AFTER_THE_FIRST_RESOURCE.has(file)
-    ? runBlock(first, environment)
-    : Promise.resolve({ code: 0, output: '' });
+function runPage({ file, blocks }: (typeof PAGES)[number]): (readonly [CodeBlock, Promise<Ended>])[] {
+  const environment = file === README ? demo.then(demoEnvironment) : environmentOf(file);
+  const before = AFTER_THE_FIRST_RESOURCE.has(file) ? FIRST_RESOURCE : 'true';
+  let last = environment.then((typedIn) => runBlock(before, typedIn));
   return blocks.map((block) => {
-    last = last.then((before) =>
-      before.code === 0
-        ? runBlock(block.text, environment)
+    last = last.then(async ({ code }) =>
+      code === 0
+        ? runBlock(block.text, await environment)
         : { code: null, output: 'not run, because one before it failed' },
     );
     return [block, last] as const;
   });
+}
+
+/** A namespace for each page. */
+async function environmentOf(file: string): Promise<Environment> {
+  const namespace = `docs-${path.basename(file, '.md').toLowerCase()}`;
+  await bed.controlPlane.kubectlRun(['create', 'namespace', namespace]);
+  return pageEnvironment(namespace, namespace);
 }
 
 function blockOf(file: string, part: string): CodeBlock {
@@ -274,12 +305,19 @@ async function pageEnvironment(name: string, namespace: string): Promise<Environ
 }
 
 const baseEnvironment = (kubeconfig: string): Environment => ({
-  ...process.env,
-  PATH: `${path.dirname(bed.controlPlane.kubectl)}:${process.env['PATH']}`,
+  ...toolEnvironment(bed.controlPlane.kubectl),
   KUBECONFIG: kubeconfig,
+  ...bed.atlasEnv,
+});
+
+/** What the demo tells people to export. */
+const demoEnvironment = ({ kubectl, variables }: Demo): Environment => ({ ...toolEnvironment(kubectl), ...variables });
+
+const toolEnvironment = (kubectl: string): Environment => ({
+  ...process.env,
+  PATH: `${path.dirname(kubectl)}:${process.env['PATH']}`,
   KUBECACHEDIR: path.join(directory, 'kubectl-cache'),
   KUBERC: 'off',
-  ...bed.atlasEnv,
   // curl takes the small name, kubectl either.
   no_proxy: '127.0.0.1',
   NO_PROXY: '127.0.0.1',

@@ -2,9 +2,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { AtlasError } from '../atlas/errors.ts';
+import { unlessStopped } from '../command/command.ts';
 import { reasonOfAtlasFailure } from '../restore-job/atlas-failures.ts';
 import { entryOf } from '../restore-job/reasons.ts';
-import { unlessStopped } from './command.ts';
 
 export interface WatchOptions {
   readonly fetch: () => Promise<RestoreJobResponse>;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { RestoreJobResponse } from '../../../src/api/restore-job.ts';
 import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
-import { type WatchEnd, type WatchOptions, watchJob } from '../../../src/command/watch.ts';
-import { createWatchDisplay } from '../../../src/command/watch-display.ts';
+import { type WatchEnd, type WatchOptions, watchJob } from '../../../src/get/watch.ts';
+import { createWatchDisplay } from '../../../src/get/watch-display.ts';
 import { reasonOfAtlasFailure } from '../../../src/restore-job/atlas-failures.ts';
 import { hasEnded, jobState } from '../../../src/restore-job/state.ts';
 import {

@@ -1,11 +1,11 @@
 /** Shows on standard error how a watched restore job is. */
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import type { AtlasError } from '../atlas/errors.ts';
+import type { Screen } from '../command/command.ts';
+import { shown, span } from '../command/readable.ts';
 import { reasonOfAtlasFailure } from '../restore-job/atlas-failures.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import { failureMessage } from '../restore-job/messages.ts';
-import type { Screen } from './command.ts';
-import { shown, span } from './readable.ts';
 import type { WatchOptions } from './watch.ts';
 
 interface WatchDisplay extends Pick<WatchOptions, 'onResponse' | 'onFailure'> {
