@@ -1,10 +1,13 @@
-/** docs/get.md and docs/list.md: the commands that ask Atlas, from their flags and exit codes. */
+/** docs/get.md, docs/list.md and docs/download.md: the commands that ask Atlas, from their flags and exit codes. */
 import { FILE_FLAGS, VARIABLES } from '../src/command/credentials.ts';
 import { type ExitCodeDescription, listExitCodes } from '../src/command/exit-codes.ts';
 import type { FlagDescription } from '../src/config/flags.ts';
+import { DOWNLOAD_EXIT_CODES } from '../src/download/exit-codes.ts';
+import { listDownloadFlags } from '../src/download/options.ts';
 import { listGetFlags } from '../src/get/options.ts';
 import { LIST_EXIT_CODES } from '../src/list/exit-codes.ts';
 import { listListFlags } from '../src/list/options.ts';
+import { DOWNLOAD_FAULTS } from '../test/support/download-faults.ts';
 import { markdownTable } from './markdown-table.ts';
 import { code, generatedPage } from './pages.ts';
 
@@ -55,6 +58,50 @@ export function listPage(): string {
     'What gives access to the data (`url`, `urlV2` and `authValue` of the delivery, and links to the download) is omitted unless `--show-url` is set. A job whose id does not have 24 hexadecimal digits is omitted from `name` and `manifests`.',
     'A list costs one request per 500 jobs.',
     ...exitCodes(listExitCodes(LIST_EXIT_CODES)),
+  );
+}
+
+/** docs/download.md */
+export function downloadPage(): string {
+  return generatedPage(
+    'The download command',
+    "Brings the file of a restore job into a directory and compares its hash with Atlas's. It goes on where it was interrupted, within a run and across runs, and never leaves wrong bytes under the file's name.",
+    '```sh\nlegacy-restore-operator download --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0 --job-id 6b77893b80eef5354c77ee15 \\\n  --wait --directory /restore\n```',
+    'In a cluster it takes job, URL and hash from a LegacyRestoreJob, with the service account of its pod, and needs no Atlas credentials:',
+    '```sh\nlegacy-restore-operator download --resource payments/cluster0-friday --wait --directory /restore\n```',
+    ...flags(listDownloadFlags()),
+    ...credentials(),
+    'With `--resource`, no Atlas credentials are read. The service account needs `get` on the resource and on its delivery Secret. If it may also `patch` the resource, the command requests a reconcile once a minute while it waits for the hash, so that the hash comes sooner than in 10 minutes.',
+    '## What it does',
+    '1. If the file is there with a `.sha1` that equals the hash of Atlas, it ends at once: no request goes to the download host. A file without `.sha1` is read and compared, and never changed. `--force` fetches it again.\n2. It prefers `urlV2` with its header to `url`. The header goes only to the origin of the URL, and the credentials of the API to neither. It follows at most 5 redirects, https only.\n3. It writes to `NAME.part` (mode 0600) and computes SHA-1 on the way. `NAME.part.json` says which job the part belongs to, and that a process is writing it: another process waits for up to a minute, then exits with code 11.\n4. It tries again when the transfer breaks, when the host is silent for a minute, and after 429 and 5xx: with a back-off, until 10 tries in a row have brought no new byte. It resumes if the host serves ranges, and starts over if not. Atlas may count each request for the whole file against `maxDownloads`. The command looks at the job before each such request, and ends when the download has expired or is used up.\n5. Atlas makes the hash after the download. The command asks for it every 10 seconds, for at most `--hash-timeout`.',
+    'If the file was resumed and the host gave no strong ETag, or if only the end of the connection told the end of the file, then the bytes may not belong together. Only the hash of Atlas makes a file of such a part: a wrong hash makes the command start over once, and without a hash it stays `NAME.part`.',
+    '## Files',
+    markdownTable(
+      ['file', 'meaning'],
+      [
+        ['`NAME`', 'the file: verified if `NAME.sha1` is beside it'],
+        ['`NAME.sha1`', 'the hash of Atlas, for `sha1sum --check`'],
+        ['`NAME.part`, `NAME.part.json`', 'a download that has not ended; run the command again to go on'],
+        ['`NAME.corrupt`', 'a file whose hash is not that of Atlas: do not use it'],
+      ],
+    ),
+    'NAME is the last segment of the URL, or `--file-name`.',
+    '## Output',
+    'The result goes to standard output, everything else to standard error: on a terminal one updating line, else one line every 10 seconds. URLs, the value of the header and credentials are never printed.',
+    '`-o json` prints one object whenever there is a file, also with exit codes 9 and 10:',
+    '```json\n{"file":"/restore/shard-0.tar.gz","bytes":3221225472,"sha1":"86bc2f505c0874cdc0eaaa82ead2ef48aaf56d67","verified":true,"resumed":false,"seconds":61.4}\n```',
+    ...exitCodes(listExitCodes(DOWNLOAD_EXIT_CODES)),
+    '## Faults',
+    'What happens when something fails. Each row is a test in `test/integration/download.test.ts`, with a file of 300,000 bytes.',
+    markdownTable(
+      ['fault', 'exit code', 'in the directory', 'requests to the download host'],
+      DOWNLOAD_FAULTS.map(({ fault, exitCode, disk, requests }) => [
+        fault,
+        String(exitCode),
+        disk.map(code).join(', '),
+        requests.length === 0 ? 'none' : requests.join(', '),
+      ]),
+    ),
   );
 }
 

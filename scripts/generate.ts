@@ -8,7 +8,7 @@ import { customResourceDefinition } from '../src/api/crd.ts';
 import { apiPage } from './api-page.ts';
 import { atlasPage } from './atlas-page.ts';
 import { chartReadme, chartSchema } from './chart.ts';
-import { getPage, listPage } from './command-pages.ts';
+import { downloadPage, getPage, listPage } from './command-pages.ts';
 import { dashboardFile } from './dashboard.ts';
 import { conditionsPage, logsPage, metricsPage, settingsPage } from './pages.ts';
 
@@ -33,6 +33,7 @@ const GENERATED: ReadonlyArray<{ readonly file: string; readonly content: () => 
   { file: 'docs/conditions.md', content: conditionsPage },
   { file: 'docs/get.md', content: getPage },
   { file: 'docs/list.md', content: listPage },
+  { file: 'docs/download.md', content: downloadPage },
   { file: 'docs/metrics.md', content: metricsPage },
   { file: 'docs/logs.md', content: logsPage },
   { file: chart('files/dashboard.json'), content: dashboardFile },

@@ -4,6 +4,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { customResourceDefinition } from './api/crd.ts';
 import type { CommandProcess } from './command/command.ts';
 import { listSettings, readSettings } from './config/settings.ts';
+import { download } from './download/download.ts';
 import { get } from './get/get.ts';
 import { KubeConfigError } from './kube/kubeconfig-error.ts';
 import { list } from './list/list.ts';
@@ -19,6 +20,7 @@ Commands:
   run         mirror restore jobs into LegacyRestoreJob resources in a cluster
   get         fetch one restore job from Atlas and print it, without a cluster; get --help tells more
   list        list the restore jobs of a cluster, also as resources for kubectl apply; list --help tells more
+  download    bring the file of a restore job into a directory and verify it; download --help tells more
   print-crds  print the CustomResourceDefinition
   version     print the version
   help        print this text
@@ -49,6 +51,8 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
       return askAtlas(get, flags);
     case 'list':
       return askAtlas(list, flags);
+    case 'download':
+      return askAtlas(download, flags);
     case 'print-crds':
       return print(dump(customResourceDefinition(), { lineWidth: 120, noRefs: true }));
     case 'version':

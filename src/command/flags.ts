@@ -31,14 +31,16 @@ export const idFlag = (schema: z.ZodType<string>, description: string, problem =
   );
 
 /** An id that need not be given. */
-export const optionalIdFlag = (schema: z.ZodType<string>, description: string) =>
+export const optionalIdFlag = (schema: z.ZodType<string>, description: string, problem = HEX_PROBLEM) =>
   valueFlag(
     z
       .string()
-      .refine((text) => schema.safeParse(text).success, HEX_PROBLEM)
+      .refine((text) => schema.safeParse(text).success, problem)
       .optional(),
     { description },
   );
+
+export const CLUSTER_NAME_PROBLEM = 'must consist of letters, digits and hyphens and begin with a letter or digit';
 
 /** What names the cluster. */
 export const CLUSTER_FLAGS = {
@@ -46,7 +48,7 @@ export const CLUSTER_FLAGS = {
   clusterName: idFlag(
     Spec.shape.clusterName,
     'Name of the cluster whose backup is restored, its id with public/v1.0. Required.',
-    'must consist of letters, digits and hyphens and begin with a letter or digit',
+    CLUSTER_NAME_PROBLEM,
   ),
 };
 

@@ -44,6 +44,9 @@ export function toLegacyRestoreJob(
   return { ...names, resourceVersion, generation, spec, status, requestedAt, deleting };
 }
 
+/** What names a resource. */
+export type ResourceName = Pick<LegacyRestoreJob, 'namespace' | 'name'>;
+
 /** The resources that this operator reconciles, at the API server. */
 export interface ReconciledResources {
   readonly client: KubeClient;
@@ -57,11 +60,11 @@ export interface ReconciledResources {
  */
 export async function getLegacyRestoreJob(
   { client, labelSelector }: ReconciledResources,
-  job: LegacyRestoreJob,
+  name: ResourceName,
 ): Promise<LegacyRestoreJob | undefined> {
   try {
-    if (labelSelector !== '') return await findSelected(client, job, labelSelector);
-    const request = { path: objectPath(job), returns: LEGACY_RESTORE_JOB } as const;
+    if (labelSelector !== '') return await findSelected(client, name, labelSelector);
+    const request = { path: objectPath(name), returns: LEGACY_RESTORE_JOB } as const;
     return toLegacyRestoreJob(await client.request({ method: 'GET', ...request }));
   } catch (error) {
     if (hasStatus(error, 404)) return undefined;
@@ -72,7 +75,7 @@ export async function getLegacyRestoreJob(
 /** Only a list takes a label selector. */
 async function findSelected(
   client: KubeClient,
-  { namespace, name }: LegacyRestoreJob,
+  { namespace, name }: ResourceName,
   labelSelector: string,
 ): Promise<LegacyRestoreJob | undefined> {
   const query = new URLSearchParams({ fieldSelector: `metadata.name=${name}`, labelSelector });
@@ -82,6 +85,17 @@ async function findSelected(
   );
   if (list === undefined) throw errorFromContent(`LIST ${collectionPath(namespace)}`, 200, `a ${KIND}List`);
   return toLegacyRestoreJob(list.items[0]);
+}
+
+/** Requests a reconcile of a resource; `value` is one that the annotation did not have before. Throws KubeError. */
+export async function requestReconcile(client: KubeClient, name: ResourceName, value: string): Promise<void> {
+  await client.request({
+    method: 'PATCH',
+    path: objectPath(name),
+    returns: LEGACY_RESTORE_JOB,
+    contentType: 'application/merge-patch+json',
+    body: { metadata: { annotations: { [REQUESTED_AT]: value } } },
+  });
 }
 
 /**
@@ -114,8 +128,8 @@ export async function patchStatus(
 export const LEGACY_RESTORE_JOB: ObjectType = { apiVersion: API_VERSION, kind: KIND };
 const LEGACY_RESTORE_JOB_LIST: ObjectType = { apiVersion: API_VERSION, kind: `${KIND}List` };
 
-const objectPath = (job: LegacyRestoreJob): string =>
-  `${collectionPath(job.namespace)}/${encodeURIComponent(job.name)}`;
+const objectPath = ({ namespace, name }: ResourceName): string =>
+  `${collectionPath(namespace)}/${encodeURIComponent(name)}`;
 
 const List = z.object({ items: z.array(z.unknown()) });
 const Named = z.object({ metadata: z.object({ namespace: z.string().optional(), name: z.string().optional() }) });

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, IncomingMessage, ServerResponse } from 'node:http';
 import { createSecureServer, type Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -9,6 +9,7 @@ import { parseAuthorization } from './authorization.ts';
 import { type Behavior, DEFAULT_BEHAVIOR } from './behavior.ts';
 import type { Credentials } from './credentials.ts';
 import type { Faults } from './faults.ts';
+import { createFiles, FILES_PATH, type Files } from './files.ts';
 import { sendOverHttp2 } from './http2-reply.ts';
 import type { Jobs } from './jobs.ts';
 import { type Reply, send, statusOf } from './reply.ts';
@@ -37,6 +38,8 @@ export interface AtlasSimulator
   readonly url: string;
   readonly requests: RequestLog;
   readonly faults: Faults;
+  /** What is served from paths below `/backup/restore/`, as the download hosts of Atlas do. */
+  readonly files: Files;
   /** Ends every access token of a service account. */
   revokeAllTokens(clientId: string): void;
   /** Makes every Digest nonce issued so far stale. */
@@ -52,6 +55,7 @@ export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): 
   const { host = '127.0.0.1', port = 0, tls, now = () => Date.now(), onRequest, ...changed } = options;
   let behavior: Behavior = { ...DEFAULT_BEHAVIOR, ...changed };
   const atlas = createAtlas(() => behavior, now);
+  const { files, serve: serveFile } = createFiles();
   const stopping = new AbortController();
 
   async function serve(message: Message, response: Response): Promise<void> {
@@ -64,6 +68,12 @@ export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): 
   }
 
   function listener(message: Message, response: Response): void {
+    const isFile = message.url?.startsWith(FILES_PATH) === true;
+    // Atlas's download hosts are others than its API's. HTTP/1.1 is enough to be one.
+    if (isFile && message instanceof IncomingMessage && response instanceof ServerResponse) {
+      serveFile(message, response);
+      return;
+    }
     serve(message, response).catch((error: unknown) => {
       // Neither a client that left in the middle of its request nor the stop of the simulator is a failure.
       if (message.socket.destroyed || stopping.signal.aborted) return;
@@ -92,6 +102,7 @@ export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): 
     url,
     requests: atlas.recorder.log,
     faults: atlas.faults,
+    files,
     revokeAllTokens: (clientId) => atlas.revokeAllTokens(clientId),
     expireNonces: () => atlas.expireNonces(),
     configure(changes) {

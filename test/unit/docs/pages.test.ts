@@ -24,7 +24,7 @@ describe.each(PAGES)('%s', (page) => {
     const flags = [...text.matchAll(/`--([a-z]+(?:-[a-z]+)+)`/g)].map(([, flag = '']) => flag);
     // Flags of kubectl, Node.js and of other commands than run are not settings.
     const foreign =
-      /^(field-selector|show-url|group-id|cluster-name|job-id|batch-id|credentials-secret|delivery-secrets|for|all|use-system-ca|experimental-vm-modules)|-file$/;
+      /^(field-selector|show-url|group-id|cluster-name|job-id|batch-id|credentials-secret|delivery-secrets|hash-timeout|no-verify|file-name|for|all|use-system-ca|experimental-vm-modules)|-file$/;
     expect(flags.filter((flag) => !known.has(flag) && !foreign.test(flag))).toEqual([]);
   });
 });

@@ -1,0 +1,191 @@
+/**
+ * The claim on a part: a file beside it, with the heartbeat of the process that writes it. Whoever has created that file
+ * owns the part; the file of a process that is gone is moved away first, which only one of several can do.
+ */
+import { statSync, writeSync } from 'node:fs';
+import { type FileHandle, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { DownloadError } from './errors.ts';
+import { codeOf, notWritten } from './file-errors.ts';
+import type { DownloadFiles } from './file-name.ts';
+import type { Limits } from './limits.ts';
+import { type PartInfo, partInfoText, readPartInfo } from './part-info.ts';
+
+export interface Claim {
+  /** What the process before had written; undefined where there was none. */
+  readonly previous: PartInfo | undefined;
+  /** Writes what is known of the part. Throws DownloadError. */
+  readonly write: (info: PartInfo) => void;
+  /**
+   * Throws DownloadError where somebody else has the part now: to be called before each write. It only looks where this
+   * process has not run for so long that somebody could have.
+   */
+  readonly check: () => void;
+  /** Leaves the part to the next one, at once. */
+  readonly release: () => Promise<void>;
+  /** Removes the claim together with the part. */
+  readonly remove: () => Promise<void>;
+}
+
+export interface ClaimOptions {
+  readonly limits: Limits;
+  readonly signal: AbortSignal;
+  /** Somebody else writes the part: it is waited for. */
+  readonly onWait: () => void;
+  /** What is written if there is nothing yet. */
+  readonly initial: PartInfo;
+}
+
+/** Throws DownloadError where somebody else keeps the part, or the directory cannot be written. */
+export async function claimPart(files: DownloadFiles, options: ClaimOptions): Promise<Claim> {
+  const { limits, signal, onWait, initial } = options;
+  const deadline = performance.now() + limits.partInUse;
+  let previous: PartInfo | undefined;
+  for (let told = false; ; told = true) {
+    const handle = await create(files);
+    if (handle !== undefined) return own(files, handle, previous, initial, limits);
+    const found = await look(files);
+    if (found === undefined) continue;
+    if (isStale(found, limits)) {
+      if (await moveAway(files, found)) previous = found.info;
+      continue;
+    }
+    if (performance.now() >= deadline)
+      throw new DownloadError('PART_IN_USE', `${files.part} is being written by another process.`);
+    if (!told) onWait();
+    await sleep(Math.min(POLL_MS, limits.heartbeat), undefined, { signal });
+  }
+}
+
+const POLL_MS = 1_000;
+
+/** A file of a claim as it was seen. */
+interface Seen {
+  readonly inode: bigint;
+  readonly info: PartInfo | undefined;
+  /** Milliseconds since the epoch; undefined where its process has released it. */
+  readonly heartbeat: number | undefined;
+}
+
+/** Undefined where there is one. */
+async function create({ partInfo }: DownloadFiles): Promise<FileHandle | undefined> {
+  try {
+    return await open(partInfo, 'wx', 0o600);
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return undefined;
+    throw notWritten(partInfo, error);
+  }
+}
+
+/** Undefined where there is none any more. */
+async function look({ partInfo }: DownloadFiles): Promise<Seen | undefined> {
+  try {
+    const { ino, mtimeMs } = await stat(partInfo, { bigint: true });
+    const read = readPartInfo(await readFile(partInfo, 'utf8'));
+    // Created and not written yet, or never.
+    if (read === undefined) return { inode: ino, info: undefined, heartbeat: Number(mtimeMs) };
+    return { inode: ino, ...read };
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined;
+    throw notWritten(partInfo, error);
+  }
+}
+
+/** A clock that was set back leaves heartbeats in the future: those of somebody alive are near, whichever way. */
+const isStale = ({ heartbeat }: Seen, { staleHeartbeat }: Limits): boolean =>
+  heartbeat === undefined || Math.abs(Date.now() - heartbeat) >= staleHeartbeat;
+
+/** False where another process was faster. */
+async function moveAway({ partInfo }: DownloadFiles, seen: Seen): Promise<boolean> {
+  const aside = `${partInfo}.${process.pid}-${Math.random().toString(36).slice(2)}`;
+  try {
+    await rename(partInfo, aside);
+    const { ino } = await stat(aside, { bigint: true });
+    // Between the look and the move, another process has moved the old one away and created its own.
+    const isOther = ino !== seen.inode;
+    if (isOther) await link(aside, partInfo).catch(() => undefined);
+    await rm(aside);
+    return !isOther;
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false;
+    throw notWritten(partInfo, error);
+  }
+}
+
+async function own(
+  files: DownloadFiles,
+  handle: FileHandle,
+  previous: PartInfo | undefined,
+  initial: PartInfo,
+  limits: Limits,
+): Promise<Claim> {
+  const { partInfo } = files;
+  const { ino } = await handle.stat({ bigint: true });
+  let info = previous ?? initial;
+  let beatAt = performance.now();
+  let failure: DownloadError | undefined;
+
+  /** At once: what is known of a part must not come after its bytes, nor a heartbeat after the release. */
+  function store(heartbeat: number | undefined): void {
+    try {
+      writeSync(handle.fd, partInfoText(info, heartbeat), 0);
+    } catch (error) {
+      throw notWritten(partInfo, error);
+    }
+  }
+
+  const isOwned = (): boolean => statSync(partInfo, { bigint: true, throwIfNoEntry: false })?.ino === ino;
+
+  function assertOwned(): void {
+    if (!isOwned()) throw new DownloadError('PART_IN_USE', `${files.part} was taken over by another process.`);
+  }
+
+  function beat(): void {
+    assertOwned();
+    store(Date.now());
+    beatAt = performance.now();
+  }
+
+  const timer = setInterval(() => {
+    try {
+      beat();
+    } catch (error) {
+      failure ??= notWritten(partInfo, error);
+    }
+  }, limits.heartbeat);
+  timer.unref();
+
+  async function close(): Promise<void> {
+    clearInterval(timer);
+    await handle.close();
+  }
+
+  try {
+    beat();
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return {
+    previous,
+    write: (changed) => {
+      info = changed;
+      beat();
+    },
+    check: () => {
+      if (failure !== undefined) throw failure;
+      if (performance.now() - beatAt > limits.staleHeartbeat / 2) assertOwned();
+    },
+    release: async () => {
+      try {
+        store(undefined);
+      } finally {
+        await close();
+      }
+    },
+    remove: async () => {
+      await close();
+      if (isOwned()) await rm(partInfo, { force: true });
+    },
+  };
+}
