@@ -17,6 +17,7 @@ export function getPage(): string {
     'The get command',
     'Fetches one restore job from Atlas and prints it, once or until it has ended. It needs no cluster and changes nothing.',
     '```sh\nlegacy-restore-operator get --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0 --job-id 6b77893b80eef5354c77ee15\n```',
+    WAYS_TO_RUN,
     ...flags(listGetFlags()),
     ...credentials(),
     '## Output',
@@ -38,6 +39,7 @@ export function listPage(): string {
     'The list command',
     'Lists the restore jobs of a cluster, newest first: all pages, and each job once. It needs no cluster of Kubernetes and changes nothing. It finds the ids of restores, and creates the resources that mirror them:',
     '```sh\nlegacy-restore-operator list --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0\nlegacy-restore-operator list --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0 --status IN_PROGRESS \\\n  -o manifests --credentials-secret atlas-key | kubectl apply -f -\n```',
+    WAYS_TO_RUN,
     ...flags(listListFlags()),
     ...credentials(),
     '`--secret` names the credentials that the command itself uses. `--credentials-secret` is the name that the resources refer to, in their own namespace.',
@@ -69,6 +71,7 @@ export function downloadPage(): string {
     '```sh\nlegacy-restore-operator download --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0 --job-id 6b77893b80eef5354c77ee15 \\\n  --wait --directory /restore\n```',
     'In a cluster it takes job, URL and hash from a LegacyRestoreJob, with the service account of its pod, and needs no Atlas credentials:',
     '```sh\nlegacy-restore-operator download --resource payments/cluster0-friday --wait --directory /restore\n```',
+    WAYS_TO_RUN,
     ...flags(listDownloadFlags()),
     ...credentials(),
     'With `--resource`, no Atlas credentials are read. The service account needs `get` on the resource and on its delivery Secret. If it may also `patch` the resource, the command requests a reconcile once a minute while it waits for the hash, so that the hash comes sooner than in 10 minutes.',
@@ -104,6 +107,9 @@ export function downloadPage(): string {
     ),
   );
 }
+
+const WAYS_TO_RUN =
+  'It runs with npx, as a plugin of kubectl, or from the image of the operator: [how to install it](install.md#the-commands-on-your-machine).';
 
 function flags(descriptions: readonly FlagDescription[]): readonly string[] {
   const rows = descriptions.map((entry) => [

@@ -68,6 +68,8 @@ test('image, chart and repository are called as package.json says', () => {
   expect(homepage).toBe(`https://github.com/${owner}/${name}`);
   const refs = PAGES.flatMap(({ text }) => [...text.matchAll(/\?ref=(\S+)/g)].map(([, ref]) => ref));
   expect(refs.filter((ref) => ref !== `v${version}`)).toEqual([]);
+  const tags = PAGES.flatMap(({ text }) => [...text.matchAll(/ghcr\.io\/\S+:(\d\S*)/g)].map(([, tag]) => tag));
+  expect(new Set(tags)).toEqual(new Set([version]));
   const known = new RegExp(
     `^(ghcr\\.io/${owner}/${name}|ghcr\\.io/${owner}/charts/${name}|github\\.com/${owner}/${name})\\b(?!-)`,
   );
