@@ -10,8 +10,8 @@ export interface Usage {
   readonly cpuSeconds: number;
   /** Most resident memory since the start or the last `resetPeak`, in MiB. */
   readonly peakMiB: number;
-  /** Resident memory right now, in MiB. */
-  readonly residentMiB: number;
+  /** Anonymous memory right now, in MiB: what a container's limit cannot reclaim, unlike the pages of programs and files. */
+  readonly anonymousMiB: number;
 }
 
 export interface MeasuredProcess {
@@ -19,7 +19,9 @@ export interface MeasuredProcess {
   /** Milliseconds since the epoch just before it was started. */
   readonly startedAt: number;
   readonly usage: () => Promise<Usage>;
-  /** Starts a new measurement of peak memory. */
+  /** Most anonymous memory since the start or the last `resetPeak`, in MiB, as far as samples tell. */
+  readonly peakAnonymousMiB: () => number;
+  /** Starts a new measurement of both peaks of memory. */
   readonly resetPeak: () => Promise<void>;
   /** Rejects when the process ends although nobody stopped it; never resolves. */
   readonly failed: Promise<never>;
@@ -35,6 +37,8 @@ export interface Command {
 /** Clock ticks per second of /proc/<pid>/stat: Linux has 100 for user space on every architecture. */
 const TICKS = 100;
 const STOP_MS = 20_000;
+/** The kernel keeps no peak of anonymous memory. */
+const SAMPLE_MS = 100;
 
 /** Starts a process whose output goes to a file. */
 export async function startMeasured({ program, args, env }: Command, logFile: string): Promise<MeasuredProcess> {
@@ -52,14 +56,29 @@ export async function startMeasured({ program, args, env }: Command, logFile: st
   await once(child, 'spawn');
   const { pid } = child;
   if (pid === undefined) throw new Error(`${program} has no process id`);
+  let peakAnonymousMiB = 0;
+  const sampler = setInterval(() => {
+    usageOf(pid).then(
+      ({ anonymousMiB }) => {
+        peakAnonymousMiB = Math.max(peakAnonymousMiB, anonymousMiB);
+      },
+      // It has ended.
+      () => undefined,
+    );
+  }, SAMPLE_MS);
   return {
     pid,
     startedAt,
     usage: () => usageOf(pid),
-    resetPeak: () => writeFile(`/proc/${pid}/clear_refs`, '5'),
+    peakAnonymousMiB: () => peakAnonymousMiB,
+    resetPeak: async () => {
+      peakAnonymousMiB = 0;
+      await writeFile(`/proc/${pid}/clear_refs`, '5');
+    },
     failed,
     stop: async () => {
       stopped = true;
+      clearInterval(sampler);
       child.kill('SIGTERM');
       const late = delay(STOP_MS, 'late', { ref: false });
       if ((await Promise.race([exited, late])) === 'late') {
@@ -79,13 +98,13 @@ export async function usageOf(pid: number): Promise<Usage> {
   ]);
   const mebibytes = (name: string): number =>
     Number(new RegExp(`^${name}:\\s+(\\d+) kB`, 'm').exec(status)?.[1] ?? Number.NaN) / 1_024;
-  const usage = { cpuSeconds: own, peakMiB: mebibytes('VmHWM'), residentMiB: mebibytes('VmRSS') };
+  const usage = { cpuSeconds: own, peakMiB: mebibytes('VmHWM'), anonymousMiB: mebibytes('RssAnon') };
   const others = await Promise.all(children.map(usageOf));
   return others.reduce(
-    (sum, { cpuSeconds, peakMiB, residentMiB }) => ({
+    (sum, { cpuSeconds, peakMiB, anonymousMiB }) => ({
       cpuSeconds: sum.cpuSeconds + cpuSeconds,
       peakMiB: sum.peakMiB + peakMiB,
-      residentMiB: sum.residentMiB + residentMiB,
+      anonymousMiB: sum.anonymousMiB + anonymousMiB,
     }),
     usage,
   );

@@ -6,6 +6,8 @@ export interface Measurement {
   readonly cpuSeconds?: number;
   /** Most resident memory of the subject. */
   readonly peakMiB?: number;
+  /** Most anonymous memory of the subject: what a container's limit cannot reclaim. */
+  readonly peakAnonymousMiB?: number;
   readonly wallSeconds?: number;
   readonly atlasRequests?: number;
   readonly statusWrites?: number;

@@ -111,6 +111,7 @@ function createRun(environment: Environment, process: MeasuredProcess, first: Ba
       return {
         cpuSeconds: cpuSeconds - base.own,
         peakMiB,
+        peakAnonymousMiB: process.peakAnonymousMiB(),
         wallSeconds,
         atlasRequests: atlas.requests,
         statusWrites: api.statusWrites,

@@ -86,7 +86,7 @@ export const SUBJECTS: readonly Subject[] = [
   },
   {
     name: 'floor',
-    description: 'a bare loop over undici that sends the same GETs and PATCHes, and nothing else',
+    description: 'a bare loop over undici that sends the same GETs, PATCHes and events, and nothing else',
     watches: false,
     ...bundledPeer('floor'),
   },

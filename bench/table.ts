@@ -14,6 +14,7 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { title: 'CPU s', figure: 'cpuSeconds', digits: 2, relativeTo: ['controller-runtime', 'floor'] },
   { title: 'peak MiB', figure: 'peakMiB', digits: 0, relativeTo: ['controller-runtime', 'floor'] },
+  { title: 'of it anonymous', figure: 'peakAnonymousMiB', digits: 0, relativeTo: ['controller-runtime'] },
   { title: 'wall s', figure: 'wallSeconds', digits: 2, relativeTo: ['controller-runtime', 'floor'] },
   { title: 'Atlas requests', figure: 'atlasRequests', digits: 0 },
   { title: 'status writes', figure: 'statusWrites', digits: 0 },

@@ -1,5 +1,5 @@
-/** What the peers in TypeScript share: a lean Digest client, and the status that every subject writes. */
-import { createHash, randomBytes } from 'node:crypto';
+/** What the peers in TypeScript share: a lean Digest client, and the status and the event that every subject writes. */
+import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { type Dispatcher, request } from 'undici';
 
 /** As much of a LegacyRestoreJob as the peers look at. */
@@ -117,6 +117,49 @@ export function statusAfter(answer: Answer, { metadata, status }: Resource): Sta
       const lastTransitionTime = before?.status === condition.status ? before.lastTransitionTime : now;
       return { ...condition, lastTransitionTime, observedGeneration: generation };
     }),
+  };
+}
+
+/** An event of events.k8s.io/v1 without its time, which the peers write as their libraries want it. */
+export interface EventBody {
+  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly reportingController: string;
+  readonly reportingInstance: string;
+  readonly action: string;
+  readonly type: string;
+  readonly reason: string;
+  readonly note: string;
+  readonly regarding: {
+    readonly apiVersion: string;
+    readonly kind: string;
+    readonly namespace: string;
+    readonly name: string;
+    readonly uid: string;
+  };
+}
+
+/**
+ * The event that goes with a status: one where Ready has another reason than before, none of a job that had ended before
+ * it was first mirrored.
+ */
+export function eventAfter(
+  status: Status,
+  { metadata, status: previous }: Resource,
+  peer: string,
+): EventBody | undefined {
+  const [[ready], [before]] = [status.conditions ?? [], previous?.conditions ?? []];
+  if (ready === undefined || ready.reason === before?.reason) return undefined;
+  if (before === undefined && hasEnded(status)) return undefined;
+  const { namespace, name, uid } = metadata;
+  return {
+    metadata: { name: `${name}.${randomUUID()}`, namespace },
+    reportingController: `atlasrestore.dev/${peer}`,
+    reportingInstance: 'bench',
+    action: 'Mirror',
+    type: 'Normal',
+    reason: ready.reason,
+    note: ready.message,
+    regarding: { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJob', namespace, name, uid },
   };
 }
 

@@ -4,7 +4,6 @@
  *
  * The environment says what to do: KUBECONFIG, ATLAS_BASE_URL, CONCURRENCY.
  */
-import { randomUUID } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import {
   CoreV1Api,
@@ -19,7 +18,17 @@ import {
 } from '@kubernetes/client-node';
 import { Agent, type Dispatcher } from 'undici';
 import { parseDuration } from '../../../src/api/duration.ts';
-import { type ApiKey, createAtlas, environment, hasEnded, type Resource, type Status, statusAfter } from '../mirror.ts';
+import {
+  type ApiKey,
+  createAtlas,
+  type EventBody,
+  environment,
+  eventAfter,
+  hasEnded,
+  type Resource,
+  type Status,
+  statusAfter,
+} from '../mirror.ts';
 
 const RESOURCES = { group: 'atlasrestore.dev', version: 'v1', plural: 'legacyrestorejobs' } as const;
 /** Milliseconds that a Secret is not read again. */
@@ -128,28 +137,20 @@ async function write(resource: Resource, status: Status): Promise<void> {
     { ...RESOURCES, namespace, name, body: { metadata: { resourceVersion }, status } },
     setHeaderOptions('Content-Type', PatchStrategy.MergePatch),
   );
-  const [ready] = status.conditions ?? [];
-  log('info', 'status changed', { namespace, name, statusName: status.statusName, ready: ready?.reason });
-  if (ready !== undefined && ready.reason !== resource.status?.conditions?.[0]?.reason) {
-    void record(resource, ready.reason, ready.message);
-  }
+  log('info', 'status changed', {
+    namespace,
+    name,
+    statusName: status.statusName,
+    ready: status.conditions?.[0]?.reason,
+  });
+  const event = eventAfter(status, resource, 'client-node');
+  if (event !== undefined) void record(event);
 }
 
-async function record({ metadata }: Resource, reason: string, note: string): Promise<void> {
-  const { namespace, name, uid } = metadata;
-  const body = {
-    metadata: { name: `${name}.${randomUUID()}`, namespace },
-    eventTime: new V1MicroTime(),
-    reportingController: 'atlasrestore.dev/client-node',
-    reportingInstance: 'bench',
-    action: 'Mirror',
-    type: 'Normal',
-    reason,
-    note,
-    regarding: { apiVersion: 'atlasrestore.dev/v1', kind: 'LegacyRestoreJob', namespace, name, uid },
-  };
+async function record(event: EventBody): Promise<void> {
+  const body = { ...event, eventTime: new V1MicroTime() };
   try {
-    await events.createNamespacedEvent({ namespace, body });
+    await events.createNamespacedEvent({ namespace: event.metadata.namespace, body });
   } catch (error) {
     log('warn', 'an event could not be written', { error: String(error) });
   }

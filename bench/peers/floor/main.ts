@@ -1,15 +1,22 @@
 /**
  * The floor: what the exchanges alone cost. A bare loop that lists the resources once and then sends, with the given
- * concurrency, one GET to Atlas and one PATCH to the API server for each. No watch, no cache, no queue, no events. It
- * stays until it is ended, so that it can be measured.
+ * concurrency, one GET to Atlas and one PATCH to the API server for each, and the event where there is one to write. No
+ * watch, no cache, no queue. It stays until it is ended, so that it can be measured.
  */
 import { readFileSync } from 'node:fs';
 import { Agent, request } from 'undici';
 import * as z from 'zod';
-import { type ApiKey, createAtlas, environment, type Resource, statusAfter } from '../mirror.ts';
+import { type ApiKey, createAtlas, environment, eventAfter, type Resource, statusAfter } from '../mirror.ts';
 
 const RESOURCES = '/apis/atlasrestore.dev/v1';
+const EVENTS = '/apis/events.k8s.io/v1';
 const PAGE = 500;
+
+const CONTENT_TYPES = {
+  GET: {},
+  POST: { 'content-type': 'application/json' },
+  PATCH: { 'content-type': 'application/json-patch+json' },
+};
 
 const Text = z.string();
 const KubeConfig = z.object({
@@ -43,10 +50,16 @@ async function mirror(resource: Resource): Promise<void> {
   const { metadata, spec } = resource;
   const answer = await fetchJob(await keyOf(metadata.namespace, spec.credentialsSecretRef.name), spec);
   const path = `${RESOURCES}/namespaces/${metadata.namespace}/legacyrestorejobs/${metadata.name}/status`;
+  const status = statusAfter(answer, resource);
   await send('PATCH', path, [
     { op: 'replace', path: '/metadata/resourceVersion', value: metadata.resourceVersion },
-    { op: 'add', path: '/status', value: statusAfter(answer, resource) },
+    { op: 'add', path: '/status', value: status },
   ]);
+  const event = eventAfter(status, resource, 'floor');
+  if (event === undefined) return;
+  // To the microsecond, as metav1.MicroTime is.
+  const eventTime = new Date().toISOString().replace('Z', '000Z');
+  await send('POST', `${EVENTS}/namespaces/${metadata.namespace}/events`, { ...event, eventTime });
 }
 
 async function listAll(): Promise<Resource[]> {
@@ -71,14 +84,14 @@ async function readKey(path: string): Promise<ApiKey> {
   return { publicApiKey: decode(data.publicApiKey), privateApiKey: decode(data.privateApiKey) };
 }
 
-async function send(method: 'GET' | 'PATCH', path: string, body?: unknown): Promise<unknown> {
+async function send(method: keyof typeof CONTENT_TYPES, path: string, body?: unknown): Promise<unknown> {
   const answer = await request(server + path, {
     method,
     dispatcher: kube,
-    headers: { authorization, accept: 'application/json', 'content-type': 'application/json-patch+json' },
+    headers: { authorization, accept: 'application/json', ...CONTENT_TYPES[method] },
     body: body === undefined ? null : JSON.stringify(body),
   });
-  if (answer.statusCode === 200) return answer.body.json();
+  if (answer.statusCode < 300) return answer.body.json();
   throw new Error(`${method} ${path}: ${answer.statusCode} ${await answer.body.text()}`);
 }
 
