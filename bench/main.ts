@@ -16,7 +16,7 @@ import { OPERATOR_BUNDLE, PEER_BINARY, SUBJECT_NAMES, SUBJECTS, type Subject } f
 import { toMarkdown } from './table.ts';
 import { firstSync, life, polling, start, type Take } from './workloads.ts';
 
-const WORKLOADS = ['first-sync', 'life', 'growth', 'polling', 'start'] as const;
+const WORKLOADS = ['first-sync', 'running', 'life', 'growth', 'polling', 'start'] as const;
 type Workload = (typeof WORKLOADS)[number];
 
 /** How much is measured. */
@@ -24,6 +24,8 @@ interface Plan {
   /** How often each subject does each workload. */
   readonly runs: Readonly<Record<Workload, number>>;
   readonly firstSync: number;
+  /** A first sync in which each resource gets an event. */
+  readonly running: number;
   readonly life: Parameters<typeof life>[2];
   /** Numbers of resources for the plot, besides those of `firstSync` and `life`. */
   readonly growth: readonly number[];
@@ -31,15 +33,17 @@ interface Plan {
 }
 
 const FULL: Plan = {
-  runs: { 'first-sync': 3, life: 3, growth: 1, polling: 2, start: 5 },
+  runs: { 'first-sync': 7, running: 3, life: 3, growth: 1, polling: 2, start: 5 },
   firstSync: 1_000,
+  running: 10_000,
   life: { resources: 10_000, idleSeconds: 30, burst: 1_000 },
   growth: [2_000, 5_000, 20_000],
   polling: { resources: 1_000, seconds: 60 },
 };
 const QUICK: Plan = {
-  runs: { 'first-sync': 0, life: 1, growth: 0, polling: 1, start: 2 },
+  runs: { 'first-sync': 0, running: 0, life: 1, growth: 0, polling: 1, start: 2 },
   firstSync: 0,
+  running: 0,
   life: { resources: 1_000, idleSeconds: 5, burst: 200 },
   growth: [],
   polling: { resources: 200, seconds: 10 },
@@ -140,6 +144,9 @@ async function measure(
   switch (workload) {
     case 'first-sync':
       await firstSync(environment, subject, plan.firstSync, take);
+      break;
+    case 'running':
+      await firstSync(environment, subject, plan.running, take, 'running');
       break;
     case 'life':
       await life(environment, subject, plan.life, take);

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from './environment.ts';
 import { type ExpectedState, expectedJob, firstState, NotDone } from './expected-state.ts';
+import type { Phase } from './jobs.ts';
 import type { Measurement } from './measurement.ts';
 import { withCommand, withRun } from './runs.ts';
 import { operatorCommand, type Subject } from './subjects.ts';
@@ -13,21 +14,30 @@ export type Take = (row: string, subject: string, measurement: Measurement) => v
 const LONG = '24h';
 const LONGER = '23h';
 
-export const firstSyncRow = (size: number): string => `first sync of ${count(size)}`;
+export const firstSyncRow = (size: number, phase: Phase = 'finished'): string =>
+  phase === 'finished' ? `first sync of ${count(size)}` : `first sync of ${count(size)} whose job runs`;
 
-/** New resources: each is fetched from Atlas once and written once. */
+/**
+ * New resources: each is fetched from Atlas once and written once. Each whose job runs gets an event, none whose job had
+ * ended before.
+ */
 export async function firstSync(
   environment: Environment,
   subject: Subject,
   size: number,
   take: Take,
+  phase: Phase = 'finished',
 ): Promise<ExpectedState> {
-  const expected = firstState(size, 'finished');
+  const expected = firstState(size, phase);
   await environment.load(expected, LONG);
   await withRun(environment, subject, async (run) => {
     const { lastStatusWriteAt } = await run.untilWritten(size);
     await run.untilCalm();
-    take(firstSyncRow(size), subject.name, await run.measure((lastStatusWriteAt - run.process.startedAt) / 1_000));
+    take(
+      firstSyncRow(size, phase),
+      subject.name,
+      await run.measure((lastStatusWriteAt - run.process.startedAt) / 1_000),
+    );
   });
   await environment.verify(expected);
   return expected;

@@ -135,9 +135,8 @@ const EventList = z.object({
 async function eventProblems({ environment, samples }: Demo): Promise<string[]> {
   const expected: readonly (readonly [name: string, reasons: readonly string[]])[] = [
     [only(samples.running.jobs).name, ['JobInProgress', 'JobFinished', 'DownloadReady']],
-    [only(samples.wrongCredentials.jobs).name, ['JobFinished']],
+    [only(samples.wrongCredentials.jobs).name, ['DownloadReady']],
     [only(samples.wrongId.jobs).name, ['JobNotFound']],
-    [only(samples.expired.jobs).name, ['DownloadExpired']],
   ];
   const { items } = EventList.parse(
     JSON.parse(await environment.kubectl('get', 'events.events.k8s.io', '--output=json')),

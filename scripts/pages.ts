@@ -52,7 +52,7 @@ export function conditionsPage(): string {
       reasonTable(condition),
     ]),
     '## Events',
-    'The operator writes an event when a reason changes, so that `kubectl describe` shows the history of the job. Polling writes no events. An event that repeats within six minutes is counted instead of written again.',
+    'The operator writes an event when a reason changes, so that `kubectl describe` shows what happened while it watched. Polling writes no events. A job that had ended before the operator first mirrored it gets no event about its end: its status tells. Whatever a person can act upon gets one also then, such as `DownloadReady` and every warning. An event that repeats within six minutes is counted instead of written again.',
     markdownTable(
       ['reason', 'type', 'meaning'],
       listEvents().map(({ reason, type, meaning }) => [`\`${reason}\``, type, meaning]),

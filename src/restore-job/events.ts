@@ -1,7 +1,8 @@
 /** The events and the log line that go with a status that changed. */
-import { conditionOf, type Status } from '../api/legacy-restore-job.ts';
+import { type Condition, conditionOf, type Status } from '../api/legacy-restore-job.ts';
 import { printable } from '../api/printable.ts';
 import { entryOf, isReason, REASONS, type Reason } from './reasons.ts';
+import { isMirrored } from './state.ts';
 
 /** An event of the API group events.k8s.io, without what it is about. */
 export interface EventContent {
@@ -20,8 +21,8 @@ export interface LogLine {
 const EMITTED = ['Synced', 'Ready', 'DownloadAvailable'] as const;
 
 /**
- * One event for each of Synced, Ready and DownloadAvailable whose reason changed: the history of the job, never a poll.
- * The reasons of before stand in the previous status, so that neither a restart nor another replica repeats an event.
+ * One event for each of Synced, Ready and DownloadAvailable whose reason changed: what happened while the operator
+ * watched, never a poll. Of a job that is mirrored for the first time nothing is told that had ended before. The reasons of before stand in the previous status, so that neither a restart nor another replica repeats an event.
  */
 export function eventsFor(status: Status, previous: Status): readonly EventContent[] {
   return EMITTED.flatMap((type) => {
@@ -32,13 +33,23 @@ export function eventsFor(status: Status, previous: Status): readonly EventConte
     const { condition, event, status: settled } = entryOf(now.reason);
     if (condition !== type || event === 'none' || now.status !== settled) return [];
     if (now.reason === before?.reason && now.status === before.status) return [];
-    if (event !== 'Recovery') return [{ type: event, reason: now.reason, note: now.message }];
-    // What nobody was told of needs no all-clear.
-    if (before === undefined || (isReason(before.reason) && before.status !== entryOf(before.reason).status)) return [];
-    const note = `The status equals Atlas's response again, after ${printable(before.reason, 64)}.`;
-    return [{ type: 'Normal', reason: now.reason, note }];
+    const { reason, message } = now;
+    switch (event) {
+      case 'Completion':
+        return isMirrored(previous) ? [{ type: 'Normal', reason, note: message }] : [];
+      case 'Recovery':
+        return wasTold(before) ? [{ type: 'Normal', reason, note: recovery(printable(before.reason, 64)) }] : [];
+      default:
+        return [{ type: event, reason, note: message }];
+    }
   });
 }
+
+/** What nobody was told of needs no all-clear. */
+const wasTold = (before: Condition | undefined): before is Condition =>
+  before !== undefined && (!isReason(before.reason) || before.status === entryOf(before.reason).status);
+
+const recovery = (reason: string): string => `The status equals Atlas's response again, after ${reason}.`;
 
 /** One kind of event as documentation lists it. */
 interface EventDescription {
@@ -53,9 +64,16 @@ export const listEvents = (): readonly EventDescription[] => [
     .filter(isReason)
     .flatMap((reason): EventDescription[] => {
       const { event, meaning } = entryOf(reason);
-      if (event === 'none') return [];
-      if (event !== 'Recovery') return [{ reason, type: event, meaning }];
-      return [{ reason, type: 'Normal', meaning: "The status equals Atlas's response again, after the reason named." }];
+      switch (event) {
+        case 'none':
+          return [];
+        case 'Completion':
+          return [{ reason, type: 'Normal', meaning: `${meaning} Only where the operator watched it happen.` }];
+        case 'Recovery':
+          return [{ reason, type: 'Normal', meaning: recovery('the reason named') }];
+        default:
+          return [{ reason, type: event, meaning }];
+      }
     }),
   {
     reason: STATUS_WRITE_REFUSED,

@@ -42,8 +42,11 @@ interface ReasonEntry {
    * seconds after the resource, and Atlas needs some for a new key.
    */
   readonly graceRetryMs?: number;
-  /** Type of the event when the reason appears. `Recovery` is a Normal one, emitted only after another reason. */
-  readonly event: 'Normal' | 'Warning' | 'Recovery' | 'none';
+  /**
+   * Type of the event when the reason appears. `Recovery` is a Normal one, emitted only after another reason. `Completion`
+   * is a Normal one, emitted only of a job that was mirrored before: what ended before anybody watched is no news.
+   */
+  readonly event: 'Normal' | 'Warning' | 'Recovery' | 'Completion' | 'none';
   /** Level of the log line when the reason appears. */
   readonly level: 'info' | 'warn';
   /** Exit code of the commands that ask Atlas; absent where only the operator meets the reason. */
@@ -120,7 +123,7 @@ export const REASONS = {
   JobFinished: state({
     condition: 'Ready',
     status: 'True',
-    event: 'Normal',
+    event: 'Completion',
     exitCode: 0,
     meaning: 'Atlas finished the restore job.',
     remedy: '',
@@ -380,14 +383,14 @@ export const REASONS = {
   DownloadExpired: state({
     condition: 'DownloadAvailable',
     status: 'False',
-    event: 'Normal',
+    event: 'Completion',
     meaning: 'The time to download the restore file is over.',
     remedy: NEW_DOWNLOAD,
   }),
   MaxDownloadsExceeded: state({
     condition: 'DownloadAvailable',
     status: 'False',
-    event: 'Normal',
+    event: 'Completion',
     meaning: 'The restore file was downloaded as often as allowed.',
     remedy: NEW_DOWNLOAD,
   }),

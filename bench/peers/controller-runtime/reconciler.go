@@ -76,8 +76,10 @@ func (r *Reconciler) write(ctx context.Context, before, job *api.LegacyRestoreJo
 		return err
 	}
 	log.FromContext(ctx).Info("status changed", "statusName", job.Status.StatusName, "ready", ready.Reason)
+	// Nobody is told of a job that had ended before it was first mirrored.
 	previous := meta.FindStatusCondition(before.Status.Conditions, ready.Type)
-	if previous == nil || previous.Reason != ready.Reason {
+	isNews := previous == nil && !hasEnded(job.Status) || previous != nil && previous.Reason != ready.Reason
+	if isNews {
 		r.Recorder.Eventf(job, nil, corev1.EventTypeNormal, ready.Reason, "Mirror", "%s", ready.Message)
 	}
 	return nil

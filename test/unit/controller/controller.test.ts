@@ -612,7 +612,7 @@ describe('a status write that fails', () => {
   test.each([400, 403, 413, 422])(
     'as it is refused (%i): it is told once, and the next try starts from Atlas',
     async (status) => {
-      const world = working(RUNNING, FINISHED);
+      const world = working(RUNNING, responseOf(readyDownload(SPEC, atlasDate(NOW + 2 * HOUR))));
       world.writes = [kubeError(status), kubeError(status), kubeError(status)];
       await pass();
       expect(world.logged.filter(({ level }) => level >= 40)).toHaveLength(1);
@@ -620,7 +620,7 @@ describe('a status write that fails', () => {
       await pass(10 * MINUTE);
       expect(world.job.status.statusName).toBe('FINISHED');
       expect(world.fetches.length).toBeGreaterThan(3);
-      expect(world.events.map(({ reason }) => reason)).toEqual(['StatusWriteRefused', 'JobFinished']);
+      expect(world.events.map(({ reason }) => reason)).toEqual(['StatusWriteRefused', 'DownloadReady']);
       expect(world.logged.filter(({ level }) => level >= 40)).toHaveLength(1);
     },
   );
@@ -752,7 +752,7 @@ describe('changes during a reconcile', () => {
     world.apply(resource({ uid: 'uid-2' }));
     await answer(BROKEN);
     expect(world.statuses).toMatchObject([{ statusName: 'FINISHED' }]);
-    expect(world.events.map(({ reason }) => reason)).toEqual(['JobFinished']);
+    expect(world.events).toEqual([]);
     expect(world.fetches).toHaveLength(2);
   });
 

@@ -156,7 +156,7 @@ describe('what Atlas responds', () => {
     name,
     body: endedDownload(REF, deliveryStatus, atlasDate(NOW + HOUR)),
     conditions: `${DONE} DownloadAvailable=False/${reason} ${AT_REST}`,
-    events: `Normal JobFinished, ${severity} ${reason}`,
+    events: severity === 'Warning' ? `Warning ${reason}` : '',
     next: 'never',
   });
   const rows: readonly Row[] = [
@@ -201,77 +201,77 @@ describe('what Atlas responds', () => {
       name: `finished, delivery ${statusName}`,
       body: delivery(FINISHED, { statusName }),
       conditions: `${DONE} ${PENDING} ${AT_REST}`,
-      events: 'Normal JobFinished',
+      events: '',
       next: MINUTE,
     })),
     {
       name: 'finished, delivery of a status nobody knows',
       body: delivery(FINISHED, { statusName: 'PAUSED' }),
       conditions: `${DONE} ${PENDING} ${AT_REST}`,
-      events: 'Normal JobFinished',
+      events: '',
       next: 10 * MINUTE,
     },
     {
       name: 'finished, no delivery',
       body: without(FINISHED, 'delivery'),
       conditions: `${DONE} ${AT_REST}`,
-      events: 'Normal JobFinished',
+      events: '',
       next: 10 * MINUTE,
     },
     {
       name: 'a download long before it expires',
       body: ready(NOW + 48 * HOUR),
       conditions: `${DONE} DownloadAvailable=True/DownloadReady ${AT_REST}`,
-      events: 'Normal JobFinished, Normal DownloadReady',
+      events: 'Normal DownloadReady',
       next: 10 * MINUTE,
     },
     {
       name: 'a download five minutes before it expires',
       body: ready(NOW + 5 * MINUTE),
       conditions: `${DONE} DownloadAvailable=True/DownloadExpiring ${AT_REST}`,
-      events: 'Normal JobFinished, Warning DownloadExpiring',
+      events: 'Warning DownloadExpiring',
       next: 5 * MINUTE + SECOND,
     },
     {
       name: 'a download a second before it expires',
       body: ready(NOW + SECOND),
       conditions: `${DONE} DownloadAvailable=True/DownloadExpiring ${AT_REST}`,
-      events: 'Normal JobFinished, Warning DownloadExpiring',
+      events: 'Warning DownloadExpiring',
       next: 2 * SECOND,
     },
     {
       name: 'a download at the instant it expires',
       body: ready(NOW),
       conditions: `${DONE} DownloadAvailable=False/DownloadExpired ${AT_REST}`,
-      events: 'Normal JobFinished, Normal DownloadExpired',
+      events: '',
       next: 10 * MINUTE,
     },
     {
       name: 'a download that expired a second less than an hour ago, still READY',
       body: ready(NOW - HOUR + SECOND),
       conditions: `${DONE} DownloadAvailable=False/DownloadExpired ${AT_REST}`,
-      events: 'Normal JobFinished, Normal DownloadExpired',
+      events: '',
       next: 10 * MINUTE,
     },
     {
       name: 'a download that expired an hour ago, still READY',
       body: ready(NOW - HOUR),
       conditions: `${DONE} DownloadAvailable=False/DownloadExpired ${AT_REST}`,
-      events: 'Normal JobFinished, Normal DownloadExpired',
+      events: '',
       next: 'never',
     },
     {
       name: 'a download without expires',
       body: delivery(FINISHED, { statusName: 'READY', url: 'https://example.org/x' }),
       conditions: `${DONE} DownloadAvailable=True/DownloadReady ${AT_REST}`,
-      events: 'Normal JobFinished, Normal DownloadReady',
+      events: 'Normal DownloadReady',
       next: HOUR,
     },
     {
       name: 'a download whose expires is no date',
       body: delivery(FINISHED, { statusName: 'READY', url: 'https://example.org/x', expires: 'expires 3' }),
       conditions: `${DONE} DownloadAvailable=True/DownloadReady ${AT_REST}`,
-      events: 'Normal JobFinished, Normal DownloadReady',
+      events: 'Normal DownloadReady',
       next: HOUR,
     },
     {
@@ -282,7 +282,7 @@ describe('what Atlas responds', () => {
         expires: atlasDate(NOW + 48 * HOUR),
       }),
       conditions: `${DONE} DownloadAvailable=True/DownloadReady ${AT_REST}`,
-      events: 'Normal JobFinished, Normal DownloadReady',
+      events: 'Normal DownloadReady',
       next: 10 * MINUTE,
     },
     ended('a download that expired at Atlas', 'EXPIRED', 'DownloadExpired'),
@@ -293,14 +293,14 @@ describe('what Atlas responds', () => {
       name: 'the published example',
       body: PUBLISHED_EXAMPLE,
       conditions: `${DONE} DownloadAvailable=False/DownloadExpired ${AT_REST}`,
-      events: 'Normal JobFinished, Normal DownloadExpired',
+      events: '',
       next: 'never',
     },
     {
       name: 'an automated restore by its method',
       body: delivery(FINISHED, { methodName: 'AUTOMATED_RESTORE', statusName: 'PENDING' }),
       conditions: `${DONE} ${AT_REST}`,
-      events: 'Normal JobFinished',
+      events: '',
       next: 'never',
     },
     {
@@ -311,14 +311,14 @@ describe('what Atlas responds', () => {
         clusterName: 'B',
       }),
       conditions: `${DONE} ${AT_REST}`,
-      events: 'Normal JobFinished',
+      events: '',
       next: 'never',
     },
     {
       name: 'READY without a url or a target: most likely an automated restore',
       body: automatedRestore(REF),
       conditions: `${DONE} ${AT_REST}`,
-      events: 'Normal JobFinished',
+      events: '',
       next: 10 * MINUTE,
     },
   ];
@@ -379,6 +379,30 @@ describe('the story of a job', () => {
       before: [fetched(ready(NOW + HOUR))],
       outcome: fetched(fetchedDownload(REF, atlasDate(NOW + HOUR))),
       told: '',
+    },
+    {
+      name: 'it finishes, and its download is ready at once',
+      before: [fetched(youngJob(REF))],
+      outcome: fetched(ready(NOW + HOUR)),
+      told: 'Normal JobFinished, Normal DownloadReady',
+    },
+    {
+      name: 'it finishes, and nothing of its download was seen',
+      before: [fetched(youngJob(REF))],
+      outcome: fetched(endedDownload(REF, 'EXPIRED', atlasDate(NOW - HOUR))),
+      told: 'Normal JobFinished, Normal DownloadExpired',
+    },
+    {
+      name: 'its download is used up',
+      before: [fetched(ready(NOW + HOUR))],
+      outcome: fetched(endedDownload(REF, 'MAX_DOWNLOADS_EXCEEDED', atlasDate(NOW + HOUR))),
+      told: 'Normal MaxDownloadsExceeded',
+    },
+    {
+      name: 'it has ended before the first try that works',
+      before: [PERMANENT],
+      outcome: fetched(automatedRestore(REF)),
+      told: 'Normal JobFetched',
     },
     {
       name: 'its download expires',
@@ -1277,7 +1301,7 @@ describe('the URL kept out of status', () => {
       expect(JSON.stringify(result.status)).not.toMatch(URL_OF_READY);
       expect(result.status).toMatchObject({ snapshotId: '5a6669d9fcc178211a0d86b9', links: V2['links'] });
       expect(result).toMatchObject({ failures: 2, result: 'error', requeueAfter: 10 * MINUTE });
-      expect(events(result)).toBe(`Warning ${reason}, Normal JobFinished, Normal DownloadReady`);
+      expect(events(result)).toBe(`Warning ${reason}, Normal DownloadReady`);
       const again = reconcile(written(secretly, result.status), fetched(V2, refused(reason)), { failures: 2 });
       expect(again).toMatchObject({ status: undefined, events: [], failures: 3, log: { level: 'debug' } });
     },
