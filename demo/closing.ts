@@ -2,7 +2,7 @@
 import { REQUESTED_AT } from '../src/api/legacy-restore-job.ts';
 import { manifestName } from '../src/list/manifests.ts';
 import type { JobIdentity } from '../test/support/atlas-simulator/jobs.ts';
-import { commandVariables, operatorLog } from './environment.ts';
+import { commandVariables, operatorLog, restoreFolder } from './environment.ts';
 import { only } from './samples.ts';
 import { leaveRunning } from './scenario.ts';
 import { COMMAND, clusterFlags, type Demo } from './script.ts';
@@ -19,17 +19,20 @@ export async function showResult({ environment, samples, screen }: Demo): Promis
 }
 
 /** How to get the same on a cluster of one's own. */
-export function showOwnCluster({ samples, screen }: Demo): void {
-  const { name } = only(samples.running.jobs);
+export function showOwnCluster({ screen }: Demo): void {
   screen.print(`
 On your own cluster, with your kubeconfig and from this checkout:
 
   kubectl apply -f crds/
-  kubectl create secret generic atlas-key --from-literal=publicApiKey=… --from-literal=privateApiKey=…
-  kubectl apply -f ${samples.running.file}     # after you have put in your ids
   KUBECONFIG=~/.kube/config npm start
-  kubectl get lrj -w
-  kubectl wait --for=condition=Reconciling=false lrj/${name} --timeout=2h   # returns for every end, good or bad
+
+and in another terminal, with a service account of Atlas and your ids:
+
+  kubectl create secret generic atlas-account --from-literal=clientId=… --from-literal=clientSecret=…
+  ${COMMAND} list --secret=default/atlas-account --group-id=… --cluster-name=… -o manifests \\
+    --credentials-secret=atlas-account | tee restores.yaml | kubectl apply -f -
+  kubectl wait -f restores.yaml --for=condition=Reconciling=false --timeout=2h   # returns for every end, good or bad
+  ${COMMAND} download --resource=default/…
 `);
 }
 
@@ -38,10 +41,16 @@ export async function showWhatToTry({ environment, samples, screen }: Demo): Pro
   const { atlas, controlPlane, program } = environment;
   const { kubeconfig, kubectl } = controlPlane;
   const running = only(samples.running.jobs);
+  const guarded = only(samples.deliverySecret.jobs);
   const [ending, endless] = leaveRunning(atlas, running.groupId);
   const cluster = clusterFlags([ending]);
   const secret = only(samples.credentials.secrets).name;
-  const documents = await program('list', ...cluster, '--output=manifests', `--credentials-secret=${secret}`);
+  const { stdout: documents } = await program(
+    'list',
+    ...cluster,
+    '--output=manifests',
+    `--credentials-secret=${secret}`,
+  );
   await controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: documents });
   const nameOf = ({ clusterName, jobId }: JobIdentity): string => manifestName(clusterName, jobId);
   const variables = Object.entries({ KUBECONFIG: kubeconfig, ...commandVariables(atlas) });
@@ -63,6 +72,9 @@ ${variables.map(([name, value]) => `  export ${name}=${value}\n`).join('')}  ali
   # a job that runs on, to suspend and to resume
   kubectl patch lrj ${nameOf(endless)} --type=merge -p '{"spec":{"suspend":true}}'
   kubectl patch lrj ${nameOf(endless)} --type=merge -p '{"spec":{"suspend":false}}'
+
+  # a file to download, with the URL and the header of its delivery Secret
+  ${COMMAND} download --resource default/${guarded.name} --directory ${restoreFolder(controlPlane)}
 
   # without Kubernetes: the jobs of a cluster, and one of them
   ${COMMAND} list ${cluster.join(' ')}

@@ -20,8 +20,8 @@ export interface Environment {
   readonly operator: OperatorProcess;
   /** kubectl with all rights, in the root of the repository; returns its output. */
   readonly kubectl: (...args: readonly string[]) => Promise<string>;
-  /** A command that asks Atlas, with the service account; returns its standard output. */
-  readonly program: (...args: readonly string[]) => Promise<string>;
+  /** A command of the program, with the service account and a kubeconfig with all rights. */
+  readonly program: (...args: readonly string[]) => Promise<{ readonly stdout: string; readonly stderr: string }>;
 }
 
 /** Sets everything up; `cleanup` takes it down in reverse order. */
@@ -57,7 +57,7 @@ export async function startEnvironment(
   });
   await operator.waitForLog(({ msg }) => msg === 'starting workers');
   screen.say(`the operator runs (process ${operator.process.pid}) as ${OPERATOR.user}`);
-  return { controlPlane, atlas, operator, kubectl, program: programAt(atlas) };
+  return { controlPlane, atlas, operator, kubectl, program: programAt(controlPlane, atlas) };
 }
 
 /** The variables that the commands need, as a person would export them. */
@@ -74,12 +74,15 @@ export async function keepOperatorLog({ controlPlane }: Environment): Promise<st
   return kept;
 }
 
+/** Folder that files are downloaded into; it goes away with the control plane. */
+export const restoreFolder = ({ dir }: ControlPlane): string => path.join(dir, 'restore');
+
 /** Path of the operator's log while the demo runs. */
 export const operatorLog = ({ dir }: ControlPlane): string => path.join(dir, 'operator.log');
 
-function programAt(atlas: AtlasSimulator): Environment['program'] {
-  const env = { ...process.env, ...commandVariables(atlas) };
-  return async (...args) => (await promisify(execFile)(process.execPath, [PROGRAM, ...args], { env })).stdout;
+function programAt({ kubeconfig }: ControlPlane, atlas: AtlasSimulator): Environment['program'] {
+  const env = { ...process.env, KUBECONFIG: kubeconfig, ...commandVariables(atlas) };
+  return (...args) => promisify(execFile)(process.execPath, [PROGRAM, ...args], { env });
 }
 
 /** Manifests are found wherever the demo is started. */

@@ -1,8 +1,12 @@
 /** How everything is to be at the end of the demo. */
+import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import { OPERATOR } from '../test/support/installation.ts';
+import { restoreFolder } from './environment.ts';
+import { fileNameOf } from './files.ts';
 import { conditionOf, type Resource } from './resources.ts';
 import { only, type Samples } from './samples.ts';
 import { BATCH_ID } from './scenario.ts';
@@ -25,6 +29,7 @@ async function compare(demo: Demo): Promise<readonly string[]> {
     batchProblems(demo),
     eventProblems(demo),
     deliverySecretProblems(demo),
+    downloadProblems(demo),
     secrecyProblems(demo),
     permissionProblems(demo),
   ]);
@@ -153,6 +158,21 @@ async function deliverySecretProblems({ environment, samples }: Demo): Promise<s
   const { deliverySecretName: name = '' } = only(samples.deliverySecret.jobs);
   const keys = (await secretKeys(environment, name)).toSorted().join(', ');
   return differences(`Secret ${name}`, { keys: 'authHeader, authValue, url, urlV2' }, { keys });
+}
+
+/** The file is in the folder with its hash, and was fetched in two parts. */
+async function downloadProblems({ environment, samples, resources }: Demo): Promise<string[]> {
+  const { atlas, controlPlane } = environment;
+  const { delivery, hashes } = resources.get(only(samples.running.jobs).name)?.status ?? {};
+  const name = fileNameOf(delivery?.url ?? 'about:blank');
+  const file = await readFile(path.join(restoreFolder(controlPlane), name));
+  const sha1 = createHash('sha1').update(file).digest('hex');
+  const statuses = atlas.files.requests.filter((request) => request.name === name).map(({ status }) => status);
+  return [
+    ...differences(name, { sha1: hashes?.[0]?.hash ?? 'told by Atlas' }, { sha1 }),
+    ...differences(name, { responses: '200, 206' }, { responses: statuses.join(', ') }),
+    ...atlas.files.violations,
+  ];
 }
 
 const DeliverySecret = z.object({ data: z.object({ authValue: z.string() }) });

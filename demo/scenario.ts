@@ -1,11 +1,11 @@
 /** What the Atlas simulator says about the jobs of the samples. */
+import type { Serving } from '../test/support/atlas-simulator/files.ts';
 import type { JobIdentity, JobStep } from '../test/support/atlas-simulator/jobs.ts';
 import type { JsonObject } from '../test/support/atlas-simulator/json.ts';
 import {
   atlasDate,
   automatedRestoreInto,
   endedDownload,
-  fetchedDownload,
   pendingDownload,
   readyDownload,
   shardedBatch,
@@ -13,6 +13,7 @@ import {
   youngJob,
 } from '../test/support/atlas-simulator/recorded-bodies.ts';
 import type { AtlasSimulator } from '../test/support/atlas-simulator/simulator.ts';
+import { BROKEN_ONCE, withFile } from './files.ts';
 import { only, type Sample, type Samples } from './samples.ts';
 
 /** Id that the three jobs of the batch share. */
@@ -38,14 +39,15 @@ export function acceptCredentials(atlas: AtlasSimulator, samples: Samples): void
   atlas.addServiceAccount({ ...ACCOUNT, groupIds });
 }
 
-/** A download that takes its time: it runs, finishes, and then its file becomes ready. */
+/** A download that takes its time: it runs, finishes, and then its file becomes ready. Fetching it breaks once. */
 export function runJob(atlas: AtlasSimulator, sample: Sample): void {
   const job = only(sample.jobs);
-  put(atlas, job, minutesAgo(1), [
+  const steps = [
     { afterMs: 0, body: youngJob(job) },
     { afterMs: BETWEEN.secondAndThird, body: pendingDownload(job) },
     { afterMs: BETWEEN.thirdAndFourth, body: readyDownload(job, EXPIRES) },
-  ]);
+  ];
+  put(atlas, job, minutesAgo(1), steps, BROKEN_ONCE);
 }
 
 /** How long the first job of `leaveRunning` runs. */
@@ -65,12 +67,6 @@ export function leaveRunning(
   ]);
   put(atlas, endless, minutesAgo(4), [{ afterMs: 0, body: youngJob(endless) }]);
   return [ending, endless];
-}
-
-/** Somebody has downloaded the file: now Atlas knows its hash. */
-export function downloadFile(atlas: AtlasSimulator, sample: Sample): void {
-  const job = only(sample.jobs);
-  put(atlas, job, minutesAgo(1), [{ afterMs: 0, body: fetchedDownload(job, EXPIRES) }]);
 }
 
 /** The config servers are done, the shards follow one after the other. */
@@ -133,9 +129,13 @@ function put(
   { groupId, clusterName, jobId }: JobIdentity,
   createdMs: number,
   steps: readonly JobStep[],
+  servings?: readonly Serving[],
 ): void {
-  const dated = steps.map(({ afterMs, body }) => ({ afterMs, body: datedBody(body, createdMs) }));
-  atlas.putJob({ groupId, clusterName, jobId }, { kind: 'timeline', steps: dated });
+  const served = steps.map(({ afterMs, body }) => ({
+    afterMs,
+    body: withFile(atlas, jobId, datedBody(body, createdMs), servings),
+  }));
+  atlas.putJob({ groupId, clusterName, jobId }, { kind: 'timeline', steps: served });
 }
 
 /** The recorded bodies are from 2018: the demo's jobs are of today. */

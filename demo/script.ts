@@ -1,18 +1,17 @@
 /** The script of the demo: its steps, and what is said about them. */
 import { spawn } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
-import { REQUESTED_AT } from '../src/api/legacy-restore-job.ts';
 import type { JobIdentity } from '../test/support/atlas-simulator/jobs.ts';
 import type { ControlPlane } from '../test/support/control-plane/control-plane.ts';
-import type { Environment } from './environment.ts';
+import { type Environment, restoreFolder } from './environment.ts';
 import { conditionOf, type Resource, type Resources } from './resources.ts';
 import { only, type Sample, type Samples } from './samples.ts';
 import {
   acceptCredentials,
-  downloadFile,
   offerDownload,
   offerGuardedDownload,
   recallExpired,
@@ -71,7 +70,7 @@ async function mirrorBatch({ environment, samples, screen, signal }: Demo): Prom
   const list = ['list', ...clusterFlags(batch.jobs)];
   const manifests = [...list, '--output=manifests', `--credentials-secret=${only(samples.credentials.secrets).name}`];
   runBatch(atlas, batch);
-  const [table, documents] = await Promise.all([program(...list), program(...manifests)]);
+  const [{ stdout: table }, { stdout: documents }] = await Promise.all([program(...list), program(...manifests)]);
   screen.say('somebody has started a restore of a sharded cluster at Atlas. Its jobs:');
   screen.print(`\n$ ${COMMAND} ${list.join(' ')}\n${table}\n`);
   await delay(READING_MS, undefined, { signal });
@@ -95,7 +94,7 @@ export function clusterFlags([job]: readonly JobIdentity[]): readonly string[] {
 
 /** The running job: it finishes, its file becomes ready, somebody downloads it. */
 async function finish(demo: Demo): Promise<void> {
-  const { environment, samples, screen, resources } = demo;
+  const { samples, screen, resources } = demo;
   const { name } = only(samples.running.jobs);
   await resources.until(name, 'it is in progress', ({ status }) => status.statusName === 'IN_PROGRESS');
   const ready = resources.until(name, 'its file is ready', (resource) => download(resource) === 'True DownloadReady');
@@ -103,11 +102,20 @@ async function finish(demo: Demo): Promise<void> {
   screen.say(`${name}: the file can be downloaded, status.delivery.url says where`);
   await delay(READING_MS, undefined, { signal: demo.signal });
 
-  downloadFile(environment.atlas, samples.running);
-  screen.say(`it has been downloaded; kubectl annotate lrj ${name} ${REQUESTED_AT}=now requests a reconcile at once`);
-  await environment.kubectl('annotate', 'lrj', name, `${REQUESTED_AT}=now`);
+  await downloadFile(demo, name);
   const { status } = await resources.until(name, 'the hash is there', (resource) => hashes(resource).length === 1);
-  screen.say(`${name}: the file's hash has appeared, SHA1 ${status.hashes?.[0]?.hash}`);
+  screen.say(`${name}: Atlas tells the hash of a file once it was downloaded, here SHA1 ${status.hashes?.[0]?.hash}`);
+}
+
+/** The file in a folder, proven, although the connection breaks once on the way. */
+async function downloadFile({ environment, screen }: Demo, name: string): Promise<void> {
+  const { controlPlane, program } = environment;
+  const folder = restoreFolder(controlPlane);
+  await mkdir(folder);
+  const download = ['download', '--resource', `default/${name}`, '--directory', folder];
+  screen.say('download fetches the file. The connection breaks on the way, and it goes on where it was:');
+  const { stdout, stderr } = await program(...download);
+  screen.print(`\n$ ${COMMAND} ${download.join(' ')}\n${stderr}${stdout}\n`);
 }
 
 async function waitForJob({ environment, screen, signal }: Demo, name: string): Promise<void> {

@@ -29,6 +29,7 @@ import { GROUP_ID, startTestBed, type TestBed } from '../support/test-bed.ts';
 const FRIDAY = { groupId: GROUP_ID, clusterName: 'Cluster0', jobId: '6b77893b80eef5354c77ee15' };
 const OLD = { ...FRIDAY, jobId: '5a66783b80eef5354c77ee13' };
 const CUSTOMERS = { groupId: GROUP_ID, clusterName: 'Customers', jobId: '6b7789d380eef5354c77ee4b' };
+const INVENTORY = { groupId: GROUP_ID, clusterName: 'Inventory', jobId: '6b8f03c280eef5354c77ef01' };
 const BATCH = {
   groupId: GROUP_ID,
   clusterName: 'Orders',
@@ -235,7 +236,24 @@ function putJobs(): void {
   });
   atlas.putJob(OLD, { kind: 'fixed', body: endedDownload(OLD, 'EXPIRED', '2018-01-22T23:49:38Z') });
   atlas.putJob(CUSTOMERS, { kind: 'fixed', body: customersBody([]) });
+  putInventory();
   for (const { body, ...job } of shardedBatch(BATCH, EXPIRES)) atlas.putJob(job, { kind: 'fixed', body });
+}
+
+/** A job with a file. */
+function putInventory(): void {
+  const { atlas } = bed;
+  const name = 'inventory.tar.gz';
+  const file = atlas.files.put({
+    name,
+    content: Buffer.from('a file\n'),
+    key: KEY,
+    onDownloaded: () =>
+      atlas.setBody(INVENTORY.jobId, { ...body, hashes: [{ fileName: name, hash: file.sha1, typeName: 'SHA1' }] }),
+  });
+  const ready = readyDownload(INVENTORY, EXPIRES);
+  const body = { ...ready, delivery: { ...Object(ready['delivery']), url: atlas.url + file.path } };
+  atlas.putJob(INVENTORY, { kind: 'fixed', body });
 }
 
 function customersBody(hashes: readonly string[]) {
