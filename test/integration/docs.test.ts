@@ -42,7 +42,9 @@ const HEADER = 'X-Backup-Restore-Key';
 const KEY = 'key-of-the-download';
 const EXPIRES = atlasDate(Date.now() + 48 * 3_600_000);
 
-const FIRST_RESOURCE = 'kubectl apply -f deploy/samples/credentials-secret.yaml -f deploy/samples/restore-job.yaml';
+const FIRST_RESOURCE = `
+kubectl apply -f deploy/samples/credentials-secret.yaml -f deploy/samples/restore-job.yaml
+kubectl wait --for=condition=Reconciling=false lrj/cluster0-friday --timeout=1m`;
 /** The demo takes a minute, and a job of it another one. */
 const DEMO_MS = 300_000;
 const README = 'README.md';
