@@ -71,7 +71,7 @@ test('image, chart and repository are called as package.json says', () => {
   const tags = PAGES.flatMap(({ text }) => [...text.matchAll(/ghcr\.io\/\S+:(\d\S*)/g)].map(([, tag]) => tag));
   expect(new Set(tags)).toEqual(new Set([version]));
   const known = new RegExp(
-    `^(ghcr\\.io/${owner}/${name}|ghcr\\.io/${owner}/charts/${name}|github\\.com/${owner}/${name})\\b(?!-)`,
+    `^(ghcr\\.io/${owner}/${name}|ghcr\\.io/${owner}/charts(/${name}|$)|github\\.com/${owner}/${name})\\b(?!-)`,
   );
   const named = PAGES.flatMap(({ file, text }) =>
     [...text.matchAll(/\b(ghcr\.io\/[^\s)`"']+|github\.com\/[^\s)`"']+)/g)].map(([, place = '']) => ({ file, place })),
