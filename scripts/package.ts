@@ -21,6 +21,6 @@ await writeFile(path.join(outdir, 'package.json'), `${JSON.stringify(publishedMa
 
 /** Without the dependencies, which are bundled and bring a Node.js, and without `private`, which keeps a checkout from being published. */
 function publishedManifest() {
-  const { name, version, description, license, repository, homepage, engines, bin, files } = packageJson;
-  return { name, version, description, license, repository, homepage, engines, bin, files };
+  const { name, version, description, license, author, repository, homepage, engines, bin, files } = packageJson;
+  return { name, version, description, license, author, repository, homepage, engines, bin, files };
 }

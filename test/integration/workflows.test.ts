@@ -1,10 +1,14 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import { load } from 'js-yaml';
+import * as z from 'zod';
 import packageJson from '../../package.json' with { type: 'json' };
+import { ensureBinaries } from '../support/control-plane/binaries.ts';
 import { ensureGoTools } from '../support/go-tools.ts';
+import { CHART, DEFAULT_RELEASE, deploymentOf, kustomize, manifestId, parseManifests } from '../support/manifests.ts';
 
 const FOLDER = '.github/workflows';
 const WORKFLOWS = readdirSync(FOLDER).map((name) => path.join(FOLDER, name));
@@ -53,11 +57,74 @@ describe.each(WORKFLOWS)('%s', (file) => {
   });
 
   test('runs npm scripts that exist', () => {
-    const scripts = [...text.matchAll(/run: npm (?:run )?([a-z][a-z:0-9-]*)/g)].map(([, script = '']) => script);
+    const { jobs } = Workflow.parse(load(text));
+    const runs = Object.values(jobs).flatMap(({ steps }) => steps.flatMap(({ run = '' }) => run));
+    const scripts = [...runs.join('\n').matchAll(/npm (?:run )?(?:--silent )?([a-z][a-z:0-9-]*)/g)].map(
+      ([, script = '']) => script,
+    );
     const known = new Set([...Object.keys(packageJson.scripts), 'ci', 'audit', 'publish']);
     expect(scripts.filter((script) => !known.has(script))).toEqual([]);
   });
 });
+
+describe('a release', () => {
+  const DIGEST = `sha256:${'a'.repeat(64)}`;
+  const REPOSITORY = packageJson.homepage.replace('https://github.com', 'ghcr.io');
+
+  /** What the shell of the step writes to a file in the runner's temporary folder. */
+  async function outputOf(step: string, file: string): Promise<string> {
+    const { kubectl } = await ensureBinaries();
+    const script = stepsOf('release.yml', 'publish').find(({ name }) => name === step)?.run ?? '';
+    const RUNNER_TEMP = mkdtempSync(path.join(tmpdir(), 'release-test-'));
+    try {
+      const PATH = `${path.dirname(kubectl)}${path.delimiter}${process.env['PATH']}`;
+      execFileSync('bash', ['-e', '-c', script], { env: { PATH, RUNNER_TEMP, REPOSITORY, DIGEST } });
+      return readFileSync(path.join(RUNNER_TEMP, file), 'utf8');
+    } finally {
+      rmSync(RUNNER_TEMP, { recursive: true });
+    }
+  }
+
+  test('has an install.yaml: what kustomize renders, with the image by version and digest', async () => {
+    const released = parseManifests(await outputOf('install.yaml', 'install.yaml'));
+    const image = `${REPOSITORY}:${packageJson.version}`;
+    expect(deploymentOf(released).spec.template.spec.containers[0].image).toBe(`${image}@${DIGEST}`);
+    const base = JSON.stringify(await kustomize('deploy/base')).replace(`"${image}"`, `"${image}@${DIGEST}"`);
+    expect(released).toEqual(JSON.parse(base));
+    const namespaces = released.flatMap(({ metadata }) => metadata.namespace ?? []);
+    expect(new Set(namespaces)).toEqual(new Set([DEFAULT_RELEASE.namespace]));
+    expect(released.map(manifestId)).toContain(`Namespace/${DEFAULT_RELEASE.namespace}`);
+  });
+
+  test('is refused before anything else without a heading in the changelog', () => {
+    const runs = stepsOf('release.yml', 'test').flatMap(({ run }) => run ?? []);
+    expect(runs.indexOf('npm run release-notes')).toBeLessThan(runs.indexOf('npm ci'));
+    expect(runs).toContain('npm run release-notes');
+  });
+});
+
+test('end to end runs on the oldest Kubernetes that the chart takes, and on the newest that kind has', () => {
+  const { strategy } = Workflow.parse(load(readFileSync(path.join(FOLDER, 'e2e.yml'), 'utf8'))).jobs['kind'] ?? {};
+  const [oldest, newest] = z
+    .tuple([z.object({ kubernetes: z.string(), image: z.string() }), z.object({ image: z.string() })])
+    .parse(strategy?.matrix.include);
+  expect(readFileSync(`${CHART}/Chart.yaml`, 'utf8')).toContain(`kubeVersion: ">=${oldest.kubernetes}.0-0"`);
+  expect(oldest.image).toContain(`kindest/node:v${oldest.kubernetes}.`);
+  expect(readFileSync('test/e2e/cluster.ts', 'utf8')).toContain(`'${newest.image}'`);
+});
+
+const Workflow = z.object({
+  jobs: z.record(
+    z.string(),
+    z.object({
+      steps: z.array(z.object({ name: z.string().optional(), run: z.string().optional() })),
+      strategy: z.object({ matrix: z.object({ include: z.array(z.unknown()) }) }).optional(),
+    }),
+  ),
+});
+
+const stepsOf = (file: string, job: string) =>
+  Workflow.parse(load(readFileSync(path.join(FOLDER, file), 'utf8'))).jobs[job]?.steps ?? [];
 
 function lint(files: readonly string[]): { findings: string; status: number | null } {
   // Without shellcheck and pyflakes, which it runs where it finds them: the same findings on every machine.

@@ -23,6 +23,18 @@ test.each(['README.md', 'docs/install.md'])('%s says whether there is a release'
   expect(saysNone).toBe(!isReleased);
 });
 
+test.each(['docs/install.md', 'docs/gitops.md', 'docs/security.md'])('%s installs the version', (file) => {
+  const text = readFileSync(file, 'utf8');
+  const named = text.matchAll(/(?:[?]ref=v|download\/v|targetRevision: |tag: |operator:|artifact:)(\d+\.\d+\.\d+)/g);
+  expect(new Set([...named].map(([, version]) => version))).toEqual(new Set([packageJson.version]));
+});
+
+test('the license names its holder, who is the author', () => {
+  const license = readFileSync('LICENSE', 'utf8');
+  expect(license).toMatch(new RegExp(`^ {3}Copyright 20\\d\\d ${packageJson.author}$`, 'm'));
+  expect(license).not.toContain('[name of copyright owner]');
+});
+
 describe('the Dockerfile', () => {
   const text = readFileSync('Dockerfile', 'utf8');
 
