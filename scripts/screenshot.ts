@@ -1,9 +1,8 @@
 /** docs/demo.svg: a run of the demo, drawn as a terminal. */
 
-/** Matches the lines about two of the jobs; the others are only in the table at the end. */
-const SHOWN =
-  /cluster0-friday|restore-job\.yaml|it has been downloaded|billing-friday|wrong-credentials\.yaml|atlas-key-billing/;
-const COLUMNS = 120;
+/** Matches the lines about the batch and one other job; the others are only in the table at the end. */
+const SHOWN = /cluster0-friday|restore-job\.yaml|sharded cluster|resource of each|batch is complete|download fetches/;
+const COLUMNS = 124;
 const INDENT = 6;
 
 /** The lines to draw of a transcript of `npm run demo` without a terminal. Throws if it is not such a transcript. */
@@ -11,11 +10,20 @@ export function linesOf(transcript: string): readonly string[] {
   const lines = transcript.split('\n').map((line) => line.trimEnd());
   const table = lines.indexOf('$ kubectl get lrj -o wide');
   if (table === -1) throw new Error('the transcript has no table of the resources: did the demo fail?');
-  const steps = lines.slice(0, table).filter((line) => /^ *\+\d+s /.test(line));
-  const firstApply = steps.findIndex((line) => line.includes('deploy/samples/'));
-  const shown = steps.filter((line, index) => index < firstApply || SHOWN.test(line));
+  const shown = lines.slice(0, table).filter(createFilter());
   const rows = lines.slice(table + 1, lines.indexOf('', table));
   return ['$ npm run demo', ...shown.flatMap(wrapped), '', '$ kubectl get lrj', ...withoutWideColumns(rows)];
+}
+
+/** What begins the demo, what is shown of its jobs, and the commands with their output. */
+function createFilter(): (line: string) => boolean {
+  let hasApplied = false;
+  let isOutput = false;
+  return (line) => {
+    hasApplied ||= line.includes('deploy/samples/');
+    isOutput = line.startsWith('$ ') || (isOutput && line !== '');
+    return isOutput || (/^ *\+\d+s /.test(line) && (!hasApplied || SHOWN.test(line)));
+  };
 }
 
 /** The lines as an SVG without fonts, scripts or links. */

@@ -153,7 +153,7 @@ function afterFinish(response: RestoreJobResponse, options: TextOptions): readon
     case 'ready':
       return (expiresAt(delivery) ?? Number.POSITIVE_INFINITY) <= options.now
         ? over('DownloadExpired')
-        : [...download(delivery, options), ...check(response)];
+        : ['Fetch and verify the file: the command download takes the same flags for the job and the credentials.'];
     case 'expired':
       return over('DownloadExpired');
     case 'exhausted':
@@ -170,25 +170,3 @@ function afterFinish(response: RestoreJobResponse, options: TextOptions): readon
 const over = (reason: DownloadReason): readonly string[] => [
   `${entryOf(reason).meaning} ${remedyOf(reason, undefined, 'command')}`,
 ];
-
-/** Placeholders, no values: a command that was shown is pasted, and so are quotes that Atlas or a proxy put into it. */
-function download({ urlV2, authHeader }: RestoreDelivery, { showUrl }: TextOptions): readonly string[] {
-  const what = urlV2 === undefined ? 'url' : 'url v2';
-  const header =
-    urlV2 === undefined || authHeader === undefined ? '' : ` --header '${word(authHeader)}: <header value>'`;
-  return [
-    `Download the file${showUrl ? '' : '; --show-url shows what to put in'}:`,
-    `  curl --fail --remote-name${header} '<${what}>'`,
-  ];
-}
-
-const word = (authHeader: string): string => (/^[\w-]+$/.test(authHeader) ? authHeader : '<header>');
-
-function check({ job }: RestoreJobResponse): readonly string[] {
-  const [first] = job.hashes ?? [];
-  if (first === undefined) return ['Then ask again: Atlas tells the hash of the file once it was downloaded.'];
-  const { hash = '', fileName = '' } = first;
-  return /^[0-9a-f]{40}$/.test(hash) && /^\w[\w.-]*$/.test(fileName)
-    ? ['Then compare its hash:', `  echo '${hash}  ${fileName}' | sha1sum --check`]
-    : ['Then compare its hash with the one above.'];
-}

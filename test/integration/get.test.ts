@@ -483,7 +483,7 @@ describe('--watch', () => {
     bed.atlas.advance(jobIdOf(ids));
     expect(await running.ended).toMatchObject({
       exitCode: 0,
-      stdout: expect.stringContaining('Download the file'),
+      stdout: expect.stringContaining('Fetch and verify the file'),
       stderr: expect.stringMatching(/Z FINISHED, delivery READY\n$/),
     });
   });
