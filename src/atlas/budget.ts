@@ -1,7 +1,7 @@
 /**
  * Request budgets: one per project and credential. A caller that finds a budget used up or paused waits in its queue,
  * until a request is reserved for it; waiting costs one map entry and no worker. A waiter has one place at most: in the
- * budget that it asked last.
+ * budget that it asked last. Lists go before fetches, which they may spare.
  */
 import type { ApiError } from '../api/api-error.ts';
 
@@ -18,11 +18,16 @@ export interface BudgetPause {
   readonly apiError: ApiError | undefined;
 }
 
+/** What a request is for. */
+type RequestKind = 'list' | 'fetch';
+
 export interface Budgets {
-  /** Takes one request from a budget, or a place in its queue. */
-  readonly admit: (budget: string, waiter: string) => Admission;
+  /** Takes one request from a budget, or a place in its queue; `fetch` is the default. */
+  readonly admit: (budget: string, waiter: string, kind?: RequestKind) => Admission;
   /** A place in the queue, without asking for a request now. */
   readonly wait: (budget: string, waiter: string) => Admission & { readonly admitted: false };
+  /** What Atlas asked the budget to wait for; undefined where it is not paused. */
+  readonly pauseOf: (budget: string) => BudgetPause | undefined;
   /** Counts a request that had to follow at once, such as the one that answers a challenge. */
   readonly spend: (budget: string) => void;
   /** Atlas asked to wait. Without a time the pause doubles with each one that follows without a success in between. */
@@ -65,9 +70,11 @@ interface Budget {
   pausedUntil: number;
   pausesInARow: number;
   pausedBy: ApiError | undefined;
-  queue: Set<string>;
+  readonly queues: Record<RequestKind, Set<string>>;
+  /** Whose turn was last. */
+  lastServed: RequestKind;
   /** Waiters with a token set aside for each. */
-  readonly reserved: Set<string>;
+  readonly reserved: Map<string, RequestKind>;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -98,8 +105,9 @@ export function createBudgets(options: BudgetOptions): Budgets {
       pausedUntil: 0,
       pausesInARow: 0,
       pausedBy: undefined,
-      queue: new Set(),
-      reserved: new Set(),
+      queues: { list: new Set(), fetch: new Set() },
+      lastServed: 'fetch',
+      reserved: new Map(),
       timer: undefined,
     };
     budgets.set(name, fresh);
@@ -111,7 +119,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
     if (now() - sweptAt < IDLE_MS) return;
     sweptAt = now();
     for (const [name, budget] of budgets) {
-      const busy = budget.queue.size > 0 || budget.reserved.size > 0 || budget.pausedUntil > now();
+      const busy = waitersOf(budget) > 0 || budget.reserved.size > 0 || budget.pausedUntil > now();
       if (!busy && now() - budget.refilledAt > IDLE_MS) budgets.delete(name);
     }
   }
@@ -125,7 +133,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
     budget.refilledAt = now();
   }
 
-  function admit(name: string, waiter: string): Admission {
+  const admit: Budgets['admit'] = (name, waiter, kind = 'fetch') => {
     const budget = get(name);
     leaveAllBut(budget, waiter);
     refill(budget);
@@ -135,23 +143,22 @@ export function createBudgets(options: BudgetOptions): Budgets {
         return { admitted: true };
       }
       // Whoever already waits goes first.
-      if (budget.queue.size === 0 && (!limited || budget.tokens >= 1)) {
+      if (waitersOf(budget) === 0 && (!limited || budget.tokens >= 1)) {
         if (limited) budget.tokens -= 1;
         return { admitted: true };
       }
     }
-    return wait(name, waiter);
-  }
+    return queueUp(budget, waiter, kind);
+  };
 
   function pauseOf({ pausedSince, pausedUntil, pausedBy }: Budget): BudgetPause | undefined {
     if (pausedSince === undefined || pausedUntil <= now()) return undefined;
     return { forMs: now() - pausedSince, apiError: pausedBy };
   }
 
-  function wait(name: string, waiter: string): Admission & { readonly admitted: false } {
-    const budget = get(name);
+  function queueUp(budget: Budget, waiter: string, kind: RequestKind): Admission & { readonly admitted: false } {
     leaveAllBut(budget, waiter);
-    if (!budget.reserved.has(waiter)) budget.queue.add(waiter);
+    if (!budget.reserved.has(waiter)) budget.queues[kind].add(waiter);
     places.set(waiter, budget);
     arm(budget);
     return { admitted: false, pause: pauseOf(budget) };
@@ -166,7 +173,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
     const budget = places.get(waiter);
     if (budget === undefined) return;
     places.delete(waiter);
-    budget.queue.delete(waiter);
+    for (const queue of Object.values(budget.queues)) queue.delete(waiter);
     if (!budget.reserved.delete(waiter)) return;
     refill(budget);
     budget.tokens = Math.min(burst, budget.tokens + 1);
@@ -174,7 +181,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
   }
 
   function arm(budget: Budget): void {
-    if (budget.timer !== undefined || budget.queue.size === 0) return;
+    if (budget.timer !== undefined || waitersOf(budget) === 0) return;
     const shortage = limited ? Math.max(0, 1 - budget.tokens) / refillPerMs : 0;
     const due = Math.max(budget.pausedUntil, now()) + shortage;
     budget.timer = setTimeout(() => serve(budget), Math.max(1, Math.ceil(due - now())));
@@ -193,11 +200,11 @@ export function createBudgets(options: BudgetOptions): Budgets {
     refill(budget);
     if (budget.pausedUntil <= now()) {
       const admitted: string[] = [];
-      for (const waiter of budget.queue) {
-        if (limited && budget.tokens < 1) break;
+      while (!limited || budget.tokens >= 1) {
+        const waiter = takeFirst(budget);
+        if (waiter === undefined) break;
         if (limited) budget.tokens -= 1;
-        budget.queue.delete(waiter);
-        budget.reserved.add(waiter);
+        budget.reserved.set(waiter, budget.lastServed);
         admitted.push(waiter);
       }
       for (const waiter of admitted) onReserved(waiter);
@@ -224,7 +231,10 @@ export function createBudgets(options: BudgetOptions): Budgets {
     // The bucket at Atlas is empty: a burst right after the pause would end in the next one. Waiters with a reservation
     // that they have not used yet go to the front of the queue.
     budget.tokens = Math.min(budget.tokens + budget.reserved.size, 1);
-    if (budget.reserved.size > 0) budget.queue = new Set([...budget.reserved, ...budget.queue]);
+    for (const kind of ['list', 'fetch'] as const) {
+      const reserved = [...budget.reserved].flatMap(([waiter, of]) => (of === kind ? [waiter] : []));
+      if (reserved.length > 0) budget.queues[kind] = new Set([...reserved, ...budget.queues[kind]]);
+    }
     budget.reserved.clear();
     rearm(budget);
   }
@@ -241,7 +251,7 @@ export function createBudgets(options: BudgetOptions): Budgets {
     for (const budget of budgets.values()) {
       const isPaused = budget.pausedUntil > now();
       if (isPaused) paused += 1;
-      waiting += budget.queue.size;
+      waiting += waitersOf(budget);
       remaining = Math.min(remaining, isPaused ? 0 : Math.max(0, Math.floor(tokensNow(budget))));
     }
     return { paused, waiting, remaining: limited ? remaining : undefined };
@@ -249,7 +259,11 @@ export function createBudgets(options: BudgetOptions): Budgets {
 
   return {
     admit,
-    wait,
+    wait: (name, waiter) => queueUp(get(name), waiter, 'fetch'),
+    pauseOf: (name) => {
+      const budget = budgets.get(name);
+      return budget === undefined ? undefined : pauseOf(budget);
+    },
     spend: (name) => {
       get(name).tokens -= 1;
     },
@@ -263,4 +277,18 @@ export function createBudgets(options: BudgetOptions): Budgets {
       places.clear();
     },
   };
+}
+
+const waitersOf = ({ queues }: Budget): number => queues.list.size + queues.fetch.size;
+
+/** Lists and fetches in turn, a list first: lists alone could use a budget up, and what they find would not be fetched. */
+function takeFirst(budget: Budget): string | undefined {
+  const { list, fetch } = budget.queues;
+  const kind = list.size === 0 || (budget.lastServed === 'list' && fetch.size > 0) ? 'fetch' : 'list';
+  for (const waiter of budget.queues[kind]) {
+    budget.queues[kind].delete(waiter);
+    budget.lastServed = kind;
+    return waiter;
+  }
+  return undefined;
 }

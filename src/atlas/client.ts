@@ -14,7 +14,7 @@ import { createDigestAuthentication } from './digest-authentication.ts';
 import { AtlasError } from './errors.ts';
 import { createSend, type HttpRequest, type Send } from './http.ts';
 import { type RestoreJobList, readAllPages } from './list.ts';
-import { readListPage } from './list-response.ts';
+import { type ListPage, readListPage } from './list-response.ts';
 import { createOAuthAuthentication, type TokenResult } from './oauth.ts';
 import { unsupportedError } from './ops-manager.ts';
 import { readRestoreJobResponse } from './response.ts';
@@ -47,6 +47,11 @@ export interface Waiting {
   readonly pause: BudgetPause | undefined;
 }
 
+/** One page of a list, with when it was asked for: monotonic, in milliseconds. */
+export interface FetchedPage extends ListPage {
+  readonly begunAt: number;
+}
+
 interface FetchOptions {
   /**
    * Whether a fetch of the same job with the same credentials that is already under way will do: `any` (the default)
@@ -62,16 +67,21 @@ export interface AtlasClient {
   /** Fetches a restore job. `waiter` names the caller in the queue of the budget. */
   readonly fetch: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string, options?: FetchOptions) => Fetch;
   /**
-   * All restore jobs of a cluster, page after page. Each page takes one request from the budget, and waits where that is
-   * used up or paused. Rejects as a fetch does.
+   * One page of the restore jobs of a cluster. It waits where the budget is used up or paused, ahead of the fetches that
+   * wait there. Rejects as a fetch does.
    */
-  readonly list: (
+  readonly listPage: (
     ref: RestoreJobListRef,
     credentials: AtlasCredentials,
+    pageNum: number,
     options?: Pick<FetchOptions, 'requestId'>,
-  ) => Promise<RestoreJobList>;
+  ) => Promise<FetchedPage>;
+  /** All restore jobs of a cluster, page after page. */
+  readonly list: (ref: RestoreJobListRef, credentials: AtlasCredentials) => Promise<RestoreJobList>;
   /** A place in the queue of a budget that Atlas has just paused. */
   readonly wait: (ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string) => Waiting;
+  /** What Atlas asked the budget of these requests to wait for; undefined where it is not paused. */
+  readonly pauseOf: (ref: ClusterRef, credentials: AtlasCredentials) => BudgetPause | undefined;
   /** Removes a waiter that is gone from the queues. */
   readonly forget: (waiter: string) => void;
   /** How the request budgets stand, for metrics. */
@@ -206,21 +216,21 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     return fetching;
   };
 
-  let lists = 0;
-  const list: AtlasClient['list'] = (ref, credentials, { requestId } = {}) => {
+  let listPages = 0;
+  const listPage: AtlasClient['listPage'] = async (ref, credentials, pageNum, { requestId } = {}) => {
     const unsupported = unsupportedError(options, ref, credentials);
-    if (unsupported !== undefined) return Promise.reject(unsupported);
+    if (unsupported !== undefined) throw unsupported;
     const key = credentialsKey(credentials);
-    lists += 1;
+    listPages += 1;
     // No key of a resource has a space.
-    const waiter = `list ${lists}`;
-    return readAllPages(async (pageNum) => {
-      while (!budgets.admit(budgetName(ref, key), waiter).admitted) {
-        signal.throwIfAborted();
-        await turns.next(waiter);
-      }
-      return get({ url: restoreJobsUrl(options, ref, pageNum), ref, credentials, key, requestId }, readListPage);
-    });
+    const waiter = `list ${listPages}`;
+    while (!budgets.admit(budgetName(ref, key), waiter, 'list').admitted) {
+      signal.throwIfAborted();
+      await turns.next(waiter);
+    }
+    const begunAt = performance.now();
+    const url = restoreJobsUrl(options, ref, pageNum);
+    return { ...(await get({ url, ref, credentials, key, requestId }, readListPage)), begunAt };
   };
 
   function wait(ref: RestoreJobRef, credentials: AtlasCredentials, waiter: string): Waiting {
@@ -235,7 +245,16 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     if (!signal.aborted) await dispatcher.close();
   }
 
-  return { fetch, list, wait, forget: budgets.forget, budgets: budgets.usage, close };
+  return {
+    fetch,
+    listPage,
+    list: (ref, credentials) => readAllPages((pageNum) => listPage(ref, credentials, pageNum)),
+    wait,
+    pauseOf: (ref, credentials) => budgets.pauseOf(budgetName(ref, credentialsKey(credentials))),
+    forget: budgets.forget,
+    budgets: budgets.usage,
+    close,
+  };
 }
 
 /** What a request asks, and with which credentials. */
@@ -268,8 +287,8 @@ const connect = (baseUrl: string): Dispatcher =>
 
 const budgetName = (ref: ClusterRef, key: string): string => `${ref.groupId} ${key}`;
 
-/** A 429 always means to wait; any other response only when it says for how long. */
-const asksToWait = (error: unknown): error is AtlasError =>
+/** Whether a budget pauses for it: a 429 always means to wait, any other response only when it says for how long. */
+export const asksToWait = (error: unknown): error is AtlasError =>
   error instanceof AtlasError && (error.kind === 'rateLimited' || error.retryAfterMs !== undefined);
 
 /** Passes requests on and reports each one after the first: what a cold nonce or an expired token costs. */

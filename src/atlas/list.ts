@@ -1,4 +1,4 @@
-/** All pages of a list as one: when the last one is reached, and each job once. */
+/** The pages of a list: when the last one is reached, and all of them as one. */
 import { AtlasError } from './errors.ts';
 import type { ListedJob, ListPage } from './list-response.ts';
 
@@ -17,26 +17,41 @@ export interface RestoreJobList {
 }
 
 /**
- * Reads page after page, from 1 on. The last page is one that is empty or has no link to a next one; where no page has
- * links, one that is shorter than the longest. How many there are is never known before: totalCount is an estimate.
+ * Page after page, from 1 on, up to the last: one that is empty or has no link to a next one; where no page has links, one
+ * that is shorter than the longest. How many there are is never known before: totalCount is an estimate.
  */
-export async function readAllPages(fetchPage: (pageNum: number) => Promise<ListPage>): Promise<RestoreJobList> {
-  const jobs = new Map<string, ListedJob>();
-  let [unreadable, longest, linked] = [0, 0, false];
+export async function* readPages<Page extends ListPage>(
+  fetchPage: (pageNum: number) => Promise<Page>,
+): AsyncGenerator<Page, void, void> {
+  const known = new Set<string>();
+  let [longest, linked] = [0, false];
   for (let pageNum = 1; pageNum <= MOST_PAGES; pageNum += 1) {
     const page = await fetchPage(pageNum);
-    const known = jobs.size;
-    // A new job shifts the others to the next page, where they come again: the newer response counts.
-    for (const job of page.jobs) jobs.set(job.id, job);
+    const knownBefore = known.size;
+    for (const { id } of page.jobs) known.add(id);
     linked ||= page.links !== 'none';
-    const repeats = page.entryCount > 0 && jobs.size === known;
-    if (!repeats) unreadable += page.entryCount - page.jobs.length;
-    const isLast = page.entryCount === 0 || (linked ? page.links !== 'next' : page.entryCount < longest || repeats);
-    if (isLast) return { jobs: [...jobs.values()], unreadable };
-    if (repeats) throw endless('repeats a page that it gave before');
+    const repeats = page.entryCount > 0 && known.size === knownBefore;
+    // A server that knows no pages gives the same one for every number.
+    if (repeats && !linked) return;
+    const isLast = page.entryCount === 0 || (linked ? page.links !== 'next' : page.entryCount < longest);
+    if (repeats && !isLast) throw endless('repeats a page that it gave before');
+    yield page;
+    if (isLast) return;
     longest = Math.max(longest, page.entryCount);
   }
   throw endless(`has more than ${MOST_PAGES} pages`);
+}
+
+/** All pages as one list. */
+export async function readAllPages(fetchPage: (pageNum: number) => Promise<ListPage>): Promise<RestoreJobList> {
+  const jobs = new Map<string, ListedJob>();
+  let unreadable = 0;
+  for await (const page of readPages(fetchPage)) {
+    // A new job shifts the others to the next page, where they come again: the newer response counts.
+    for (const job of page.jobs) jobs.set(job.id, job);
+    unreadable += page.entryCount - page.jobs.length;
+  }
+  return { jobs: [...jobs.values()], unreadable };
 }
 
 const endless = (what: string): AtlasError =>

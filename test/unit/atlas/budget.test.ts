@@ -218,6 +218,16 @@ describe('the line', () => {
     for (const waiter of called(budgets)) expect(admitted(budgets, 'b', waiter)).toBe(true);
   });
 
+  test('is passed by a list, but not by one list after another', () => {
+    const budgets = recording();
+    drain(budgets);
+    for (const waiter of ['a', 'b', 'c']) budgets.admit('b', waiter);
+    for (const waiter of ['l', 'm', 'n', 'o']) expect(budgets.admit('b', waiter, 'list').admitted).toBe(false);
+    jest.advanceTimersByTime(MINUTE);
+    expect(called(budgets)).toEqual(['l', 'a', 'm', 'b', 'n', 'c', 'o']);
+    for (const waiter of ['l', 'm', 'n', 'o']) expect(budgets.admit('b', waiter, 'list').admitted).toBe(true);
+  });
+
   test('is not overtaken in the moment before it is called', () => {
     const budgets = recording();
     budgets.wait('b', 'first');
@@ -403,6 +413,31 @@ describe('a pause', () => {
     expect(budgets.wait('b', 'v')).toEqual({ admitted: false, pause: undefined });
   });
 
+  test('takes no turn away from a list either', () => {
+    const budgets = recording();
+    drain(budgets);
+    budgets.admit('b', 'l', 'list');
+    untilTurn(budgets);
+    budgets.admit('b', 'a');
+    budgets.admit('b', 'm', 'list');
+    budgets.pause('b', 30_000);
+    budgets.turns.length = 0;
+    expect(untilTurn(budgets)).toBe(30_000);
+    jest.advanceTimersByTime(MINUTE);
+    expect(called(budgets)).toEqual(['a', 'l', 'm']);
+  });
+
+  test('can be looked at without taking a place', () => {
+    const budgets = recording();
+    expect(budgets.pauseOf('b')).toBeUndefined();
+    budgets.pause('b', 30_000, { error: 429 });
+    jest.advanceTimersByTime(10_000);
+    expect(budgets.pauseOf('b')).toEqual({ forMs: 10_000, apiError: { error: 429 } });
+    expect(budgets.usage().waiting).toBe(0);
+    jest.advanceTimersByTime(20_000);
+    expect(budgets.pauseOf('b')).toBeUndefined();
+  });
+
   test('takes no turn away: who was called before is called again, first', () => {
     const budgets = recording();
     drain(budgets);
@@ -526,7 +561,7 @@ describe('a waiter has one place, in the budget that it asked last', () => {
     const names = fc.constantFrom('a', 'b', 'c');
     const waiters = fc.constantFrom('v', 'w', 'x', 'y');
     const step = fc.oneof(
-      fc.record({ kind: fc.constantFrom('admit', 'wait', 'forget'), budget: names, waiter: waiters }),
+      fc.record({ kind: fc.constantFrom('admit', 'list', 'wait', 'forget'), budget: names, waiter: waiters }),
       fc.record({ kind: fc.constantFrom('pause', 'pass'), budget: names, ms: fc.nat(20_000) }),
     );
     fc.assert(
@@ -537,11 +572,12 @@ describe('a waiter has one place, in the budget that it asked last', () => {
             if (next.kind === 'pause') budgets.pause(next.budget, next.ms);
             else jest.advanceTimersByTime(next.ms);
           } else if (next.kind === 'admit') budgets.admit(next.budget, next.waiter);
+          else if (next.kind === 'list') budgets.admit(next.budget, `list ${next.waiter}`, 'list');
           else if (next.kind === 'wait') budgets.wait(next.budget, next.waiter);
-          else budgets.forget(next.waiter);
-          expect(budgets.usage().waiting).toBeLessThanOrEqual(4);
+          else for (const waiter of [next.waiter, `list ${next.waiter}`]) budgets.forget(waiter);
+          expect(budgets.usage().waiting).toBeLessThanOrEqual(8);
         }
-        for (const waiter of ['v', 'w', 'x', 'y']) budgets.forget(waiter);
+        for (const waiter of ['v', 'w', 'x', 'y']) for (const who of [waiter, `list ${waiter}`]) budgets.forget(who);
         expect(budgets.usage().waiting).toBe(0);
         // Nothing stays reserved: each budget is whole again.
         jest.advanceTimersByTime(10 * MINUTE);

@@ -226,6 +226,8 @@ class World {
         return { kind: 'fetching', response: Promise.resolve(reply ?? RUNNING), begunAt: Date.now() };
       },
       list: () => Promise.reject(new Error('nobody lists')),
+      listPage: () => Promise.reject(new Error('nobody lists')),
+      pauseOf: () => undefined,
       wait: (_ref, _credentials, waiter) => {
         this.waited.push(waiter);
         return { kind: 'waiting', pause: { forMs: Date.now() - NOW, apiError: undefined } };

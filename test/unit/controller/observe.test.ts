@@ -96,6 +96,8 @@ async function observing({ job = resource(), found = [good('1', OLD)], again = f
       atlas: {
         ...atlasClient,
         list: () => Promise.reject(new Error('nobody lists')),
+        listPage: () => Promise.reject(new Error('nobody lists')),
+        pauseOf: () => undefined,
         budgets: () => ({ paused: 0, waiting: 0, remaining: undefined }),
         close: () => Promise.resolve(),
       },
