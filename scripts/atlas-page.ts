@@ -15,7 +15,7 @@ export function atlasPage(): string {
     'The operator uses one endpoint of the Atlas Administration API, "Return One Legacy Backup Restore Job" (operation `getLegacyBackupRestoreJob`), and two of its OAuth server:',
     '```text\nGET  /api/atlas/v1.0/groups/{groupId}/clusters/{clusterName}/restoreJobs/{jobId}\nPOST /api/oauth/token\nPOST /api/oauth/revoke\n```',
     'The endpoint needs the role Project Read Only and changes nothing at Atlas. The base URL is `https://cloud.mongodb.com` unless the setting `--atlas-base-url` names another one, such as `https://cloud.mongodbgov.com` for Atlas for Government. This page shows where each part of the endpoint ends up.',
-    'The command [`list`](list.md) uses "Return All Legacy Backup Restore Jobs" (`GET …/restoreJobs`) with the parameters `pageNum`, `itemsPerPage` and `batchId`. It reads the entries as single jobs are read. The last page is empty or has no link to a next one; if no page has links, it is shorter than the longest. `totalCount` is never used.',
+    'The command [`list`](list.md) uses "Return All Legacy Backup Restore Jobs" (`GET …/restoreJobs`) with the parameters `pageNum`, `itemsPerPage` and `batchId`, and so does the operator for [several open jobs of a cluster](concepts.md#several-jobs-of-one-cluster), to learn which of them to fetch. The entries are read as single jobs are read. The last page is empty or has no link to a next one; if no page has links, it is shorter than the longest. `totalCount` is never used.',
     '## Parameters',
     markdownTable(
       ['parameter', 'in', 'comes from'],

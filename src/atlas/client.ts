@@ -11,7 +11,7 @@ import { retryAfterMs } from '../net/retry-after.ts';
 import { type BudgetPause, type BudgetUsage, createBudgets } from './budget.ts';
 import { type AtlasCredentials, credentialsKey } from './credentials.ts';
 import { createDigestAuthentication } from './digest-authentication.ts';
-import { AtlasError } from './errors.ts';
+import { AtlasError, asksToWait } from './errors.ts';
 import { createSend, type HttpRequest, type Send } from './http.ts';
 import { type RestoreJobList, readAllPages } from './list.ts';
 import { type ListPage, readListPage } from './list-response.ts';
@@ -182,8 +182,9 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
       budgets.succeeded(budget, rateLimitRemaining(response.headers));
       return result;
     } catch (error) {
+      if (!(error instanceof AtlasError)) throw error;
       if (asksToWait(error)) budgets.pause(budget, error.retryAfterMs, error.apiError);
-      else if (error instanceof AtlasError && error.kind === 'refused') budgets.succeeded(budget, undefined);
+      else if (error.kind === 'refused') budgets.succeeded(budget, undefined);
       throw error;
     }
   }
@@ -286,10 +287,6 @@ const connect = (baseUrl: string): Dispatcher =>
   });
 
 const budgetName = (ref: ClusterRef, key: string): string => `${ref.groupId} ${key}`;
-
-/** Whether a budget pauses for it: a 429 always means to wait, any other response only when it says for how long. */
-export const asksToWait = (error: unknown): error is AtlasError =>
-  error instanceof AtlasError && (error.kind === 'rateLimited' || error.retryAfterMs !== undefined);
 
 /** Passes requests on and reports each one after the first: what a cold nonce or an expired token costs. */
 function afterFirst(send: Send, onFurther: () => void): Send {

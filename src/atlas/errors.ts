@@ -79,6 +79,10 @@ function obeyed(retryAfterMs: number | undefined): number | undefined {
   return Math.min(retryAfterMs, LONGEST_WAIT_MS);
 }
 
+/** Whether the budget pauses for it: a 429 always means to wait, any other response only when it says for how long. */
+export const asksToWait = ({ kind, retryAfterMs }: AtlasError): boolean =>
+  kind === 'rateLimited' || retryAfterMs !== undefined;
+
 /** The error of a response that says that the request failed. */
 export function errorFromResponse(
   httpStatus: number,

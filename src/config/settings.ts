@@ -48,6 +48,11 @@ export const Settings = z.object({
   ),
   atlasEnvelope: setting(boolean, 'false', "The endpoint's query parameter envelope."),
   atlasPretty: setting(boolean, 'false', "The endpoint's query parameter pretty."),
+  atlasList: setting(
+    boolean,
+    'true',
+    'Whether a cluster with three or more open restore jobs is asked for all of them at once.',
+  ),
   namespaces: setting(
     namespaceList,
     '',

@@ -7,9 +7,16 @@ import type { AtlasClient } from '../atlas/client.ts';
 import type { KubeClient } from '../kube/client.ts';
 import type { EventRecorder } from '../kube/events.ts';
 import type { Change } from '../kube/reflector.ts';
-import { intervalOf, isUrgent, requeueAfterStart, transientBackoff } from '../restore-job/schedule.ts';
+import {
+  intervalOf,
+  isUrgent,
+  requeueAfterList,
+  requeueAfterStart,
+  transientBackoff,
+} from '../restore-job/schedule.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import { CONTROLLER, type Metrics } from '../telemetry/metrics.ts';
+import { createClusterLists, NO_LISTS } from './cluster-lists.ts';
 import { createCredentialsReader } from './credentials.ts';
 import { createCredentialsWatch } from './credentials-watch.ts';
 import { createKeyStates } from './key-state.ts';
@@ -33,6 +40,8 @@ interface ControllerOptions {
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
+  /** Whether clusters with several open jobs are asked by list. */
+  readonly atlasList: boolean;
   /** Paths of fields that the installed schema lacks. */
   readonly missingFields: () => readonly string[];
   readonly defaultCredentialsDir: string;
@@ -74,14 +83,25 @@ export function createController(options: ControllerOptions): Controller {
       queue.add(key, 'fresh');
     },
   });
-  const reconcile = createReconciler({ ...options, credentials, credentialsWatch });
+  const lists = options.atlasList
+    ? createClusterLists({
+        ...options,
+        states,
+        credentials,
+        onDue: (key) => queue.add(key, 'due'),
+        onUnchanged: postpone,
+      })
+    : NO_LISTS;
+  const reconcile = createReconciler({ ...options, lists, credentials, credentialsWatch });
 
   function onChange(change: Change<LegacyRestoreJob>): void {
     if (change.type === 'deleted') {
+      lists.remove(change.previous);
       forget(change.previous.key);
       return;
     }
     if (startedAt === undefined) return;
+    if (change.type === 'added') lists.add(change.object);
     // A fetch is expected from now on, however long ago the last one was.
     if (change.type === 'added' || isResumed(change)) states.of(change.object).fetchedAt = performance.now();
     if (!isUrgent(change.object)) {
@@ -101,8 +121,15 @@ export function createController(options: ControllerOptions): Controller {
     if (after !== undefined) queue.addAfter(job.key, after);
   }
 
+  /** A list had nothing new of it: whatever it was due for has been answered. */
+  function postpone({ key, spec }: LegacyRestoreJob): void {
+    queue.forget(key);
+    queue.addAfter(key, requeueAfterList(intervalOf(spec, options.defaultInterval), Math.random));
+  }
+
   function forget(key: string): void {
     queue.forget(key);
+    lists.leave(key);
     atlas.forget(key);
     credentialsWatch.forget(key);
     states.forget(key);
@@ -121,7 +148,7 @@ export function createController(options: ControllerOptions): Controller {
     try {
       const reconciled = await reconcile(job, states.of(job));
       ({ result } = reconciled);
-      followUp(key, reconciled);
+      followUp(job, reconciled);
     } finally {
       metrics.reconciles.inc({ ...BY_CONTROLLER, result });
       if (result === 'error') metrics.reconcileErrors.inc(BY_CONTROLLER);
@@ -129,9 +156,11 @@ export function createController(options: ControllerOptions): Controller {
     }
   }
 
-  function followUp(key: string, { result, requeueAfter, changes }: Reconciled): void {
+  function followUp(job: LegacyRestoreJob, { result, requeueAfter, changes }: Reconciled): void {
+    const { key } = job;
     // Deleted meanwhile: the reconcile may have put it into queues that its deletion had already taken it out of.
     if (cache.get(key) === undefined) {
+      lists.remove(job);
       forget(key);
       return;
     }
@@ -170,11 +199,15 @@ export function createController(options: ControllerOptions): Controller {
     onChange,
     start: () => {
       startedAt = performance.now();
-      for (const job of cache.all()) schedule(job);
+      for (const job of cache.all()) {
+        lists.add(job);
+        schedule(job);
+      }
       queue.start(work, onError);
     },
     stop: async () => {
       credentialsWatch.stop();
+      lists.stop();
       await queue.stop();
       await atlas.close();
     },

@@ -1,5 +1,6 @@
 /** What the controller knows of a key beyond the cached resource. Times are monotonic, in milliseconds. */
 import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
+import type { ClusterRef } from '../atlas/urls.ts';
 import type { Outcome } from '../restore-job/outcome.ts';
 import type { Logger } from '../telemetry/log.ts';
 
@@ -14,6 +15,24 @@ export interface Observed {
   readonly durationMs: number;
   /** When Atlas is to be asked again, where the outcome is not new; monotonic. */
   readonly refetchAt?: number;
+}
+
+/** Why a job has its own fetch although the list of its cluster could answer for it. */
+export type OwnFetch =
+  /** Until that has worked; `list`: the one that told of something new, undefined where none had an answer. */
+  | { readonly kind: 'due'; readonly list: ListFindings | undefined }
+  /** No list tells of it, or none tells what its own response does. */
+  | { readonly kind: 'until'; readonly at: number };
+
+/** What one list led to. */
+export interface ListFindings {
+  /** Of the cluster and the credentials. */
+  readonly name: string;
+  readonly ref: ClusterRef;
+  /** Fetches of jobs whose items differed from what is mirrored. */
+  caused: number;
+  /** Those of them that found nothing new. */
+  idle: number;
 }
 
 export interface KeyState {
@@ -32,15 +51,25 @@ export interface KeyState {
   grace: { readonly until: number; readonly generation: number | undefined };
   /** Version of the credentials that were used last. */
   secretVersion: string | undefined;
-  /** When the last successful fetch was, or since when one is expected. */
+  /** When the last successful fetch was, or the last list that had nothing new, or since when one is expected. */
   fetchedAt: number;
+  /** Undefined where the list of its cluster may answer. */
+  ownFetch: OwnFetch | undefined;
 }
 
 /** One object for all keys: there are thousands, and few are in trouble. */
 export const NO_FAILED_WRITES: KeyState['failedWrites'] = { count: 0, told: false };
 const NO_GRACE: KeyState['grace'] = { until: 0, generation: undefined };
 
-interface KeyStates {
+/** Whether nothing that went wrong is left over: a fetch may still have to be written, or to be repeated. */
+export const isUndisturbed = ({ failures, unwritten, undelivered, failedWrites, unexpected }: KeyState): boolean =>
+  failures === 0 &&
+  unwritten === undefined &&
+  undelivered === undefined &&
+  failedWrites.count === 0 &&
+  unexpected === undefined;
+
+export interface KeyStates {
   readonly get: (key: string) => KeyState | undefined;
   /** The state of this very resource: that of an earlier one of the same name is dropped. */
   readonly of: (job: LegacyRestoreJob) => KeyState;
@@ -65,6 +94,7 @@ export function createKeyStates(fetchExpectedSince: () => number): KeyStates {
         grace: NO_GRACE,
         secretVersion: undefined,
         fetchedAt: fetchExpectedSince(),
+        ownFetch: undefined,
       };
       states.set(job.key, fresh);
       return fresh;

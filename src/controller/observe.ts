@@ -10,11 +10,13 @@ import { KubeError } from '../kube/errors.ts';
 import { failureOfAtlas } from '../restore-job/failure.ts';
 import type { Outcome } from '../restore-job/outcome.ts';
 import { isRequested } from '../restore-job/schedule.ts';
+import type { ClusterLists } from './cluster-lists.ts';
 import type { CredentialsReader, CredentialsResult, CredentialsSource } from './credentials.ts';
 import type { CredentialsWatch } from './credentials-watch.ts';
 
 export interface ObserveParts {
   readonly atlas: AtlasClient;
+  readonly lists: Pick<ClusterLists, 'wait' | 'leave'>;
   readonly credentials: CredentialsReader;
   readonly credentialsWatch: CredentialsWatch;
 }
@@ -36,9 +38,11 @@ export interface Seen {
 
 /** Rejects with what is neither AtlasError nor KubeError: a bug, or the reason of a stop. */
 export async function observe(parts: ObserveParts, look: Look): Promise<Seen> {
-  const { atlas, credentials, credentialsWatch } = parts;
+  const { atlas, lists, credentials, credentialsWatch } = parts;
   const { job, readSecretAgain } = look;
   credentialsWatch.forget(job.key);
+  // A list that it still waits for may have been begun with other credentials.
+  lists.leave(job.key);
   if (job.spec.suspend === true) {
     // A place in the queue of the budget would reserve a request for it.
     atlas.forget(job.key);
@@ -64,7 +68,7 @@ const areRefused = (outcome: Outcome): boolean =>
   (outcome.failure.reason === 'Unauthorized' || outcome.failure.reason === 'SecretInvalid');
 
 async function fetchWith(
-  { atlas, credentialsWatch }: ObserveParts,
+  { atlas, lists, credentialsWatch }: ObserveParts,
   look: Look,
   source: CredentialsSource,
   found: CredentialsResult,
@@ -72,7 +76,7 @@ async function fetchWith(
   // Without credentials there is no request: one that is reserved for it would stay so.
   if (!found.ok) atlas.forget(look.job.key);
   const outcome: Outcome = found.ok
-    ? await fetchRestoreJob(atlas, look, found.credentials)
+    ? await fetchRestoreJob({ atlas, lists }, look, found.credentials)
     : { kind: 'failed', failure: found.failure, grace: false };
   if (!found.ok || areRefused(outcome)) credentialsWatch.await(look.job.key, source, found.version);
   // The second try with a rotated Secret worked: its change is no news any more.
@@ -83,10 +87,16 @@ async function fetchWith(
 }
 
 async function fetchRestoreJob(
-  atlas: AtlasClient,
+  { atlas, lists }: Pick<ObserveParts, 'atlas' | 'lists'>,
   { job, requestId }: Look,
   credentials: AtlasCredentials,
 ): Promise<Outcome> {
+  const waiting = lists.wait(job, credentials);
+  if (waiting !== undefined) {
+    // Whatever is reserved for it would cause a fetch that nobody needs.
+    atlas.forget(job.key);
+    return waiting;
+  }
   // Whoever requests a reconcile has seen something: a fetch that began earlier may not know of it.
   const begun = isRequested(job) ? 'now' : 'any';
   const fetch = atlas.fetch(job.spec, credentials, job.key, { begun, requestId });

@@ -17,6 +17,7 @@ import { type ReconcileResult, reconcileResult } from '../restore-job/reconcile-
 import { permanentBackoff, type RequeueAfter, transientBackoff } from '../restore-job/schedule.ts';
 import { errorFields, type Logger } from '../telemetry/log.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { ClusterLists } from './cluster-lists.ts';
 import { deliver } from './delivery-secret.ts';
 import { type KeyState, NO_FAILED_WRITES, type Observed } from './key-state.ts';
 import { type ObserveParts, observe } from './observe.ts';
@@ -36,6 +37,7 @@ interface ReconcilerOptions extends ObserveParts {
   readonly client: KubeClient;
   /** Of the only resources that are reconciled; empty for all. */
   readonly labelSelector: string;
+  readonly lists: ClusterLists;
   readonly cache: Cache;
   readonly events: EventRecorder;
   readonly log: Logger;
@@ -69,7 +71,7 @@ const GRACE_MS = 60_000;
 const TOLERATED_MS = 30_000;
 
 export function createReconciler(options: ReconcilerOptions): Reconciler {
-  const { cache, events, metrics, signal } = options;
+  const { lists, cache, events, metrics, signal } = options;
 
   return async (job, state) => {
     try {
@@ -205,6 +207,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       const { level, message, fields } = result.log;
       log[level]({ ...fields, durationMs: Math.round(durationMs) }, message);
     }
+    if (outcome.kind === 'fetched') lists.fetched(state, result.status !== undefined);
     if (outcome.kind === 'interrupted') log.debug(errorFields(outcome.error), 'the reconcile was interrupted');
   }
 

@@ -5,7 +5,7 @@ import type { Failure } from './failure.ts';
 
 export type Outcome =
   | { readonly kind: 'suspended' }
-  /** Waits in the queue of a budget, which adds the key to the work queue when a request is reserved for it. */
+  /** Waits for a request of its budget or for the list of its cluster, which adds the key to the work queue in time. */
   | { readonly kind: 'waiting'; readonly pause: Pause | undefined }
   | Fetched
   /** `grace`: it is expected to pass, see `graceRetryMs` of the reasons. */

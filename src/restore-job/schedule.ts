@@ -9,7 +9,7 @@ import {
 } from '../api/legacy-restore-job.ts';
 import { type Content, contentOf } from './content.ts';
 import { entryOf, type FailureReason, type Reason } from './reasons.ts';
-import { deliveryState, expiresAt, hasUrl, isAutomatedRestore, jobState, timeOf } from './state.ts';
+import { deliveryState, expiresAt, hasEnded, hasUrl, isAutomatedRestore, jobState, timeOf } from './state.ts';
 
 /** Milliseconds until the next reconcile; undefined where only a change of the resource leads to one. */
 export type RequeueAfter = number | undefined;
@@ -82,6 +82,17 @@ export function requeueAfterFetch(dated: DatedContent, interval: number, now: nu
     case 'finished':
       return requeueForDelivery(dated, interval, now, jittered);
   }
+}
+
+/** The next reconcile after a list that had nothing new: never before the interval, so that many jobs make none early. */
+export const requeueAfterList = (interval: number, random: Random): number => interval * (1 + random() * JITTER);
+
+/** Whether a job is fetched at its interval: while it runs and while its delivery is prepared. */
+export function isPolled(content: Content): boolean {
+  const { delivery } = content;
+  if (!hasEnded(jobState(content))) return true;
+  const isPending = delivery !== undefined && !isAutomatedRestore(delivery) && deliveryState(delivery) === 'pending';
+  return isPending && jobState(content) === 'finished';
 }
 
 /** The next reconcile after a failure; `failures` counts those in a row, this one included. */

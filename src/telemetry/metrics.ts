@@ -17,7 +17,7 @@ export const OTHER_REASON = 'other';
 const controller = { name: 'controller', values: [CONTROLLER] } as const;
 const queueName = { name: 'name', values: [CONTROLLER] } as const;
 const reconcileResult = { name: 'result', values: ['success', 'error', 'requeue', 'suspended'] } as const;
-const endpoint = { name: 'endpoint', values: ['restoreJob', 'token', 'revoke'] } as const;
+const endpoint = { name: 'endpoint', values: ['restoreJob', 'restoreJobs', 'token', 'revoke'] } as const;
 const auth = { name: 'auth', values: ['digest', 'serviceAccount'] } as const;
 /** Tokens belong to service accounts alone. */
 const NO_DIGEST_TOKENS = [
@@ -76,7 +76,7 @@ export const METRICS = {
     name: 'controller_runtime_reconcile_total',
     type: 'counter',
     labels: [controller, reconcileResult],
-    help: 'Reconciles by result. requeue: the resource waits for the budget of its project, or it changed in the meantime.',
+    help: 'Reconciles by result. requeue: the resource waits for the budget of its project or for the list of its cluster, or it changed in the meantime.',
   },
   reconcileErrors: {
     name: 'controller_runtime_reconcile_errors_total',
@@ -142,7 +142,7 @@ export const METRICS = {
     name: 'legacy_restore_atlas_requests_total',
     type: 'counter',
     labels: [endpoint, auth, { name: 'code', values: ['2xx', '3xx', '4xx', '429', '5xx', 'none'] }],
-    help: 'Requests to Atlas by endpoint, kind of credentials and class of the HTTP status. 4xx excludes 429 and includes the 401 with which Atlas sends a Digest nonce. none: no response.',
+    help: 'Requests to Atlas by endpoint (restoreJobs: a page of the list of a cluster), kind of credentials and class of the HTTP status. 4xx excludes 429 and includes the 401 with which Atlas sends a Digest nonce. none: no response.',
     impossible: NO_DIGEST_TOKENS,
   },
   atlasSeconds: {
@@ -150,6 +150,12 @@ export const METRICS = {
     type: 'histogram',
     labels: [endpoint, auth],
     help: 'Duration of requests to Atlas in seconds, to the last byte or to the failure.',
+  },
+  listAnswers: {
+    name: 'legacy_restore_atlas_list_answers_total',
+    type: 'counter',
+    labels: [{ name: 'result', values: ['unchanged', 'changed', 'missing'] }],
+    help: 'Open restore jobs that the list of their cluster answered for. unchanged: no request of its own was needed. changed: the job was fetched. missing: the list did not contain it, so it is fetched on its own for an hour.',
   },
   budgetsPaused: {
     name: 'legacy_restore_atlas_budgets_paused',
@@ -173,7 +179,7 @@ export const METRICS = {
     name: 'legacy_restore_atlas_budget_waiting',
     type: 'gauge',
     labels: [],
-    help: 'Resources that wait in the queue of the budget of their project and credential.',
+    help: 'Requests that wait in the queue of the budget of their project and credential: those of single resources, and lists.',
   },
   tokens: {
     name: 'legacy_restore_atlas_tokens_total',

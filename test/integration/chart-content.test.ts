@@ -40,6 +40,7 @@ describe('settings', () => {
     atlasTimeout: [{ settings: { atlasTimeout: '1m30s' } }, '1m30s'],
     atlasEnvelope: [{ settings: { atlasEnvelope: true } }, 'true'],
     atlasPretty: [{ settings: { atlasPretty: true } }, 'true'],
+    atlasList: [{ settings: { atlasList: false } }, 'false'],
     namespaces: [{ namespaces: ['payments', 'orders'] }, 'payments,orders'],
     labelSelector: [{ labelSelector: 'shard in (a,b), !canary' }, 'shard in (a,b), !canary'],
     defaultInterval: [{ settings: { defaultInterval: '24h' } }, '24h'],

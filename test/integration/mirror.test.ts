@@ -187,14 +187,14 @@ test('a reconcile without a change is one GET and no write, one with a change on
 });
 
 test('polling a job that does not change writes nothing', async () => {
-  const { job } = await mirror('polled', youngJob, { interval: '10s' });
-  const { metadata, status } = await bed.get('polled');
-  const gets = bed.atlas.requests.ofJob(job.jobId);
-  await eventually(
-    'two more polls',
-    () => expect(bed.atlas.requests.ofJob(job.jobId)).toBeGreaterThanOrEqual(gets + 2),
-    { timeoutMs: 60_000 },
-  );
+  // Alone in its cluster: several are polled by a list.
+  const { jobId, clusterName } = putJob(bed.atlas, youngJob, { clusterName: 'Polled' });
+  await bed.create('polled', { jobId, clusterName, interval: '10s' });
+  const { metadata, status } = await reconciled('polled');
+  const gets = bed.atlas.requests.ofJob(jobId);
+  await eventually('two more polls', () => expect(bed.atlas.requests.ofJob(jobId)).toBeGreaterThanOrEqual(gets + 2), {
+    timeoutMs: 60_000,
+  });
   expect((await bed.get('polled')).metadata.resourceVersion).toBe(metadata.resourceVersion);
   expect(status.lastChangeTime).toBeDefined();
   expect(await statusWrites('polled')).toBe(1);

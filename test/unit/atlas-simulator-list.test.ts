@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { rateLimited } from '../support/atlas-simulator/fault-samples.ts';
+import { otherItems, rateLimited } from '../support/atlas-simulator/fault-samples.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import { PUBLISHED_EXAMPLE_JOB, pendingDownload, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { getWithKey, listPath } from '../support/atlas-simulator/reference-client.ts';
@@ -120,6 +120,22 @@ describe('what Atlas refuses', () => {
     atlas.configure({ rateLimit: { capacity: 1, refill: 1, periodSeconds: 60 } });
     expect((await list()).headers['ratelimit-remaining']).toBe('0');
     expect(await list()).toMatchObject({ status: 429 });
+  });
+
+  test('items that lie: others than the single GET gives, of one cluster', async () => {
+    put(3);
+    const elsewhere = { ...CLUSTER, clusterName: 'Cluster1', jobId: idOf(9) };
+    atlas.putJob(elsewhere, { kind: 'fixed', body: youngJob(elsewhere) });
+    const match = { kind: 'list', clusterName: CLUSTER.clusterName } as const;
+    const lie = otherItems(([first, ...others]) => [
+      { ...first, statusName: 'FINISHED' },
+      ...others.slice(1),
+      {},
+      null,
+    ]);
+    atlas.faults.add({ match, when: 'after-auth', fault: lie });
+    expect((await list()).json).toMatchObject({ results: [{ statusName: 'FINISHED' }, {}, {}, null], totalCount: 3 });
+    expect((await list('', elsewhere)).json).toMatchObject({ results: [{ statusName: 'IN_PROGRESS' }] });
   });
 
   test('faults strike lists, and lists are counted apart', async () => {

@@ -68,6 +68,7 @@ export function createAtlas(behavior: () => Behavior, now: () => number): Atlas 
     return {
       kind: route.kind,
       groupId: route.kind === 'job' || route.kind === 'list' ? route.groupId : undefined,
+      clusterName: route.kind === 'job' || route.kind === 'list' ? route.clusterName : undefined,
       jobId: route.kind === 'job' ? route.jobId : undefined,
       publicKey: authorization.kind === 'digest' ? authorization.parameters.get('username')?.value : undefined,
       clientId: clientOf(authorization),

@@ -1,6 +1,6 @@
 import { apiError, tokenBucketError } from './api-error.ts';
 import type { Fault } from './faults.ts';
-import type { JsonObject } from './json.ts';
+import type { JsonObject, JsonValue } from './json.ts';
 
 /** The recorded 429 of a token bucket. `retryAfter` is the header as sent: seconds, an HTTP date, or none of the two. */
 export function rateLimited(retryAfter: string | undefined, seconds = 55): Fault {
@@ -28,6 +28,18 @@ export function deprecated(deprecation: string, sunset: string): Fault {
   return {
     kind: 'transform',
     transform: (answer) => ({ ...answer, headers: { ...answer.headers, Deprecation: deprecation, Sunset: sunset } }),
+  };
+}
+
+/** The usual page of a list with other items. For requests that the credentials let through. */
+export function otherItems(change: (items: readonly JsonObject[]) => readonly JsonValue[]): Fault {
+  return {
+    kind: 'transform',
+    transform: (answer) => {
+      const page: { readonly results?: readonly JsonObject[] } = JSON.parse(answer.body.toString());
+      if (page.results === undefined) return answer;
+      return { ...answer, body: JSON.stringify({ ...page, results: change(page.results) }) };
+    },
   };
 }
 

@@ -33,6 +33,7 @@ export interface FaultMatch {
   readonly kind?: Route['kind'];
   readonly jobId?: string;
   readonly groupId?: string;
+  readonly clusterName?: string;
   /** The user name of the Digest header: a first request, without credentials, has none. */
   readonly publicKey?: string;
   /** The client of a token request, or the owner of an access token. */
@@ -171,6 +172,7 @@ function matches(match: FaultMatch, facts: FaultFacts): boolean {
     agrees(match.kind, facts.kind) &&
     agrees(match.jobId, facts.jobId) &&
     agrees(match.groupId, facts.groupId) &&
+    agrees(match.clusterName, facts.clusterName) &&
     agrees(match.publicKey, facts.publicKey) &&
     agrees(match.clientId, facts.clientId)
   );

@@ -117,6 +117,7 @@ class World {
       metrics: this.metrics,
       defaultInterval: MINUTE,
       deliveryUrlInStatus: true,
+      atlasList: true,
       signal: new AbortController().signal,
       missingFields: () => this.missingFields,
       defaultCredentialsDir: '',

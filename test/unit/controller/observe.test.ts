@@ -101,6 +101,7 @@ async function observing({ job = resource(), found = [good('1', OLD)], again = f
         budgets: () => ({ paused: 0, waiting: 0, remaining: undefined }),
         close: () => Promise.resolve(),
       },
+      lists: { wait: () => undefined, leave: () => undefined },
       credentials,
       credentialsWatch: {
         await: (key, source, version) => watched.push(`await ${key} ${source.id} ${version}`),
