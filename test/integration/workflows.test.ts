@@ -86,7 +86,9 @@ describe('a release', () => {
   }
 
   test('has an install.yaml: what kustomize renders, with the image by version and digest', async () => {
-    const released = parseManifests(await outputOf('install.yaml', 'install.yaml'));
+    const text = await outputOf('install.yaml', 'install.yaml');
+    expect(text).toMatch(/^# .*Do not kubectl delete -f it/);
+    const released = parseManifests(text);
     const image = `${REPOSITORY}:${packageJson.version}`;
     expect(deploymentOf(released).spec.template.spec.containers[0].image).toBe(`${image}@${DIGEST}`);
     const base = JSON.stringify(await kustomize('deploy/base')).replace(`"${image}"`, `"${image}@${DIGEST}"`);
