@@ -147,7 +147,7 @@ beforeAll(async () => {
   const crds = (await helmTemplate()).filter(({ kind }) => kind === 'CustomResourceDefinition');
   await controlPlane.kubectlRun(['apply', '-f', '-'], { stdin: yaml([...crds, ...MONITORING_CRDS, SANDBOXED]) });
   await controlPlane.kubectlRun(['wait', '--for=condition=Established', 'crd', '--all', '--timeout=30s']);
-  for (const name of [DEFAULT_RELEASE.namespace, 'payments', 'orders']) await createNamespace(name);
+  for (const name of [DEFAULT_RELEASE.namespace, 'payments', 'orders', 'restores']) await createNamespace(name);
 });
 afterAll(async () => {
   await controlPlane?.stop();
@@ -185,7 +185,7 @@ describe('kubeconform and the API server take', () => {
     expect(told.trim().split('\n')).toHaveLength(manifests.length);
   });
 
-  test.each(['deploy/base', 'deploy/namespaced'])('%s', async (folder) => {
+  test.each(['deploy/base', 'deploy/namespaced', 'deploy/samples/download-batch'])('%s', async (folder) => {
     const manifests = await kustomize(folder);
     await kubeconform(manifests);
     await dryRun(manifests);
@@ -202,14 +202,31 @@ describe('kubeconform and the API server take', () => {
   });
 });
 
+const PodTemplate = z.looseObject({ metadata: z.looseObject({}), spec: z.looseObject({}) });
+const Job = z.looseObject({ spec: z.looseObject({ template: PodTemplate }) });
+
 describe('Pod Security "restricted"', () => {
-  const podOf = (manifests: readonly Manifest[]) => {
-    const { metadata, spec } = deploymentOf(manifests).spec.template;
-    return { apiVersion: 'v1', kind: 'Pod', metadata: { ...metadata, name: 'pod', namespace: 'payments' }, spec };
-  };
+  const podFrom = ({ metadata, spec }: z.output<typeof PodTemplate>) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { ...metadata, name: 'pod', namespace: 'payments' },
+    spec,
+  });
+  const podOf = (manifests: readonly Manifest[]) => podFrom(deploymentOf(manifests).spec.template);
 
   test.each(['defaults', 'everything'])('takes the pods: %s', async (name) => {
     await dryRun([podOf(await helmTemplate(MATRIX[name]))]);
+  });
+
+  test('takes the pods that download', async () => {
+    const manifests = await kustomize('deploy/samples/download-batch');
+    const jobs = manifests.filter(({ kind }) => kind === 'Job').map((job) => Job.parse(job));
+    expect(jobs).toHaveLength(3);
+    for (const { spec } of jobs) {
+      // Its service account is not there, and a pod cannot be created without it.
+      const { serviceAccountName: _, ...pod } = spec.template.spec;
+      await dryRun([podFrom({ ...spec.template, spec: pod })]);
+    }
   });
 
   test('is enforced here', async () => {

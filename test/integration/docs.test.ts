@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { loadAll } from 'js-yaml';
 import * as z from 'zod';
 import {
   atlasDate,
@@ -20,9 +19,9 @@ import {
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { type Demo, startDemo } from '../support/demo.ts';
-import { type DownloadServer, startDownloadServer } from '../support/download-server.ts';
 import { LEADER_ELECTION } from '../support/installation.ts';
-import { type CodeBlock, readPages, yamlOf } from '../support/markdown.ts';
+import { type CodeBlock, readPages } from '../support/markdown.ts';
+import { PROGRAM } from '../support/program.ts';
 import { GROUP_ID, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 /** The ids and credentials that the pages use. */
@@ -38,8 +37,10 @@ const BATCH = {
 } as const;
 const API_KEY = { publicKey: 'your-public-key', privateKey: 'your-private-key' };
 const ACCOUNT = { clientId: 'mdb_sa_id_5f0000000000000000000001', clientSecret: 'your-client-secret' };
-const HEADER = 'X-Backup-Restore-Key';
-const KEY = 'key-of-the-download';
+const FILE = { name: 'customers.tar.gz', content: Buffer.from('a file\n'), key: 'key-of-the-download' };
+const HEADER = { name: 'X-Backup-Restore-Key', value: FILE.key };
+/** Of the Job that fetches, of its service account and of its volume claim. */
+const DOWNLOAD = 'download-customers-friday';
 const EXPIRES = atlasDate(Date.now() + 48 * 3_600_000);
 
 const FIRST_RESOURCE = `
@@ -61,7 +62,6 @@ let bed: TestBed;
 let directory: string;
 /** What a fresh clone has, and what the pages write there. */
 let checkout: string;
-let download: DownloadServer;
 /** The cluster of `npm run demo -- --keep`: README.md is for who has nothing else. */
 let demo: Promise<Demo>;
 /** How each block of each page ended. */
@@ -72,7 +72,6 @@ beforeAll(async () => {
   directory = await mkdtemp(path.join(tmpdir(), 'legacy-restore-operator-docs-'));
   checkout = await checkOut();
   demo = startDemo();
-  download = await startDownloadServer({ content: Buffer.from('a file\n'), header: HEADER, key: KEY });
   putJobs();
   await bed.startOperator({
     DEFAULT_INTERVAL: '10s',
@@ -84,7 +83,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await demo?.then(({ interrupt }) => interrupt());
   await bed?.stop();
-  await download?.stop();
   if (directory !== undefined) await rm(directory, { recursive: true });
 });
 
@@ -180,46 +178,51 @@ describe('the recipe that waits', () => {
 
 describe('the recipe that fetches', () => {
   let environment: Environment;
+  let args: readonly string[];
   beforeAll(async () => {
-    // The one that applies the Job and its service account.
-    await results.get(blockOf(RECIPES, 'kind: ServiceAccount'));
-    const kubeconfig = await bed.controlPlane.serviceAccountKubeconfig('restores', 'fetch-customers-friday');
-    environment = { ...baseEnvironment(kubeconfig), ...(await secretData('restores', JOB.secret)) };
+    // The one that runs the Job again, after the one that applies it.
+    await results.get(blockOf(RECIPES, 'delete job download-customers-friday'));
+    environment = baseEnvironment(await bed.controlPlane.serviceAccountKubeconfig('restores', DOWNLOAD));
+    args = await argsOfJob('restores', DOWNLOAD);
   });
 
-  test('its service account can read the one resource, and nothing else', async () => {
+  test('its service account can read the one resource and its Secret, and nothing else', async () => {
     const may = async (...what: readonly string[]): Promise<string> =>
       (await run('kubectl', ['auth', 'can-i', ...what], environment)).output.trim();
-    expect(await may('watch', 'lrj/customers-friday')).toBe('yes');
+    expect(await may('get', 'lrj/customers-friday')).toBe('yes');
+    expect(await may('get', 'secret/customers-friday-download')).toBe('yes');
     expect(await may('get', 'lrj/cluster0-friday')).toBe('no');
+    expect(await may('get', 'secret/atlas-key')).toBe('no');
+    expect(await may('list', 'secrets')).toBe('no');
     expect(await may('patch', 'lrj/customers-friday')).toBe('no');
-    expect(await may('get', `secret/${JOB.secret}`)).toBe('no');
   });
 
-  test('the Job fetches the file with the header, waits for the hash and finds it right', async () => {
-    expect(Object.keys(environment)).toEqual(expect.arrayContaining(['urlV2', 'authHeader', 'authValue']));
-    const { code, output } = await runJob(environment, download.sha1);
-    expect(output).toContain('restore.tar.gz: OK');
-    expect(code).toBe(0);
-    expect(download.downloads).toEqual([new URL(download.urlV2).pathname]);
+  /** What the container does, with a folder in the place of its volume. */
+  const runJob = (volume: string): Promise<Ended> =>
+    run(process.execPath, [PROGRAM, ...args.map((arg) => (arg === '/restore' ? volume : arg))], environment);
+  const newVolume = (): Promise<string> => mkdtemp(path.join(directory, 'volume-'));
+
+  test('the Job brings the file with the header and verifies it; run again, it ends without a request', async () => {
+    const volume = await newVolume();
+    const first = await runJob(volume);
+    expect(first.output).toContain("has Atlas's hash");
+    expect(first.code).toBe(0);
+    expect((await readdir(volume)).sort()).toEqual([FILE.name, `${FILE.name}.sha1`]);
+    const requests = () => bed.atlas.files.requests.filter(({ name }) => name === FILE.name);
+    expect(requests()).toEqual([expect.objectContaining({ status: 200, hasHeader: true })]);
+    const second = await runJob(volume);
+    expect(second.output).toContain('is already there');
+    expect(second.code).toBe(0);
+    expect(requests()).toHaveLength(1);
   });
 
-  test('the Job fetches the file by its url where there is no urlV2', async () => {
-    const { urlV2: _urlV2, authHeader: _header, authValue: _value, ...byUrl } = environment;
-    expect(await runJob(byUrl, download.sha1)).toMatchObject({ code: 0 });
-    expect(download.downloads.at(-1)).toBe(new URL(download.url).pathname);
-  });
-
-  test('the Job fails when the file has another hash', async () => {
-    const { code, output } = await runJob(environment, 'f'.repeat(40));
-    expect(output).toContain('restore.tar.gz: FAILED');
-    expect(code).not.toBe(0);
-  });
-
-  test('the Job fails when the server refuses its key', async () => {
-    const { code, output } = await runJob({ ...environment, authValue: 'another' }, download.sha1);
-    expect(output).toContain('403');
-    expect(code).not.toBe(0);
+  test('the Job ends with an exit code that fails it at once when the file has another hash', async () => {
+    bed.atlas.setBody(CUSTOMERS.jobId, customersBody('f'.repeat(40)));
+    await reconcileCustomers();
+    const { code, output } = await runJob(await newVolume());
+    expect(output).toContain('Do not use it');
+    expect(code).toBe(9);
+    expect(await failingCodes('restores', DOWNLOAD)).toContain(9);
   });
 });
 
@@ -237,7 +240,7 @@ function putJobs(): void {
     ],
   });
   atlas.putJob(OLD, { kind: 'fixed', body: endedDownload(OLD, 'EXPIRED', '2018-01-22T23:49:38Z') });
-  atlas.putJob(CUSTOMERS, { kind: 'fixed', body: customersBody([]) });
+  atlas.putJob(CUSTOMERS, { kind: 'fixed', body: customersBody() });
   putInventory();
   for (const { body, ...job } of shardedBatch(BATCH, EXPIRES)) atlas.putJob(job, { kind: 'fixed', body });
 }
@@ -249,7 +252,7 @@ function putInventory(): void {
   const file = atlas.files.put({
     name,
     content: Buffer.from('a file\n'),
-    key: KEY,
+    key: FILE.key,
     onDownloaded: () =>
       atlas.setBody(INVENTORY.jobId, { ...body, hashes: [{ fileName: name, hash: file.sha1, typeName: 'SHA1' }] }),
   });
@@ -258,20 +261,21 @@ function putInventory(): void {
   atlas.putJob(INVENTORY, { kind: 'fixed', body });
 }
 
-function customersBody(hashes: readonly string[]) {
-  const { url, urlV2 } = download;
+/** With the right hash, or another one. */
+function customersBody(hash?: string) {
+  const { path: url, pathV2, sha1 } = bed.atlas.files.put({ ...FILE, header: HEADER });
   return {
     ...urlV2Download(CUSTOMERS, EXPIRES),
     delivery: {
       methodName: 'HTTP',
       statusName: 'READY',
       expires: EXPIRES,
-      url,
-      urlV2,
-      authHeader: HEADER,
-      authValue: KEY,
+      url: bed.atlas.url + url,
+      urlV2: bed.atlas.url + pathV2,
+      authHeader: HEADER.name,
+      authValue: HEADER.value,
     },
-    hashes: hashes.map((hash) => ({ fileName: 'file.tar.gz', hash, typeName: 'SHA1' })),
+    hashes: [{ fileName: FILE.name, hash: hash ?? sha1, typeName: 'SHA1' }],
   };
 }
 
@@ -361,64 +365,33 @@ async function run(program: string, args: readonly string[], env: Environment, c
 
 // The Job of the recipe
 
-const JobManifest = z
-  .object({
-    kind: z.literal('Job'),
-    spec: z.object({
-      template: z.object({
-        spec: z.object({
-          containers: z.tuple([
-            z.object({
-              command: z.tuple([z.string()], z.string()),
-              args: z.array(z.string()),
-              envFrom: z.tuple([z.object({ secretRef: z.object({ name: z.string() }) })]),
-            }),
-          ]),
-        }),
-      }),
+const Job = z.object({
+  spec: z.object({
+    podFailurePolicy: z.object({
+      rules: z.array(z.object({ action: z.string(), onExitCodes: z.object({ values: z.array(z.int()) }).optional() })),
     }),
-  })
-  .transform(({ spec }) => {
-    const [{ command, args, envFrom }] = spec.template.spec.containers;
-    return { command, args, secret: envFrom[0].secretRef.name };
-  });
-const JOB = findJob();
+    template: z.object({ spec: z.object({ containers: z.tuple([z.object({ args: z.array(z.string()) })]) }) }),
+  }),
+});
 
-function findJob(): z.output<typeof JobManifest> {
-  const recipes = ALL_PAGES.find(({ file }) => file === RECIPES);
-  const documents = recipes === undefined ? [] : yamlOf(recipes).flatMap((part) => loadAll(part.text));
-  const [job] = documents.flatMap((document) => JobManifest.safeParse(document).data ?? []);
-  if (job === undefined) throw new Error(`${RECIPES} has no Job`);
-  return job;
+async function readJob(namespace: string, name: string): Promise<z.output<typeof Job>> {
+  const { body } = await bed.controlPlane.request('GET', `/apis/batch/v1/namespaces/${namespace}/jobs/${name}`);
+  return Job.parse(body);
 }
 
-/** Runs what the container would run. Atlas knows the hash as soon as the file has been downloaded, as it really is. */
-async function runJob(environment: Environment, hash: string): Promise<Ended> {
-  const folder = await mkdtemp(path.join(directory, 'job-'));
-  const [program, ...options] = JOB.command;
-  bed.atlas.setBody(CUSTOMERS.jobId, customersBody([]));
-  await visitCustomers();
-  const downloaded = download.next();
-  const ended = run(program, [...options, ...JOB.args], environment, folder);
-  // Where the download fails, the Job ends without it.
-  await Promise.race([downloaded, ended]);
-  bed.atlas.setBody(CUSTOMERS.jobId, customersBody([hash]));
-  await visitCustomers();
-  return ended;
-}
+const argsOfJob = async (namespace: string, name: string): Promise<readonly string[]> =>
+  (await readJob(namespace, name)).spec.template.spec.containers[0].args;
 
-async function visitCustomers(): Promise<void> {
+/** Exit codes that end a Job without another pod. */
+const failingCodes = async (namespace: string, name: string): Promise<readonly number[]> =>
+  (await readJob(namespace, name)).spec.podFailurePolicy.rules.flatMap(({ action, onExitCodes }) =>
+    action === 'FailJob' ? (onExitCodes?.values ?? []) : [],
+  );
+
+async function reconcileCustomers(): Promise<void> {
   const now = `${performance.now()}`;
   const { kubectlRun } = bed.controlPlane;
   const resource = ['--namespace=restores', 'lrj/customers-friday'];
   await kubectlRun(['annotate', ...resource, '--overwrite', `atlasrestore.dev/requestedAt=${now}`]);
   await kubectlRun(['wait', ...resource, `--for=jsonpath={.status.lastHandledReconcileAt}=${now}`, '--timeout=30s']);
-}
-
-const SecretData = z.object({ data: z.record(z.string(), z.string()) });
-
-async function secretData(namespace: string, name: string): Promise<Record<string, string>> {
-  const { body } = await bed.controlPlane.request('GET', `/api/v1/namespaces/${namespace}/secrets/${name}`);
-  const { data } = SecretData.parse(body);
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]));
 }

@@ -110,3 +110,14 @@ test('kustomize installs the image of the version', () => {
     .parse(load(readFileSync('deploy/base/kustomization.yaml', 'utf8')));
   expect(images).toEqual([{ name: IMAGE, newTag: packageJson.version }]);
 });
+
+test('the Job that downloads runs the image of the version', () => {
+  const { spec } = z
+    .object({
+      spec: z.object({
+        template: z.object({ spec: z.object({ containers: z.tuple([z.object({ image: z.string() })]) }) }),
+      }),
+    })
+    .parse(load(readFileSync('deploy/download/job.yaml', 'utf8')));
+  expect(spec.template.spec.containers[0].image).toBe(`${IMAGE}:${packageJson.version}`);
+});
