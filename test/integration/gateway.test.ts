@@ -78,6 +78,7 @@ describe.each(['redirect', 'page'] as const)('with a %s', (what) => {
     await bed.create(name, { jobId: job.jobId });
     await eventually('it is tried again', () => expect(requestsTo(isSecret)).toBeGreaterThan(before + 1));
     expect(JSON.stringify((await bed.get(name)).status)).not.toMatch(/SecretInvalid|SecretNotFound/);
+    expect(operator.log.filter(({ level }) => level === 'error')).toEqual([]);
     undo();
     await bed.until(name, 'it is mirrored', ({ status }) => status.statusName === 'IN_PROGRESS', undefined, 60_000);
     expect(await operator.stop()).toBe(0);

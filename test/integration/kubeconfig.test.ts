@@ -149,7 +149,8 @@ describe('the user', () => {
     expect(exitCode).toBe(told === undefined ? READ : 2);
     expect(output).toContain(told ?? 'IN_PROGRESS');
     const audit = await readFile(bed.controlPlane.auditLog, 'utf8');
-    expect(audit).toContain(`"impersonatedUser":{"username":"${String(as['as'])}"`);
+    const impersonated = JSON.stringify({ username: as['as'], uid: as['as-uid'] });
+    expect(audit).toContain(`"impersonatedUser":${impersonated.slice(0, -1)}`);
   });
 
   test('a plugin gives the token', async () => {

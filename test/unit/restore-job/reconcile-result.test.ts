@@ -822,6 +822,24 @@ describe('status.failure', () => {
     expect(JSON.stringify(failure)).not.toMatch(/[\p{Cc}\p{Cf}\ufffd]/u);
   });
 
+  test('is bounded and printable where a webhook says as much as it likes, and so is the message', () => {
+    const secretly = resource({ spec: { ...SPEC, deliverySecretName: 'download' } });
+    const deliveryFailure: Failure = {
+      origin: 'kubernetes',
+      reason: 'DeliverySecretRefused',
+      verb: 'write',
+      object: 'Secret payments/download',
+      isForbidden: false,
+      code: 400,
+      statusReason: '',
+      statusMessage: `a\n\u202e${'x'.repeat(5_000)}`,
+    };
+    const { status } = reconcile(secretly, fetched(ready(NOW + HOUR), deliveryFailure));
+    const message = conditionOf(status, 'Synced')?.message ?? '';
+    expect([message.length < 600, Buffer.byteLength(status?.failure?.detail ?? '')]).toEqual([true, 1_024]);
+    expect(message + status?.failure?.detail).not.toMatch(/[\p{Cc}\p{Cf}\ufffd]/u);
+  });
+
   test('goes with the failure, and is not there while suspended', () => {
     const job = after([PERMANENT]);
     expect(job.status).toHaveProperty('failure');
