@@ -24,6 +24,15 @@ const LoggedRequest = z.object({
   authenticated: z.boolean(),
 });
 
+/** A request for a file as the simulator logged it. */
+export type LoggedFileRequest = z.infer<typeof LoggedFileRequest>;
+const LoggedFileRequest = z.object({
+  name: z.string(),
+  range: z.string().optional(),
+  status: z.number(),
+  hasHeader: z.boolean(),
+});
+
 export interface Atlas {
   /** The certificate of the authority, as PEM text. */
   readonly caPem: string;
@@ -31,6 +40,8 @@ export interface Atlas {
   readonly present: (scenario: ScenarioInput) => Promise<void>;
   /** What was asked since then, oldest first, without the requests that only fetch a nonce. */
   readonly requests: () => Promise<readonly LoggedRequest[]>;
+  /** Which files were asked for since then, oldest first. */
+  readonly fileRequests: () => Promise<readonly LoggedFileRequest[]>;
 }
 
 /** A fresh id of a restore job, the same for the same number. */
@@ -66,11 +77,18 @@ export async function installAtlas(cluster: Cluster, images: Images): Promise<At
       await cluster.kubectl(['rollout', 'status', 'deployment/atlas', `--namespace=${NAMESPACE}`, '--timeout=120s']);
     },
     requests: async () => {
-      const log = await cluster.kubectl(['logs', 'deployment/atlas', `--namespace=${NAMESPACE}`, '--tail=-1']);
-      const lines = log.split('\n').filter((line) => line.startsWith('{'));
-      return lines.map((line) => LoggedRequest.parse(JSON.parse(line))).filter(({ authenticated }) => authenticated);
+      const lines = await linesOf(cluster, '');
+      return lines.map((line) => LoggedRequest.parse(line)).filter(({ authenticated }) => authenticated);
     },
+    fileRequests: async () => (await linesOf(cluster, 'file ')).map((line) => LoggedFileRequest.parse(line)),
   };
+}
+
+/** The JSON of those lines of the simulator's log that begin with a word and an object. */
+async function linesOf(cluster: Cluster, word: string): Promise<readonly unknown[]> {
+  const log = await cluster.kubectl(['logs', 'deployment/atlas', `--namespace=${NAMESPACE}`, '--tail=-1']);
+  const lines = log.split('\n').filter((line) => line.startsWith(`${word}{`));
+  return lines.map((line): unknown => JSON.parse(line.slice(word.length)));
 }
 
 const NAMESPACE = 'atlas';

@@ -16,6 +16,7 @@ import { messageOf, readFlags, runCommand } from '../support/command.ts';
 import { installAtlas } from './atlas.ts';
 import { availabilityCases } from './cases/availability.ts';
 import { chartCases } from './cases/chart.ts';
+import { downloadCases } from './cases/download.ts';
 import { imageCases } from './cases/image.ts';
 import { mirrorCases } from './cases/mirror.ts';
 import { modeCases } from './cases/modes.ts';
@@ -38,6 +39,7 @@ const TEST_CASES: readonly TestCase[] = [
   ...upgradeCases,
   ...crdCases,
   ...modeCases,
+  ...downloadCases,
 ];
 
 interface Row {

@@ -19,6 +19,7 @@ export async function removeTraces({ kubectl, helm }: Cluster): Promise<void> {
   const wide = ['clusterroles,clusterrolebindings', `--selector=app.kubernetes.io/name=${OPERATOR}`];
   await kubectl(['delete', ...wide]);
   await kubectl(['delete', 'namespaces', `--selector=${MARK}`], { timeoutMs: 300_000 });
+  await kubectl(['delete', 'persistentvolumes', `--selector=${MARK}`]);
   await kubectl(['delete', CRD, '--ignore-not-found']);
 }
 

@@ -1,6 +1,7 @@
 /**
  * The Atlas simulator as a pod: `main.ts <folder>`, a folder with scenario.json, tls.crt and tls.key. It speaks https on
- * port 8443 and writes one line of JSON for every request, so that `kubectl logs` tells who asked for what.
+ * port 8443 and writes one line of JSON for every request, after the word `file` where a file was asked for, so that
+ * `kubectl logs` tells who asked for what.
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
@@ -21,6 +22,8 @@ async function main(folder: string): Promise<void> {
       console.log(
         JSON.stringify({ at: Date.now(), from: address, method, target, authenticated: authorization.kind !== 'none' }),
       ),
+    onFileRequest: ({ name, range, status, hasHeader }) =>
+      console.log(`file ${JSON.stringify({ name, range, status, hasHeader })}`),
   });
   applyScenario(scenarioSchema.parse(JSON.parse(scenario)), simulator);
   for (const signal of ['SIGTERM', 'SIGINT'] as const)

@@ -80,8 +80,18 @@ export interface OfferedFile {
 /** What a server that has files passes on: requests of these paths. */
 export const FILES_PATH = '/backup/restore/';
 
-/** The registry, and what answers a request. */
-export function createFiles(): {
+/** The paths of the URLs of a file. */
+export function filePaths({
+  name,
+  key,
+  header,
+}: Pick<FileOffer, 'name' | 'key' | 'header'>): Omit<OfferedFile, 'sha1'> {
+  const path = `${FILES_PATH}v2/pull/${encodeURIComponent(key)}/${name}`;
+  return { path, pathV2: header === undefined ? path : `${FILES_PATH}v3/pull/${name}` };
+}
+
+/** The registry, and what answers a request. `onRequest` is told of every request as it is answered. */
+export function createFiles(onRequest: (request: FileRequest) => void = () => {}): {
   readonly files: Files;
   readonly serve: (message: IncomingMessage, response: ServerResponse) => void;
 } {
@@ -91,8 +101,7 @@ export function createFiles(): {
   const forbidden = new Set<string>();
 
   function put(offer: FileOffer): OfferedFile {
-    const path = `${FILES_PATH}v2/pull/${encodeURIComponent(offer.key)}/${offer.name}`;
-    const pathV2 = offer.header === undefined ? path : `${FILES_PATH}v3/pull/${offer.name}`;
+    const { path, pathV2 } = filePaths(offer);
     offers.set(offer.name, { offer, path, pathV2, servings: [...(offer.servings ?? [])], begun: 0 });
     return { path, pathV2, sha1: createHash('sha1').update(offer.content).digest('hex') };
   }
@@ -106,7 +115,9 @@ export function createFiles(): {
     if (problem !== undefined) violations.push(`${method} ${name}: ${problem}`);
     const reply = problem === undefined && method === 'GET' ? replyTo(message, offered, hasHeader) : refusal(400);
     const { range, 'if-range': ifRange } = headers;
-    requests.push({ name, range, ifRange: textOf(ifRange), status: reply.status, hasHeader });
+    const request = { name, range, ifRange: textOf(ifRange), status: reply.status, hasHeader };
+    requests.push(request);
+    onRequest(request);
     send(reply, response);
   }
 

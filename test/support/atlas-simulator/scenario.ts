@@ -1,4 +1,6 @@
+import { createHash } from 'node:crypto';
 import * as z from 'zod';
+import type { Serving } from './files.ts';
 import type { JobScript } from './jobs.ts';
 import type { JsonValue } from './json.ts';
 import { downloadLifecycle, SHORT_DOWNLOAD } from './lifecycle.ts';
@@ -30,6 +32,15 @@ const job = z.union([
   }),
 ]);
 
+/** A file behind a header, as `fileContent` makes it; ranges are served. The first response stops after so many bytes. */
+const file = z.strictObject({
+  name: z.string(),
+  bytes: z.int().min(0),
+  key: z.string(),
+  header: z.strictObject({ name: z.string(), value: z.string() }),
+  stallAfter: z.int().min(0),
+});
+
 /** What the simulator in a cluster is started with: a JSON file of this form. */
 export const scenarioSchema = z.strictObject({
   apiKeys: z
@@ -37,6 +48,7 @@ export const scenarioSchema = z.strictObject({
     .default([]),
   clusters: z.array(z.strictObject({ groupId: z.string(), clusterName: z.string() })).default([]),
   jobs: z.array(job).default([]),
+  files: z.array(file).default([]),
 });
 
 /** A scenario with its defaults filled in. */
@@ -45,10 +57,19 @@ export type Scenario = z.output<typeof scenarioSchema>;
 /** A scenario as it is written: everything that has a default may be left out. */
 export type ScenarioInput = z.input<typeof scenarioSchema>;
 
+/** The bytes of a file: random ones, the same for the same name. */
+export const fileContent = ({ name, bytes }: { readonly name: string; readonly bytes: number }): Buffer =>
+  createHash('shake256', { outputLength: bytes }).update(name).digest();
+
 /** Sets up a scenario. The timelines of its jobs start now. */
 export function applyScenario(scenario: Scenario, simulator: AtlasSimulator): void {
   for (const key of scenario.apiKeys) simulator.addApiKey(key);
   for (const { groupId, clusterName } of scenario.clusters) simulator.addCluster(groupId, clusterName);
+  for (const { name, bytes, key, header, stallAfter } of scenario.files) {
+    const whole: Serving = { kind: 'file', framing: 'length', etag: '"1"', ranges: true };
+    const content = fileContent({ name, bytes });
+    simulator.files.put({ name, content, key, header, servings: [{ ...whole, stallAfter }, whole] });
+  }
   for (const entry of scenario.jobs) {
     const { groupId, clusterName, jobId } = entry;
     simulator.putJob({ groupId, clusterName, jobId }, scriptOf(entry));

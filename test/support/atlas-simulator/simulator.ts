@@ -9,7 +9,7 @@ import { parseAuthorization } from './authorization.ts';
 import { type Behavior, DEFAULT_BEHAVIOR } from './behavior.ts';
 import type { Credentials } from './credentials.ts';
 import type { Faults } from './faults.ts';
-import { createFiles, FILES_PATH, type Files } from './files.ts';
+import { createFiles, FILES_PATH, type FileRequest, type Files } from './files.ts';
 import { sendOverHttp2 } from './http2-reply.ts';
 import type { Jobs } from './jobs.ts';
 import { type Reply, send, statusOf } from './reply.ts';
@@ -27,6 +27,8 @@ export interface AtlasSimulatorOptions extends Partial<Behavior> {
   readonly now?: () => number;
   /** Told of every request as it has arrived, before it is answered. */
   readonly onRequest?: (request: AtlasRequest) => void;
+  /** Told of every request for a file as it is answered. */
+  readonly onFileRequest?: (request: FileRequest) => void;
 }
 
 /** A running simulator: Atlas's endpoints of legacy restore jobs and their authentication, over HTTP. */
@@ -52,10 +54,10 @@ export interface AtlasSimulator
 
 /** Starts a simulator that knows no credentials and no jobs yet. Rejects when it cannot listen. */
 export async function startAtlasSimulator(options: AtlasSimulatorOptions = {}): Promise<AtlasSimulator> {
-  const { host = '127.0.0.1', port = 0, tls, now = () => Date.now(), onRequest, ...changed } = options;
+  const { host = '127.0.0.1', port = 0, tls, now = () => Date.now(), onRequest, onFileRequest, ...changed } = options;
   let behavior: Behavior = { ...DEFAULT_BEHAVIOR, ...changed };
   const atlas = createAtlas(() => behavior, now);
-  const { files, serve: serveFile } = createFiles();
+  const { files, serve: serveFile } = createFiles(onFileRequest);
   const stopping = new AbortController();
 
   async function serve(message: Message, response: Response): Promise<void> {
