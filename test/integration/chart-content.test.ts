@@ -463,6 +463,7 @@ describe('the notes', () => {
   test.each([
     ['default', {}],
     ['payments', { namespaces: ['payments', 'orders'] }],
+    ['default', { labelSelector: 'shard=a' }],
   ])('lead to a finished sample in three commands, in %s', async (namespace, values) => {
     const text = await notes(values);
     const commands = text.split('\n').filter((line) => line.startsWith('kubectl '));
@@ -482,6 +483,13 @@ describe('the notes', () => {
       .object({ kind: z.literal('LegacyRestoreJob'), spec: z.strictObject(Spec.shape) })
       .parse(load(text.slice(text.indexOf('apiVersion:'), text.indexOf('\nYAML\n'))));
     expect(commands[0]).toContain(` ${resource.spec.credentialsSecretRef?.name} `);
+  });
+
+  test('say which resources a release with a label selector reconciles, and that others need labels', async () => {
+    const text = await notes({ labelSelector: 'shard in (a,b)' });
+    expect(text).toContain('all namespaces, and reconciles only resources with labels that match `shard in (a,b)`.');
+    expect(text).toContain('give the\nresource labels that match:');
+    expect(await notes({})).not.toContain('labels');
   });
 
   test('say what a second release needs, and what is not allowed yet', async () => {
