@@ -13,6 +13,7 @@ const KINDS: readonly string[] = [
   'Atlas: 429 with Retry-After',
   'Atlas: stalls',
   'Atlas: answers that are no JSON',
+  'Atlas: lists lie',
   'Atlas: tokens revoked',
   'Atlas: open connections silent forever',
   'operator: leader killed',
@@ -48,6 +49,7 @@ test('a short soak: under faults on all sides every resource becomes equal to At
   expect(result.changesMirrored).toBeGreaterThan(50);
   expect(result.refusedWrites).toBeGreaterThan(0);
   expect(result.gatewayPages).toBeGreaterThan(0);
+  expect(result.requests.list).toBeGreaterThan(0);
   expect(result.statusWrites).toBeGreaterThanOrEqual(result.changesMirrored);
   expect(sum(result.userActions)).toBeGreaterThan(60);
 }, 600_000);

@@ -4,12 +4,13 @@ import type { ProxiedRequest } from '../support/api-server-proxy.ts';
 import {
   failing,
   invalidUtf8,
+  otherItems,
   oversized,
   rateLimited,
   truncatedJson,
   wrongContentLength,
 } from '../support/atlas-simulator/fault-samples.ts';
-import type { Fault, FaultMatch } from '../support/atlas-simulator/faults.ts';
+import type { Fault, FaultMatch, FaultMoment } from '../support/atlas-simulator/faults.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import { SECRET_PREFIX } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
@@ -147,6 +148,12 @@ export const FAULTS: readonly FaultKind[] = [
   answers('token endpoint fails', seconds(3, 6), (random) => failing(random.pick([500, 503]), 'UNEXPECTED_ERROR'), {
     kind: 'token',
   }),
+  answers('lists fail', seconds(5, 12), (random) => random.pick(FAILING_LISTS), { kind: 'list' }),
+  answers('lists lie', seconds(5, 12), (random) => random.pick(LYING_LISTS)(), { kind: 'list' }, 'after-auth'),
+  fault('short pages of lists', 'Atlas', seconds(5, 12), ({ atlas }, random) => {
+    atlas.configure({ longestPage: random.int(1, 5), pageLinks: random.chance(0.5), totalCountError: -3 });
+    return () => atlas.configure({ longestPage: 500, pageLinks: true, totalCountError: 0 });
+  }),
   fault('rate limit', 'Atlas', seconds(4, 8), ({ atlas }) => {
     atlas.configure({ rateLimit: { capacity: 20, refill: 20, periodSeconds: 3 } });
     return () => atlas.configure({ rateLimit: 'documented' });
@@ -271,9 +278,10 @@ function answers(
   lastsMs: FaultKind['lastsMs'],
   draw: (random: Random) => Fault,
   match: FaultMatch = {},
+  when: FaultMoment = 'before-auth',
 ): FaultKind {
   return fault(name, 'Atlas', lastsMs, ({ atlas }, random) => {
-    const added = atlas.faults.add({ match, fault: draw(random) });
+    const added = atlas.faults.add({ match, when, fault: draw(random) });
     return () => added.remove();
   });
 }
@@ -331,6 +339,30 @@ const GARBAGE: readonly Fault[] = [
   { kind: 'body', body: 'null' },
   { kind: 'body', body: '[]' },
   { kind: 'body', body: '{}' },
+];
+
+const FAILING_LISTS: readonly Fault[] = [
+  failing(500, 'UNEXPECTED_ERROR'),
+  failing(403, 'ACCESS_FORBIDDEN'),
+  rateLimited('1'),
+  { kind: 'html', status: 200 },
+  { kind: 'stall', phase: 'body' },
+  oversized({ results: [] }, 9 * 1_024 * 1_024),
+  { kind: 'body', body: JSON.stringify({ results: [STRANGE_JOB, null, {}] }) },
+];
+
+/** A list decides which jobs are fetched, never what is mirrored. */
+const LYING_LISTS: readonly (() => Fault)[] = [
+  () => otherItems((items) => items.map((item) => ({ ...item, statusName: 'KILLED' }))),
+  () => otherItems((items) => items.map((item) => ({ ...item, deploymentJobId: null, links: [{}] }))),
+  () => otherItems((items) => items.filter((_, index) => index % 2 === 0)),
+  () => otherItems((items) => items.flatMap((item) => [item, { ...item, snapshotId: '0'.repeat(24) }])),
+  () => otherItems((items) => items.toReversed()),
+  () => {
+    // The first page over and over, whichever cluster and page is asked for.
+    let first: readonly JsonObject[] | undefined;
+    return otherItems((items) => (first ??= items));
+  },
 ];
 
 /** A gateway that compresses, whatever was asked for. */

@@ -53,6 +53,8 @@ export interface SoakResult {
   readonly refusedWrites: number;
   /** Requests that a gateway answered in place of the API server. */
   readonly gatewayPages: number;
+  /** Requests to Atlas for a single job, and for pages of lists. */
+  readonly requests: { readonly job: number; readonly list: number };
   /** How often a status has come to have each reason. */
   readonly reasons: ReadonlyMap<string, number>;
   /** From the last fault, or the last change of its job, until a resource was equal; of the slowest, in milliseconds. */
@@ -136,6 +138,7 @@ export async function soak(options: SoakOptions): Promise<SoakResult> {
     duplicateWrites: countDuplicateWrites(writes, history),
     refusedWrites: writes.refused,
     gatewayPages: environment.gateway.answered(),
+    requests: environment.atlas.requests.counts().byKind,
     reasons: history.reasons(),
     longestToConvergeMs,
     memoryAtStart,

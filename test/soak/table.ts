@@ -28,6 +28,8 @@ function summary(result: SoakResult): readonly Row[] {
     ['duplicate writes', result.duplicateWrites],
     ['writes that were refused', result.refusedWrites],
     ['requests that a gateway answered', result.gatewayPages],
+    ['requests to Atlas for a job', result.requests.job],
+    ['requests to Atlas for a list', result.requests.list],
     ['longest time to converge', `${(longestToConvergeMs / 1_000).toFixed(1)} s`],
     ['memory of the leader at the start', megabytes(result.memoryAtStart)],
     ['memory of the leader at the end', megabytes(result.memoryAtEnd)],

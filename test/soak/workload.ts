@@ -45,9 +45,12 @@ export interface WorkloadOptions {
 const CREATE_AT_ONCE = 20;
 /** Every tenth job is named by two resources. */
 const TWINS = 0.1;
+/** So few clusters that each has several open jobs of each credential, which are polled by a list. */
+const RESOURCES_PER_CLUSTER = 60;
 
 export function createWorkload({ environment, expectedState, random, resources: count }: WorkloadOptions): Workload {
   const existing = new Map<string, ExpectedResource>();
+  const lastCluster = Math.floor(count / RESOURCES_PER_CLUSTER);
   const userActions = new Map<UserAction, number>(USER_ACTIONS.map((action) => [action, 0]));
   const note = (action: UserAction): void => void userActions.set(action, (userActions.get(action) ?? 0) + 1);
   const lives = placesOf(count, random).map((places, index) => live(places, random.fork(`life ${index}`)));
@@ -96,7 +99,8 @@ export function createWorkload({ environment, expectedState, random, resources: 
   async function* live(places: readonly Place[], seed: Random): AsyncGenerator<number, void> {
     for (let generation = 0; ; generation++) {
       const own = seed.fork(`generation ${generation}`);
-      const job: JobIdentity = { groupId: groupOf(places), clusterName: 'Cluster0', jobId: own.hex(24) };
+      const clusterName = `Cluster${own.int(0, lastCluster)}`;
+      const job: JobIdentity = { groupId: groupOf(places), clusterName, jobId: own.hex(24) };
       expectedState.set(job, youngJob(job));
       for (const place of places) await create(place, job, own.pick(['10s', '10s', '11s']));
       yield own.int(4_000, 14_000);
