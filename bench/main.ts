@@ -14,9 +14,9 @@ import { circumstances, writePage, writePlot } from './report.ts';
 import { sizes } from './size.ts';
 import { OPERATOR_BUNDLE, PEER_BINARY, SUBJECT_NAMES, SUBJECTS, type Subject } from './subjects.ts';
 import { toMarkdown } from './table.ts';
-import { firstSync, life, polling, start, type Take } from './workloads.ts';
+import { firstSync, life, lists, polling, start, type Take } from './workloads.ts';
 
-const WORKLOADS = ['first-sync', 'running', 'life', 'growth', 'polling', 'start'] as const;
+const WORKLOADS = ['first-sync', 'running', 'life', 'growth', 'polling', 'lists', 'start'] as const;
 type Workload = (typeof WORKLOADS)[number];
 
 /** How much is measured. */
@@ -30,23 +30,29 @@ interface Plan {
   /** Numbers of resources for the plot, besides those of `firstSync` and `life`. */
   readonly growth: readonly number[];
   readonly polling: Parameters<typeof polling>[2];
+  readonly lists: readonly Parameters<typeof lists>[2][];
 }
 
 const FULL: Plan = {
-  runs: { 'first-sync': 7, running: 3, life: 3, growth: 1, polling: 2, start: 5 },
+  runs: { 'first-sync': 7, running: 3, life: 3, growth: 1, polling: 2, lists: 1, start: 5 },
   firstSync: 1_000,
   running: 10_000,
   life: { resources: 10_000, idleSeconds: 30, burst: 1_000 },
   growth: [2_000, 5_000, 20_000],
   polling: { resources: 1_000, seconds: 60 },
+  lists: [
+    { resources: 60, intervalSeconds: 10, changes: 0, intervals: 6 },
+    { resources: 1_000, intervalSeconds: 60, changes: 50, intervals: 3 },
+  ],
 };
 const QUICK: Plan = {
-  runs: { 'first-sync': 0, running: 0, life: 1, growth: 0, polling: 1, start: 2 },
+  runs: { 'first-sync': 0, running: 0, life: 1, growth: 0, polling: 1, lists: 0, start: 2 },
   firstSync: 0,
   running: 0,
   life: { resources: 1_000, idleSeconds: 5, burst: 200 },
   growth: [],
   polling: { resources: 200, seconds: 10 },
+  lists: [],
 };
 
 /** What people download, and for which subject it is built. */
@@ -156,6 +162,9 @@ async function measure(
       break;
     case 'polling':
       await polling(environment, subject, plan.polling, take);
+      break;
+    case 'lists':
+      for (const options of plan.lists) await lists(environment, subject, options, take);
       break;
     case 'start':
       await start(environment, subject, take);

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Environment } from './environment.ts';
 import { type ExpectedState, expectedJob, firstState, NotDone } from './expected-state.ts';
-import type { Phase } from './jobs.ts';
+import { NAMESPACES, type Phase } from './jobs.ts';
 import type { Measurement } from './measurement.ts';
 import { withCommand, withRun } from './runs.ts';
 import { operatorCommand, type Subject } from './subjects.ts';
@@ -122,6 +122,55 @@ export async function polling(
 }
 
 const INTERVAL_SECONDS = 10;
+
+export interface ListsOptions {
+  readonly resources: number;
+  readonly intervalSeconds: number;
+  /** So many jobs change in each interval. */
+  readonly changes: number;
+  readonly intervals: number;
+}
+
+/** As long as a change may take to be mirrored. */
+const INTERVALS_PER_CHANGE = 2;
+/** What Atlas allows for one project. The peers have no limit of their own. */
+const REQUESTS_PER_MINUTE = 100;
+
+/** Running jobs of one cluster, mirrored before, asked for by a subject that has to keep Atlas's limit. */
+export async function lists(
+  environment: Environment,
+  subject: Subject,
+  { resources, intervalSeconds, changes, intervals }: ListsOptions,
+  take: Take,
+): Promise<void> {
+  if (!subject.watches) return;
+  // Every tenth job is of the first namespace, and so of its project and cluster.
+  const jobOf = (index: number, version: number) => expectedJob(index * NAMESPACES, 'running', version);
+  const expected: ExpectedState = new Map(Array.from({ length: resources }, (_, index) => jobOf(index, 1)));
+  await environment.load(expected, `${intervalSeconds}s`);
+  await withRun(environment, subject, (run) => run.untilWritten(resources));
+  const command = await subject.command(environment.target);
+  const env = { ...command.env, ATLAS_REQUESTS_PER_MINUTE: String(REQUESTS_PER_MINUTE) };
+  await withCommand(environment, subject.name, { ...command, env }, async (run) => {
+    // The first interval after a restart is not like the others.
+    await delay(intervalSeconds * 1_000);
+    await run.begin();
+    for (let round = 0; round < intervals; round++) {
+      const changed = Array.from({ length: changes }, (_, index) => jobOf(round * changes + index, 2));
+      for (const [key, job] of changed) expected.set(key, job);
+      await environment.atlas.put(changed.map(([, job]) => job));
+      await delay(intervalSeconds * 1_000);
+      const { statusWrites } = await environment.audit.read();
+      const due = Math.max(0, round + 2 - INTERVALS_PER_CHANGE) * changes;
+      if (statusWrites < due) throw new NotDone(`mirrored ${statusWrites} of ${due} changes within two intervals`);
+    }
+    const seconds = intervals * intervalSeconds;
+    const row = `${count(resources)} running jobs of one cluster every ${intervalSeconds} s, ${changes} changing each time, for ${seconds} s`;
+    take(row, subject.name, await run.measure(seconds));
+    await run.untilWritten(intervals * changes);
+  });
+  await environment.verify(expected);
+}
 
 /** From the start of the process with one resource: until the API server answers its watch, and until Atlas is asked. */
 export async function start(environment: Environment, subject: Subject, take: Take): Promise<void> {

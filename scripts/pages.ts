@@ -85,12 +85,12 @@ export function logsPage(): string {
         ['`error`', 'The operator cannot start, must exit, or hit a bug of its own.'],
         [
           '`warn`',
-          'Something starts to fail: a reconcile, a status write, the watch, the lease. Failures of watch and lease are repeated once a minute while they last, a missing permission or CustomResourceDefinition once an hour.',
+          'Something starts to fail: a reconcile, a status write, the watch, the lease, the list of a cluster at Atlas. Failures of watch and lease are repeated once a minute while they last, a missing permission or CustomResourceDefinition once an hour.',
         ],
         ['`info`', 'A status changed. The operator starts, becomes the leader, becomes a standby, recovers, stops.'],
         [
           '`debug`',
-          'Every reconcile except those that only wait for a budget, every repeated failure, every request to Atlas without its URL, every list.',
+          'Every reconcile except those that only wait for a budget or a list of Atlas, every repeated failure, every request to Atlas without its URL, every list.',
         ],
         ['`trace`', 'Currently nothing more.'],
       ],

@@ -258,8 +258,11 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
 
   function rest({ name, ref }: ListFindings, level: 'info' | 'warn' | 'error', cause: unknown): void {
     restingUntil.set(name, performance.now() + REST_MS);
-    const why = typeof cause === 'string' ? { reason: cause } : errorFields(cause);
-    log[level]({ ...clusterFields(ref), ...why }, 'the open restore jobs of a cluster are fetched one by one for 10m');
+    const fields = typeof cause === 'string' ? { cause } : errorFields(cause);
+    log[level](
+      { ...clusterFields(ref), ...fields },
+      'the open restore jobs of a cluster are fetched one by one for 10m',
+    );
   }
 
   return { add, remove, wait, leave, fetched, stop: () => stopping.abort() };

@@ -81,7 +81,7 @@ class Cluster {
   readonly logged: {
     readonly level: number;
     readonly msg: string;
-    readonly reason?: string;
+    readonly cause?: string;
     readonly error?: string;
   }[] = [];
   /** By the name of the Secret. */
@@ -151,7 +151,7 @@ class Cluster {
 
   /** Lines that tell that there are no lists for a while. */
   rests(): readonly (string | undefined)[] {
-    return this.logged.filter(({ msg }) => msg.includes('one by one')).map(({ reason, error }) => reason ?? error);
+    return this.logged.filter(({ msg }) => msg.includes('one by one')).map(({ cause, error }) => cause ?? error);
   }
 
   async answers(): Promise<readonly (number | undefined)[]> {
