@@ -23,6 +23,13 @@ test.each(['README.md', 'docs/install.md'])('%s says whether there is a release'
   expect(saysNone).toBe(!isReleased);
 });
 
+test('README.md names the versions of Kubernetes that the end-to-end tests are for', () => {
+  const [, named = ''] =
+    /end-to-end tests\]\(\S+\) are for ([^.]+\.\d+ and [^.]+\.\d+)\./.exec(readFileSync('README.md', 'utf8')) ?? [];
+  const matrix = readFileSync('.github/workflows/e2e.yml', 'utf8').matchAll(/kubernetes: "(.+)"/g);
+  expect(named.split(' and ')).toEqual([...matrix].map(([, version]) => version));
+});
+
 test.each(['docs/install.md', 'docs/gitops.md', 'docs/security.md'])('%s installs the version', (file) => {
   const text = readFileSync(file, 'utf8');
   const named = text.matchAll(/(?:[?]ref=v|download\/v|targetRevision: |tag: |operator:|artifact:)(\d+\.\d+\.\d+)/g);
