@@ -1,4 +1,4 @@
-/** The LegacyRestoreJobs of the demo, as the API server has them, and what of them is shown. */
+/** The LegacyRestoreJobs of the demo, as the API server has them, and what of them is shown: not those of other namespaces. */
 import { setTimeout as delay } from 'node:timers/promises';
 import * as z from 'zod';
 import type { ConditionType } from '../src/api/legacy-restore-job.ts';
@@ -47,7 +47,7 @@ export function watchResources(
   let current = new Map<string, Resource>();
 
   async function read(): Promise<void> {
-    const { status, body } = await controlPlane.request('GET', `/apis/${API_VERSION}/${PLURAL}`);
+    const { status, body } = await controlPlane.request('GET', `/apis/${API_VERSION}/namespaces/default/${PLURAL}`);
     if (status !== 200) throw new Error(`listing ${PLURAL} was answered with ${status}: ${JSON.stringify(body)}`);
     const { items } = ResourceList.parse(body);
     current = new Map(items.map((resource) => [resource.metadata.name, resource]));
