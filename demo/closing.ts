@@ -65,7 +65,7 @@ ${variables.map(([name, value]) => `  export ${name}=${value}\n`).join('')}  ali
   kubectl get events --field-selector involvedObject.kind=LegacyRestoreJob
   kubectl annotate lrj ${running.name} ${REQUESTED_AT}="$(date)" --overwrite     # asks Atlas now
 
-  # a job that Atlas finishes in about a minute, to wait for
+  # a job that Atlas finishes in less than a minute, to wait for
   kubectl wait --for=condition=Reconciling=false lrj/${nameOf(ending)} --timeout=10m
   ${COMMAND} get ${jobFlags(ending)} --watch --for=download --timeout=10m
 

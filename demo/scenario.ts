@@ -51,9 +51,9 @@ export function runJob(atlas: AtlasSimulator, sample: Sample): void {
 }
 
 /** How long the first job of `leaveRunning` runs. */
-const LEFT_RUNNING_MS = 60_000;
+const LEFT_RUNNING_MS = 40_000;
 
-/** Two jobs of another cluster, for who wants to try something: one finishes after a minute, the other runs on. */
+/** Two jobs of another cluster, for who wants to try something: one finishes soon, the other runs on. */
 export function leaveRunning(
   atlas: AtlasSimulator,
   groupId: string,

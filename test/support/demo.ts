@@ -45,7 +45,7 @@ export async function startDemo(): Promise<Demo> {
 
 const END_WITH_PARENT = path.join(import.meta.dirname, 'end-with-parent.mjs');
 /** It takes a minute; other tests run beside it. */
-const READY_MS = 180_000;
+const READY_MS = 400_000;
 
 function toldIn(output: string) {
   const [, text] = output.split('Everything stays up until Ctrl-C.');
