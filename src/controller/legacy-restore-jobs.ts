@@ -11,6 +11,7 @@ import {
   Status,
   VERSION,
 } from '../api/legacy-restore-job.ts';
+import { pruning } from '../api/prune.ts';
 import type { KubeClient } from '../kube/client.ts';
 import { errorFromContent, hasStatus } from '../kube/errors.ts';
 import type { ObjectType } from '../kube/response.ts';
@@ -134,6 +135,8 @@ const objectPath = ({ namespace, name }: ResourceName): string =>
 const List = z.object({ items: z.array(z.unknown()) });
 const Named = z.object({ metadata: z.object({ namespace: z.string().optional(), name: z.string().optional() }) });
 
+const isStatus = pruning(Status);
+
 const Sent = z.object({
   metadata: z.object({
     namespace: z.string(),
@@ -146,5 +149,8 @@ const Sent = z.object({
   }),
   spec: Spec,
   // A status that another version of the CRD let in and this one cannot read counts as empty: it is mirrored again.
-  status: Status.catch({}).default({}),
+  status: z
+    .unknown()
+    .default({})
+    .transform((status): Status => (isStatus(status) ? status : {})),
 });

@@ -125,6 +125,9 @@ const ListPage = z.object({
   items: z.array(z.unknown()).nullable(),
 });
 const WatchEvent = z.object({ type: z.string(), object: z.unknown() });
+const Identified = z.object({
+  metadata: z.object({ namespace: z.string(), name: z.string(), uid: z.string(), resourceVersion: z.string() }),
+});
 const Bookmark = z.object({
   metadata: z.object({ resourceVersion: z.string(), annotations: z.record(z.string(), z.string()).optional() }),
 });
@@ -321,7 +324,7 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
   }
 
   function putSeen(object: unknown, seen: Set<string>): void {
-    const cached = transform(object);
+    const cached = toCached(object);
     if (cached === undefined) return;
     seen.add(cached.key);
     put(cached);
@@ -366,7 +369,7 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
         ({ resourceVersion } = readBookmark(object, `WATCH ${path}`));
         continue;
       }
-      const cached = transform(object);
+      const cached = toCached(object);
       if (cached === undefined) continue;
       if (type === 'DELETED') remove(cached.key, objects.get(cached.key));
       else if (!isPast(cached)) put(cached);
@@ -375,6 +378,15 @@ export function createReflector<T extends CachedObject>(options: ReflectorOption
   }
 
   // The cache
+
+  /** The version that the cache has already, as after every write and in every regular list, is not read again. */
+  function toCached(object: unknown): T | undefined {
+    const { data } = Identified.safeParse(object);
+    if (data === undefined) return transform(object);
+    const { namespace, name, uid, resourceVersion: version } = data.metadata;
+    const known = objects.get(`${namespace}/${name}`);
+    return known?.uid === uid && known.resourceVersion === version ? known : transform(object);
+  }
 
   /** `update` runs ahead of the watch: an event that lags behind it must not turn the cache back. */
   function isPast(object: T): boolean {

@@ -7,6 +7,8 @@
 const SLOTS = 8_192;
 /** Longer ones are rarely equal, and take long to compare. */
 const MAX_LENGTH = 128;
+/** Characters that are hashed. */
+const HASHED = 12;
 
 const slots: string[] = Array.from({ length: SLOTS }, () => '');
 
@@ -17,7 +19,8 @@ export function shareStrings<T>(value: T): T {
 }
 
 function shareMembers(object: Record<string, unknown>): void {
-  for (const [key, member] of Object.entries(object)) {
+  for (const key of Object.keys(object)) {
+    const member = object[key];
     if (typeof member === 'string') object[key] = shared(member);
     else shareStrings(member);
   }
@@ -35,9 +38,10 @@ function shared(text: string): string {
   return text;
 }
 
-/** FNV-1a over the characters. */
+/** FNV-1a over the length and the last characters: that is where ids, names and hashes differ. */
 function slotOf(text: string): number {
-  let hash = 0x811c9dc5;
-  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
+  let hash = 0x811c9dc5 ^ text.length;
+  for (let index = Math.max(0, text.length - HASHED); index < text.length; index++)
+    hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193);
   return (hash >>> 0) % SLOTS;
 }

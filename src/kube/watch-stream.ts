@@ -47,6 +47,7 @@ export function startStallTimer(limitMs: number, signal: AbortSignal, betweenMs 
 /** A line longer than this is no event of ours: etcd takes objects of at most 1.5 MiB. */
 const MAX_LINE_BYTES = 16 * 1_024 * 1_024;
 const NEWLINE = 0x0a;
+const UTF8 = new TextDecoder();
 
 /**
  * The lines of a stream of bytes, without their ends. Bytes are joined before they are decoded: chunks end anywhere,
@@ -62,7 +63,8 @@ export async function* readLines(
     stall.feed();
     let start = 0;
     for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, start)) {
-      const line = Buffer.concat([...pending, chunk.subarray(start, end)]).toString('utf8');
+      const last = chunk.subarray(start, end);
+      const line = UTF8.decode(pending.length === 0 ? last : Buffer.concat([...pending, last]));
       pending = [];
       pendingBytes = 0;
       start = end + 1;

@@ -1,14 +1,23 @@
 /** The part of a status that comes from Atlas: what of a response may stand there, and in which form it can be stored. */
-import type * as z from 'zod';
-import { Status } from '../api/legacy-restore-job.ts';
+import type { Status } from '../api/legacy-restore-job.ts';
 import { RestoreJob } from '../api/restore-job.ts';
 
-const Content = RestoreJob.extend({ urlWithheld: Status.shape.urlWithheld });
 /** What is mirrored of a restore job: Atlas's fields, and whether a URL of it is kept out of them. */
-export type Content = Readonly<z.infer<typeof Content>>;
+export type Content = RestoreJob & Pick<Status, 'urlWithheld'>;
 
 /** What a status mirrors. */
-export const contentOf = (status: Status): Content => Content.parse(status);
+export function contentOf(status: Status): Content {
+  const {
+    observedGeneration: _observedGeneration,
+    conditions: _conditions,
+    reason: _reason,
+    failure: _failure,
+    lastHandledReconcileAt: _lastHandledReconcileAt,
+    lastChangeTime: _lastChangeTime,
+    ...content
+  } = status;
+  return content;
+}
 
 /** The content with its download URLs or, where those may not stand in status, without them. */
 export function withUrls(content: Content, allowed: boolean): Content {

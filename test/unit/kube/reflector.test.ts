@@ -31,7 +31,7 @@ const Sent = z.object({
 
 /** As the API server sends it. */
 const thing = (name: string, resourceVersion: number, uid = `uid-${name}`, value = 'x') => ({
-  metadata: { name, uid, resourceVersion: String(resourceVersion) },
+  metadata: { namespace: 'a', name, uid, resourceVersion: String(resourceVersion) },
   value,
 });
 const cached = (name: string, resourceVersion: number, uid = `uid-${name}`): Thing => ({
@@ -131,6 +131,8 @@ interface World {
   readonly interruptions: string[];
   readonly waits: number[];
   recovered: number;
+  /** How many objects were reduced to what is cached. */
+  transformed: number;
   endedEarly: number;
   readonly stop: AbortController;
   ended: boolean;
@@ -173,6 +175,7 @@ function world({ onStream, onRequest, onChange, labelSelector = '', random = 0 }
     interruptions: [],
     waits: [],
     recovered: 0,
+    transformed: 0,
     endedEarly: 0,
     stop: new AbortController(),
     ended: false,
@@ -189,6 +192,7 @@ function world({ onStream, onRequest, onChange, labelSelector = '', random = 0 }
     labelSelector,
     listType: { apiVersion: 'example.org/v1', kind: 'ThingList' },
     transform: (object) => {
+      it.transformed += 1;
       const { data } = Sent.safeParse(object);
       if (data === undefined) return undefined;
       const { name, uid, resourceVersion } = data.metadata;
@@ -921,9 +925,10 @@ describe('what a write answered', () => {
       previous: cached('one', 1),
     });
     expect([it.told, it.cache]).toEqual([[], ['one@105']]);
+    it.transformed = 0;
     it.pipe.send(['MODIFIED', thing('one', 105)]);
     await pass();
-    expect(it.told).toEqual([]);
+    expect([it.told, it.transformed]).toEqual([[], 0]);
   });
 
   test.each([
@@ -942,7 +947,7 @@ describe('what a write answered', () => {
 
   test('is compared as a whole number, however long', async () => {
     const it = await watching([
-      { ...thing('one', 1), metadata: { name: 'one', uid: 'u', resourceVersion: '9007199254740993' } },
+      { ...thing('one', 1), metadata: { namespace: 'a', name: 'one', uid: 'u', resourceVersion: '9007199254740993' } },
     ]);
     it.reflector.update({ ...cached('one', 0, 'u'), resourceVersion: '9007199254740992' });
     expect(it.cache).toEqual(['one@9007199254740993']);
