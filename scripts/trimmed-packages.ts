@@ -24,6 +24,12 @@ export const clientNodeWithoutSideEffects: Plugin = {
 export const packagesInParts: Plugin = {
   name: 'packages-in-parts',
   setup(bundling) {
+    // undici's own switch for what Node.js leaves out of its copy, too: a second parser, which nobody turns on.
+    bundling.initialOptions.define = { ...bundling.initialOptions.define, esbuildDetection: 'true' };
+    // All connections are HTTP/1.1, and node:http2 would be loaded and kept.
+    bundling.onLoad({ filter: /[/\\]undici[/\\]lib[/\\]dispatcher[/\\]client-h2\.js$/ }, () => ({
+      contents: "module.exports = () => { throw new Error('HTTP/2 is not in this bundle'); };",
+    }));
     bundling.onResolve({ filter: /^(undici|prom-client)$/ }, ({ path: name }) => ({
       path: path.join(import.meta.dirname, 'bundled', `${name}.mjs`),
     }));

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { openApiSchema } from '../../../src/api/crd.ts';
 import { Status } from '../../../src/api/legacy-restore-job.ts';
 import { missingFields, neededSchema, Schema, withoutFields } from '../../../src/api/schema-fields.ts';
 import { atlasDate, encryptedDownload, urlV2Download } from '../../support/atlas-simulator/recorded-bodies.ts';
@@ -37,6 +38,12 @@ const topmost = (paths: readonly string[]): readonly string[] =>
   paths.filter((path) => !paths.some((other) => isBelow(path, other))).sort();
 
 describe('what an installed schema lacks', () => {
+  test('is nothing where it is the CustomResourceDefinition of this version, which has nothing else', () => {
+    const installed = Schema.parse(openApiSchema());
+    expect(missingFields(NEEDED, installed)).toEqual([]);
+    expect(missingFields(installed, NEEDED)).toEqual([]);
+  });
+
   test('is nothing where it is the same, or newer', () => {
     expect(missingFields(NEEDED, NEEDED)).toEqual([]);
     expect(missingFields(older(['status.hashes', 'spec.suspend']), NEEDED)).toEqual([]);
