@@ -1,6 +1,7 @@
 /** docs/atlas.md: where every parameter, field, response and error of Atlas's endpoint ends up. */
 import * as z from 'zod';
 import { RestoreJob } from '../src/api/restore-job.ts';
+import { V2_MEDIA_TYPE } from '../src/atlas/client.ts';
 import { errorFromResponse } from '../src/atlas/errors.ts';
 import { MAX_BODY_BYTES } from '../src/atlas/http.ts';
 import { MAX_HASHES } from '../src/atlas/response.ts';
@@ -15,6 +16,21 @@ export function atlasPage(): string {
     'The operator uses one endpoint of the Atlas Administration API, "Return One Legacy Backup Restore Job" (operation `getLegacyBackupRestoreJob`), and two of its OAuth server:',
     '```text\nGET  /api/atlas/v1.0/groups/{groupId}/clusters/{clusterName}/restoreJobs/{jobId}\nPOST /api/oauth/token\nPOST /api/oauth/revoke\n```',
     'The endpoint needs the role Project Read Only and changes nothing at Atlas. The base URL is `https://cloud.mongodb.com` unless the setting `--atlas-base-url` names another one, such as `https://cloud.mongodbgov.com` for Atlas for Government. This page shows where each part of the endpoint ends up.',
+    '`--atlas-api` chooses the API that serves the restore jobs:',
+    markdownTable(
+      ['`--atlas-api`', 'what differs'],
+      [
+        ['`atlas/v1.0`', 'nothing: this page describes it'],
+        [
+          '`atlas/v2`',
+          `the same below \`/api/atlas/v2\`, with the header \`Accept: ${V2_MEDIA_TYPE}\`: these endpoints have one version`,
+        ],
+        [
+          '`public/v1.0`',
+          'the same below `/api/public/v1.0`, of [Ops Manager and Cloud Manager](ops-manager.md): clusters have ids instead of names',
+        ],
+      ],
+    ),
     'The command [`list`](list.md) uses "Return All Legacy Backup Restore Jobs" (`GET …/restoreJobs`) with the parameters `pageNum`, `itemsPerPage` and `batchId`, and so does the operator for [several open jobs of a cluster](concepts.md#several-jobs-of-one-cluster), to learn which of them to fetch. The entries are read as single jobs are read. The last page is empty or has no link to a next one; if no page has links, it is shorter than the longest. `totalCount` is never used.',
     '## Parameters',
     markdownTable(
@@ -67,7 +83,7 @@ export function atlasPage(): string {
       [
         [
           'API key',
-          '`publicApiKey`, `privateApiKey`',
+          '`publicApiKey`, `privateApiKey`, or `publicKey`, `privateKey`',
           'HTTP Digest (RFC 7616; MD5, SHA-256 and SHA-512-256, also `-sess`; `qop=auth` or none). One request per reconcile while a nonce is valid, else two.',
         ],
         [

@@ -137,7 +137,7 @@ const credentials = (): readonly string[] => [
       ],
       [
         'Secret: `--secret namespace/name`, read with the kubeconfig',
-        'keys `publicApiKey`, `privateApiKey`',
+        'keys `publicApiKey`, `privateApiKey`, or `publicKey`, `privateKey`',
         'keys `clientId`, `clientSecret`',
       ],
       [

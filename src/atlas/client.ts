@@ -268,9 +268,10 @@ interface Question {
 }
 
 /** `atlas/v2` has versions, of which these endpoints have one; without it Atlas responds with 406. */
+export const V2_MEDIA_TYPE = 'application/vnd.atlas.2023-01-01+json';
 const HEADERS: Readonly<Record<AtlasApi, HttpRequest['headers']>> = {
   'atlas/v1.0': {},
-  'atlas/v2': { accept: 'application/vnd.atlas.2023-01-01+json' },
+  'atlas/v2': { accept: V2_MEDIA_TYPE },
   'public/v1.0': {},
 };
 

@@ -1,4 +1,5 @@
 /** How a command that asks Atlas begins and ends: its options, its failures and their exit codes. */
+import type { AtlasApi } from '../api/atlas-api.ts';
 import { oneLine, printable } from '../api/printable.ts';
 import { AtlasError } from '../atlas/errors.ts';
 import { createKubeClient, type KubeClient } from '../kube/client.ts';
@@ -43,7 +44,7 @@ interface Command<Options> {
 }
 
 /** Runs a command; resolves with its exit code. */
-export async function runCommand<Options>(
+export async function runCommand<Options extends { readonly atlasApi: AtlasApi }>(
   command: Command<Options>,
   args: readonly string[],
   own: CommandProcess,
@@ -63,7 +64,7 @@ export async function runCommand<Options>(
   try {
     return await command.work(result.options, own);
   } catch (error) {
-    return failed(error, own);
+    return failed(error, result.options.atlasApi, own);
   }
 }
 
@@ -84,12 +85,12 @@ export function unlessStopped<T>(stop: AbortSignal, work: Promise<T>): Promise<T
   return Promise.race([work, stopped]).finally(() => stop.removeEventListener('abort', onAbort));
 }
 
-function failed(error: unknown, own: CommandProcess): number {
+function failed(error: unknown, api: AtlasApi, own: CommandProcess): number {
   if (own.stop.aborted) return complain(own, 'interrupted', EXIT_CODES.interrupted.code);
   if (error instanceof CommandError) return complain(own, error.message, error.exitCode);
   if (error instanceof AtlasError) {
     const failure = failureOfAtlas(error);
-    return complain(own, failureMessage(failure, 'command'), exitCodeOf(failure.reason));
+    return complain(own, failureMessage(failure, 'command', api), exitCodeOf(failure.reason));
   }
   if (error instanceof KubeConfigError) return complain(own, error.message, EXIT_CODES.usage.code);
   if (error instanceof KubeError) return complain(own, printable(error.message, 1_000), EXIT_CODES.other.code);

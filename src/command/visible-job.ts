@@ -23,6 +23,9 @@ export function hiddenMembers({ job: { delivery, links }, authValue }: RestoreJo
   return links?.some(({ href }) => opensData(href)) === true ? [...hidden, 'links'] : hidden;
 }
 
+/** Why members are not in the output, before their names. */
+export const OTHER_FORM = 'left out, because Atlas gave them in another form than it documents';
+
 const MOST_LISTED = 10;
 
 /** Names of members in a sentence: the first of many. */

@@ -6,6 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
+import type { AtlasApi } from '../api/atlas-api.ts';
 import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { AtlasClient, FetchedPage, Waiting } from '../atlas/client.ts';
 import { type AtlasCredentials, credentialsKey } from '../atlas/credentials.ts';
@@ -45,6 +46,7 @@ interface ClusterListsOptions {
   readonly metrics: Pick<Metrics, 'listAnswers'>;
   /** Aborted when everything ends at once: what fails then is no failure. */
   readonly signal: AbortSignal;
+  readonly atlasApi: AtlasApi;
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
@@ -213,8 +215,8 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
     const state = states.of(job);
     // Its own fetch has overtaken the list, and knows better.
     if (state.fetchedAt > begunAt) return;
-    const { deliveryUrlInStatus } = options;
-    const input = { job, deliveryUrlInStatus, missingFields: options.missingFields(), now: Date.now() };
+    const { atlasApi, deliveryUrlInStatus } = options;
+    const input = { job, atlasApi, deliveryUrlInStatus, missingFields: options.missingFields(), now: Date.now() };
     if (!items.every((item) => saysWhatIsMirrored(item, input))) {
       metrics.listAnswers.inc({ result: 'changed' });
       list.waiters.delete(job.key);

@@ -2,6 +2,7 @@
  * The controller: changes of resources add keys to the work queue, each key that a worker takes is reconciled once, and
  * what the reconcile leaves to do goes back into the queue.
  */
+import type { AtlasApi } from '../api/atlas-api.ts';
 import { type LegacyRestoreJob, namesOf } from '../api/legacy-restore-job.ts';
 import type { AtlasClient } from '../atlas/client.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -37,6 +38,7 @@ interface ControllerOptions {
   readonly metrics: Metrics;
   /** Aborted when everything ends at once. */
   readonly signal: AbortSignal;
+  readonly atlasApi: AtlasApi;
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;

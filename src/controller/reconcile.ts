@@ -3,6 +3,7 @@
  * left to do, the next reconcile and changes of the cache, is returned to the controller.
  */
 import { randomUUID } from 'node:crypto';
+import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
 import { type LegacyRestoreJob, objectReference } from '../api/legacy-restore-job.ts';
 import { printable } from '../api/printable.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -44,6 +45,7 @@ interface ReconcilerOptions extends ObserveParts {
   readonly metrics: Pick<Metrics, 'statusWrites' | 'statusWritesSkipped'>;
   /** Aborted when everything ends at once: what fails then is no failure. */
   readonly signal: AbortSignal;
+  readonly atlasApi: AtlasApi;
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
@@ -174,6 +176,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
       requestedAt: observed.requestedAt,
       outcome,
       failures,
+      atlasApi: options.atlasApi,
       defaultInterval: options.defaultInterval,
       deliveryUrlInStatus: options.deliveryUrlInStatus,
       missingFields: options.missingFields(),
@@ -237,7 +240,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     // A request to Atlas is reserved once: what waits for one has no outcome to keep.
     state.unwritten = isRefused || observed.outcome.kind === 'waiting' ? undefined : observed;
     const message = isRefused
-      ? 'the status is refused and dropped, the next try starts from Atlas'
+      ? wordedFor(options.atlasApi, 'the status is refused and dropped, the next try starts from Atlas')
       : 'the status could not be written and is tried again';
     observed.log[isNews ? 'warn' : 'debug']({ reason, ...errorFields(error) }, message);
     if (!isRefused) return { result: 'error', requeueAfter: retryAfterMs ?? transientBackoff(count, Math.random) };

@@ -31,5 +31,5 @@ function linkOf(fields: LinkFields, plainOrigin: string | undefined): JobLink {
 
 const refused = (problem: string): JobLink => ({
   kind: 'refused',
-  error: new DownloadError('LINK_UNUSABLE', `The download that Atlas names cannot be used: ${problem}.`),
+  error: new DownloadError('LINK_UNUSABLE', `The download that the job names cannot be used: ${problem}.`),
 });

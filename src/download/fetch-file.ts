@@ -1,5 +1,6 @@
 /** Fetches a file into its part: try after try, with a look at the job before each that begins with the first byte. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AtlasApi } from '../api/atlas-api.ts';
 import { unlessStopped } from '../command/command.ts';
 import { span } from '../command/readable.ts';
 import { DownloadError } from './errors.ts';
@@ -15,6 +16,7 @@ import { type TransferOptions, type TryEnd, transfer } from './transfer.ts';
 export interface FetchOptions extends Omit<TransferOptions, 'silenceMs' | 'onWholeFile'> {
   readonly limits: Limits;
   readonly source: JobSource;
+  readonly atlasApi: AtlasApi;
   readonly display: Display;
 }
 
@@ -76,13 +78,13 @@ const MANY_DOWNLOADS = 100;
 function warnOfCount({ content }: JobView, display: Display): void {
   const most = content.delivery?.maxDownloads ?? Number.POSITIVE_INFINITY;
   if (most <= MANY_DOWNLOADS)
-    display.say(`Atlas may count another full download; it allows ${most} of this file (maxDownloads).`);
+    display.say(`This may count as another full download, of which ${most} of this file are allowed (maxDownloads).`);
 }
 
 /** The job, so that a link that is over is not asked again; how the try ended before it began where there is no answer. */
-async function lookAgain({ source, signal }: FetchOptions): Promise<ReadyJob | TryEnd> {
+async function lookAgain({ source, atlasApi, signal }: FetchOptions): Promise<ReadyJob | TryEnd> {
   try {
-    return readyJob(await unlessStopped(signal, source.look()));
+    return readyJob(await unlessStopped(signal, source.look()), atlasApi);
   } catch (error) {
     signal.throwIfAborted();
     if (!mayPass(error)) throw error;
@@ -100,8 +102,8 @@ async function otherLink(end: TryEnd, before: ReadyJob, options: FetchOptions): 
 }
 
 /** Throws DownloadError where the download is not ready any more. */
-function readyJob(view: JobView): ReadyJob {
-  const state = downloadState(view, Date.now());
+function readyJob(view: JobView, api: AtlasApi): ReadyJob {
+  const state = downloadState(view, Date.now(), api);
   if (state.kind === 'ready') return { view, link: state.link };
   throw state.error;
 }

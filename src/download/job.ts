@@ -1,8 +1,10 @@
 /** What a restore job says of its download: whether there is a file, where, and which hash it has. Pure. */
+import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 import type { RestoreJob } from '../api/restore-job.ts';
 import type { Content } from '../restore-job/content.ts';
-import { type DownloadReason, entryOf, remedyOf } from '../restore-job/reasons.ts';
+import { explain } from '../restore-job/messages.ts';
+import type { DownloadReason } from '../restore-job/reasons.ts';
 import { deliveryState, expiresAt, isDownload, jobState } from '../restore-job/state.ts';
 import { DownloadError } from './errors.ts';
 import type { Link } from './link.ts';
@@ -34,30 +36,30 @@ export type DownloadState =
   /** There is no file any more, or never was one. */
   | { readonly kind: 'ended'; readonly error: DownloadError };
 
-/** `now`: milliseconds since the epoch. */
-export function downloadState(view: JobView, now: number): DownloadState {
+/** `now`: milliseconds since the epoch; `api`: the one that the job comes from. */
+export function downloadState(view: JobView, now: number, api: AtlasApi): DownloadState {
   const { content, link, remark } = view;
   const state = jobState(content);
   if (state === 'broken' || state === 'killed') {
     const reason = state === 'broken' ? 'JobBroken' : 'JobKilled';
-    return ended('JOB_FAILED', `${entryOf(reason).meaning} ${remedyOf(reason, undefined, 'command')}`);
+    return ended('JOB_FAILED', explain(reason, 'command', api));
   }
   const { delivery } = content;
   if (delivery === undefined) return pending(content, remark);
   if (!isDownload(content))
     return ended(
       'NOTHING_TO_DOWNLOAD',
-      'There is nothing to download: Atlas brings the data to its target itself, or gives no URL.',
+      wordedFor(api, 'There is nothing to download: Atlas brings the data to its target itself, or gives no URL.'),
     );
   switch (deliveryState(delivery)) {
     case 'expired':
-      return over('DownloadExpired');
+      return over('DownloadExpired', api);
     case 'exhausted':
-      return over('MaxDownloadsExceeded');
+      return over('MaxDownloadsExceeded', api);
     case 'failed':
-      return over('DownloadFailed');
+      return over('DownloadFailed', api);
     case 'ready':
-      if ((expiresAt(delivery) ?? Number.POSITIVE_INFINITY) <= now) return over('DownloadExpired');
+      if ((expiresAt(delivery) ?? Number.POSITIVE_INFINITY) <= now) return over('DownloadExpired', api);
       return ready(link, content, remark);
     case 'absent':
     case 'pending':
@@ -106,8 +108,8 @@ const ended = (code: 'JOB_FAILED' | 'NOTHING_TO_DOWNLOAD', message: string): Dow
   error: new DownloadError(code, message),
 });
 
-const over = (reason: DownloadReason): DownloadState =>
-  ended('NOTHING_TO_DOWNLOAD', `${entryOf(reason).meaning} ${remedyOf(reason, undefined, 'command')}`);
+const over = (reason: DownloadReason, api: AtlasApi): DownloadState =>
+  ended('NOTHING_TO_DOWNLOAD', explain(reason, 'command', api));
 
 function pending(content: Content, remark: string | undefined): DownloadState {
   const more = remark === undefined ? '' : ` ${remark}`;

@@ -1,5 +1,6 @@
 /** The flags of `download`, checked all at once before anything is read or sent, and its help. */
 import * as z from 'zod';
+import type { AtlasApi } from '../api/atlas-api.ts';
 import { Spec } from '../api/legacy-restore-job.ts';
 import type { RestoreJobRef } from '../atlas/urls.ts';
 import type { AtlasOptions } from '../command/atlas.ts';
@@ -24,6 +25,8 @@ import { isFileName } from './file-name.ts';
 
 export interface DownloadOptions {
   readonly job: JobOptions;
+  /** The API that the job comes from, also where its resource is read instead. */
+  readonly atlasApi: AtlasApi;
   /** The one origin that may be asked without TLS; undefined: none but those of this machine. */
   readonly plainOrigin: string | undefined;
   readonly directory: string;
@@ -66,6 +69,7 @@ export function readDownloadOptions(
     kind: 'options',
     options: {
       job,
+      atlasApi: values.atlasApi,
       plainOrigin: values.atlasAllowPlainHttp ? new URL(values.atlasBaseUrl).origin : undefined,
       directory,
       fileName,

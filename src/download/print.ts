@@ -25,16 +25,16 @@ function sentence({ kind, verdict, file, bytes, sha1 }: Outcome): string {
   const there = kind === 'present' ? 'is already there' : 'is there';
   switch (verdict.kind) {
     case 'verified':
-      return `${called} ${there} and has Atlas's hash.`;
+      return `${called} ${there} and has the hash that the job names.`;
     case 'unverified':
       return `${called} ${there}; its hash was not compared.`;
     case 'noHash':
       return kind === 'part'
-        ? `${called} is not verified: Atlas told no hash in time, and the file came in pieces that may not belong together. Run the command again to verify it.`
-        : `${called} is not verified: Atlas told no hash in time. Run the command again to verify it.`;
+        ? `${called} is not verified: the job named no hash in time, and the file came in pieces that may not belong together. Run the command again to verify it.`
+        : `${called} is not verified: the job named no hash in time. Run the command again to verify it.`;
     case 'differs':
       return kind === 'present'
-        ? `${called} is already there and does not have Atlas's hash ${verdict.expected}. --force fetches it again.`
-        : `${called} does not have Atlas's hash ${verdict.expected}. Do not use it.`;
+        ? `${called} is already there and does not have the hash ${verdict.expected} that the job names. --force fetches it again.`
+        : `${called} does not have the hash ${verdict.expected} that the job names. Do not use it.`;
   }
 }

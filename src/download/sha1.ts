@@ -9,7 +9,7 @@ export function createSha1(): Hash {
     return createHash('sha1');
   } catch (cause) {
     const message =
-      "This Node.js does not compute SHA-1, which Atlas's hashes are, as in FIPS mode. Run the command outside of FIPS mode.";
+      'This Node.js does not compute SHA-1, which the hashes of restore jobs are, as in FIPS mode. Run the command outside of FIPS mode.';
     throw new DownloadError('SHA1_UNAVAILABLE', message, cause);
   }
 }

@@ -28,7 +28,7 @@ export async function waitForHash(
   if (known !== undefined) return known;
   const deadline = performance.now() + timeoutMs;
   let requestedAt = Number.NEGATIVE_INFINITY;
-  display.show(() => "waiting for Atlas's hash of the file");
+  display.show(() => 'waiting for the hash of the file');
   for (;;) {
     let pauseMs = limits.poll;
     try {

@@ -1,7 +1,8 @@
 /** Waits until a job's download is ready, or will never be. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
 import { formatDuration } from '../api/duration.ts';
-import type { AtlasError } from '../atlas/errors.ts';
+import { AtlasError } from '../atlas/errors.ts';
 import { unlessStopped } from '../command/command.ts';
 import type { KubeError } from '../kube/errors.ts';
 import { DownloadError } from './errors.ts';
@@ -12,6 +13,7 @@ import { askedToWait, type JobSource, mayPass } from './source.ts';
 
 export interface WaitOptions {
   readonly source: JobSource;
+  readonly atlasApi: AtlasApi;
   /** Milliseconds; undefined: one look decides. */
   readonly waitMs: number | undefined;
   readonly limits: Limits;
@@ -46,15 +48,15 @@ type Looked =
   | { readonly kind: 'pending'; readonly error: DownloadError; readonly shown: string }
   | { readonly kind: 'failed'; readonly error: AtlasError | KubeError; readonly shown: string };
 
-async function look({ source, signal }: WaitOptions): Promise<Looked> {
+async function look({ source, atlasApi, signal }: WaitOptions): Promise<Looked> {
   try {
     const view = await unlessStopped(signal, source.look());
-    const state = downloadState(view, Date.now());
+    const state = downloadState(view, Date.now(), atlasApi);
     if (state.kind !== 'pending') return { kind: 'decided', view, state };
     return { kind: 'pending', error: state.error, shown: pendingText(view, state.error) };
   } catch (error) {
     signal.throwIfAborted();
-    if (mayPass(error)) return { kind: 'failed', error, shown: error.message };
+    if (mayPass(error)) return { kind: 'failed', error, shown: failureText(error, atlasApi) };
     // In GitOps, the resource can come after the pod that waits for it.
     if (error instanceof DownloadError && error.code === 'RESOURCE_NOT_FOUND')
       return { kind: 'pending', error, shown: error.message };
@@ -66,6 +68,9 @@ function pendingText({ content, remark }: JobView, error: DownloadError): string
   const state = error.code === 'NOT_READY' ? stateText(content) : error.message;
   return remark === undefined ? state : `${state}; ${remark}`;
 }
+
+const failureText = (error: AtlasError | KubeError, api: AtlasApi): string =>
+  error instanceof AtlasError ? wordedFor(api, error.message) : error.message;
 
 const notInTime = ({ message }: DownloadError, waitMs: number): DownloadError =>
   new DownloadError('NOT_READY', `Not ready within ${formatDuration(waitMs)}: ${message}`);

@@ -1,4 +1,5 @@
 /** The command `get`: fetches one restore job from Atlas, once or until it has come to an end, and prints it. */
+import { wordedFor } from '../api/atlas-api.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { fetchJob, withAtlas } from '../command/atlas.ts';
 import { type CommandProcess, note, runCommand, unlessStopped } from '../command/command.ts';
@@ -16,16 +17,17 @@ export const get = (args: readonly string[], own: CommandProcess): Promise<numbe
   runCommand({ name: 'get', readOptions: readGetOptions, help: getHelp, work: fetchAndPrint }, args, own);
 
 async function fetchAndPrint(options: GetOptions, own: CommandProcess): Promise<number> {
-  const { until } = options;
+  const { until, atlasApi } = options;
   const end = await withAtlas(options, own, (atlas): Promise<WatchEnd> => {
     const fetch = () => fetchJob(atlas, options.ref);
-    return until.kind === 'fetched' ? once(fetch, own) : watch(fetch, until, own);
+    return until.kind === 'fetched' ? once(fetch, own) : watch(fetch, until, options, own);
   });
   if (end.kind === 'timedOut') {
     note(own, 'the time of --timeout has passed');
     if (end.failure !== undefined) throw end.failure;
   }
-  if (end.response === undefined) throw new CommandError('Atlas has not answered.', EXIT_CODES.unavailable.code);
+  if (end.response === undefined)
+    throw new CommandError(wordedFor(atlasApi, 'Atlas has not answered.'), EXIT_CODES.unavailable.code);
   printResponse(end.response, options, own);
   return end.kind === 'timedOut' ? EXIT_CODES.inProgress.code : exitCodeAtEnd(end.response, until);
 }
@@ -37,11 +39,12 @@ async function once(fetch: () => Promise<RestoreJobResponse>, { stop }: CommandP
 async function watch(
   fetch: () => Promise<RestoreJobResponse>,
   { kind, ...limits }: WatchUntil,
+  { atlasApi }: GetOptions,
   { stderr, stop }: CommandProcess,
 ): Promise<WatchEnd> {
   const isEnd = ({ job }: RestoreJobResponse): boolean =>
     kind === 'job' ? hasEnded(jobState(job)) : downloadOutlook(job, Date.now()) !== 'expected';
-  const display = createWatchDisplay(stderr);
+  const display = createWatchDisplay(stderr, atlasApi);
   try {
     return await watchJob({ ...display, ...limits, fetch, isEnd, signal: stop });
   } finally {

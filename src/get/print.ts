@@ -1,11 +1,12 @@
 /** A restore job in the form that was asked for. */
+import { wordedFor } from '../api/atlas-api.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { safeJson, safeYaml } from '../command/structured.ts';
-import { hiddenMembers, listed, visibleJob } from '../command/visible-job.ts';
+import { hiddenMembers, listed, OTHER_FORM, visibleJob } from '../command/visible-job.ts';
 import type { GetOptions } from './options.ts';
 import { jobText } from './text.ts';
 
-export type PrintOptions = Pick<GetOptions, 'output' | 'envelope' | 'pretty' | 'showUrl'> & {
+export type PrintOptions = Pick<GetOptions, 'atlasApi' | 'output' | 'envelope' | 'pretty' | 'showUrl'> & {
   /** Milliseconds since the epoch. */
   readonly now: number;
 };
@@ -25,14 +26,12 @@ export function printJob(response: RestoreJobResponse, options: PrintOptions): s
 }
 
 /** What is not in that text, for standard error: one sentence each. */
-export function remarks(response: RestoreJobResponse, { output, showUrl }: PrintOptions): readonly string[] {
+export function remarks(response: RestoreJobResponse, { atlasApi, output, showUrl }: PrintOptions): readonly string[] {
   const { job, dropped, hashCount } = response;
   const read = job.hashes?.length ?? 0;
   const hidden = hiddenMembers(response);
   return [
-    ...(dropped.length > 0
-      ? [`left out, because Atlas gave them in another form than it documents: ${listed(dropped)}`]
-      : []),
+    ...(dropped.length > 0 ? [`${wordedFor(atlasApi, OTHER_FORM)}: ${listed(dropped)}`] : []),
     ...(read < hashCount ? [`only the first ${read} of ${hashCount} hashes were read`] : []),
     ...(output !== 'text' && !showUrl && hidden.length > 0
       ? [`left out, because it opens the data: ${listed(hidden)}; --show-url shows it`]

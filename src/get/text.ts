@@ -1,11 +1,14 @@
 /** A restore job as a person reads it, and what to do next. */
+import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 import type { RestoreDelivery, RestoreJob, RestoreJobResponse } from '../api/restore-job.ts';
 import { fromNow, shown } from '../command/readable.ts';
-import { type DownloadReason, entryOf, remedyOf } from '../restore-job/reasons.ts';
+import { explain } from '../restore-job/messages.ts';
+import { entryOf } from '../restore-job/reasons.ts';
 import { deliveryState, expiresAt, hasUrl, isDownload, jobState, timeOf } from '../restore-job/state.ts';
 
 interface TextOptions {
+  readonly atlasApi: AtlasApi;
   readonly showUrl: boolean;
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -17,7 +20,7 @@ export function jobText(response: RestoreJobResponse, options: TextOptions): str
   const groups: readonly Group[] = [
     { title: 'Job', rows: jobRows(job, options) },
     { title: 'Delivery', rows: job.delivery === undefined ? [] : deliveryRows(job.delivery, response, options) },
-    { title: 'Hashes', rows: hashRows(response) },
+    { title: 'Hashes', rows: hashRows(response, options) },
   ];
   const filled = groups.filter(({ rows }) => rows.length > 0);
   const width = Math.max(...filled.flatMap(({ rows }) => rows.map(([name]) => name.length)));
@@ -83,10 +86,12 @@ function deliveryRows(
   ];
 }
 
-function hashRows({ job }: RestoreJobResponse): readonly Row[] {
+function hashRows({ job }: RestoreJobResponse, { atlasApi }: TextOptions): readonly Row[] {
   const hashes = job.hashes ?? [];
   if (hashes.length === 0)
-    return isDownload(job) && hasUrl(job) ? [['hash', 'not yet: Atlas tells it once the file was downloaded']] : [];
+    return isDownload(job) && hasUrl(job)
+      ? [['hash', wordedFor(atlasApi, 'not yet: Atlas tells it once the file was downloaded')]]
+      : [];
   const rows = hashes
     .slice(0, MOST_HASHES)
     .flatMap(({ typeName = 'hash', hash = 'not told', fileName = '' }) =>
@@ -131,14 +136,15 @@ function downloads(most: number | undefined): string | undefined {
 
 /** Lines of text; some are commands. */
 function nextSteps(response: RestoreJobResponse, options: TextOptions): readonly string[] {
+  const { atlasApi } = options;
   switch (jobState(response.job)) {
     case 'running':
       return ['The job is running. The same command with --watch waits until it has finished.'];
     case 'broken':
     case 'killed':
-      return ['The job will not finish. Create a new restore job in Atlas.'];
+      return [wordedFor(atlasApi, 'The job will not finish. Create a new restore job in Atlas.')];
     case 'unknown':
-      return ['This version does not know the status of the job. Look at the job in Atlas.'];
+      return [wordedFor(atlasApi, 'This version does not know the status of the job. Look at the job in Atlas.')];
     case 'finished':
       return afterFinish(response, options);
   }
@@ -147,19 +153,20 @@ function nextSteps(response: RestoreJobResponse, options: TextOptions): readonly
 function afterFinish(response: RestoreJobResponse, options: TextOptions): readonly string[] {
   const { job } = response;
   const { delivery } = job;
-  if (delivery === undefined) return ['Atlas names no delivery yet. Ask again later.'];
-  if (!isDownload(job)) return ['There is nothing to download: Atlas brings the data to its target itself.'];
+  const { atlasApi } = options;
+  if (delivery === undefined) return [wordedFor(atlasApi, 'Atlas names no delivery yet. Ask again later.')];
+  if (!isDownload(job)) return [wordedFor(atlasApi, NOTHING_TO_DOWNLOAD)];
   switch (deliveryState(delivery)) {
     case 'ready':
       return (expiresAt(delivery) ?? Number.POSITIVE_INFINITY) <= options.now
-        ? over('DownloadExpired')
+        ? [explain('DownloadExpired', 'command', atlasApi)]
         : ['Fetch and verify the file: the command download takes the same flags for the job and the credentials.'];
     case 'expired':
-      return over('DownloadExpired');
+      return [explain('DownloadExpired', 'command', atlasApi)];
     case 'exhausted':
-      return over('MaxDownloadsExceeded');
+      return [explain('MaxDownloadsExceeded', 'command', atlasApi)];
     case 'failed':
-      return over('DownloadFailed');
+      return [explain('DownloadFailed', 'command', atlasApi)];
     case 'pending':
     case 'absent':
     case 'unknown':
@@ -167,6 +174,6 @@ function afterFinish(response: RestoreJobResponse, options: TextOptions): readon
   }
 }
 
-const over = (reason: DownloadReason): readonly string[] => [
-  `${entryOf(reason).meaning} ${remedyOf(reason, undefined, 'command')}`,
-];
+/** An automated restore has finished once it is handed over: agents bring the data to the cluster later. */
+const NOTHING_TO_DOWNLOAD =
+  'There is nothing to download: Atlas brings the data to its target itself, which goes on after the job has finished.';

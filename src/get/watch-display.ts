@@ -1,4 +1,5 @@
 /** Shows on standard error how a watched restore job is. */
+import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import type { AtlasError } from '../atlas/errors.ts';
 import type { Screen } from '../command/command.ts';
@@ -13,8 +14,8 @@ interface WatchDisplay extends Pick<WatchOptions, 'onResponse' | 'onFailure'> {
 }
 
 /** One moving line on a terminal, elsewhere a line for every change and one a minute. */
-export const createWatchDisplay = (screen: Screen, now: () => number = Date.now): WatchDisplay =>
-  screen.isTTY === true ? movingLine(screen, now) : linePerChange(screen, now);
+export const createWatchDisplay = (screen: Screen, api: AtlasApi, now: () => number = Date.now): WatchDisplay =>
+  screen.isTTY === true ? movingLine(screen, api, now) : linePerChange(screen, api, now);
 
 /** `IN_PROGRESS, delivery NOT_STARTED` */
 function stateOf({ job: { statusName, delivery } }: RestoreJobResponse): string {
@@ -25,7 +26,7 @@ function stateOf({ job: { statusName, delivery } }: RestoreJobResponse): string 
 /** A log without a line for longer looks like a program that hangs. */
 const REPEAT_MS = 60_000;
 
-function linePerChange(screen: Screen, now: () => number): WatchDisplay {
+function linePerChange(screen: Screen, api: AtlasApi, now: () => number): WatchDisplay {
   let last = '';
   let more = (): string => '';
   let timer: NodeJS.Timeout | undefined;
@@ -47,7 +48,7 @@ function linePerChange(screen: Screen, now: () => number): WatchDisplay {
     onResponse: (response) => show(stateOf(response), () => ''),
     onFailure: (error, againInMs) => {
       const againAt = now() + againInMs;
-      show(messageOf(error), () => ` Asking again in ${remaining(againAt, now())}.`);
+      show(messageOf(error, api), () => ` Asking again in ${remaining(againAt, now())}.`);
     },
     close: () => clearTimeout(timer),
   };
@@ -56,9 +57,9 @@ function linePerChange(screen: Screen, now: () => number): WatchDisplay {
 const REDRAW_MS = 1_000;
 const DEFAULT_COLUMNS = 80;
 
-function movingLine(screen: Screen, now: () => number): WatchDisplay {
+function movingLine(screen: Screen, api: AtlasApi, now: () => number): WatchDisplay {
   const startedAt = now();
-  let state = 'asking Atlas';
+  let state = wordedFor(api, 'asking Atlas');
   let failure: { readonly error: AtlasError; readonly againAt: number } | undefined;
 
   function draw(): void {
@@ -81,8 +82,8 @@ function movingLine(screen: Screen, now: () => number): WatchDisplay {
       draw();
     },
     onFailure: (error, againInMs) => {
-      const message = messageOf(error);
-      if (failure === undefined || message !== messageOf(failure.error)) screen.write(`\r\u001b[K${message}\n`);
+      const message = messageOf(error, api);
+      if (failure === undefined || message !== messageOf(failure.error, api)) screen.write(`\r\u001b[K${message}\n`);
       failure = { error, againAt: now() + againInMs };
       draw();
     },
@@ -96,4 +97,4 @@ function movingLine(screen: Screen, now: () => number): WatchDisplay {
 /** Rounded up to a second: what was announced a moment ago would else be a second less. */
 const remaining = (time: number, now: number): string => span(Math.max(0, Math.ceil((time - now) / 1_000) * 1_000));
 
-const messageOf = (error: AtlasError): string => failureMessage(failureOfAtlas(error), 'command');
+const messageOf = (error: AtlasError, api: AtlasApi): string => failureMessage(failureOfAtlas(error), 'command', api);

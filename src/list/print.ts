@@ -1,16 +1,17 @@
 /** The listed restore jobs in the form that was asked for. */
+import { wordedFor } from '../api/atlas-api.ts';
 import { Spec } from '../api/legacy-restore-job.ts';
 import { printable } from '../api/printable.ts';
 import type { ListedJob } from '../atlas/list-response.ts';
 import { safeJson, safeYaml } from '../command/structured.ts';
-import { hiddenMembers, listed, visibleJob } from '../command/visible-job.ts';
+import { hiddenMembers, listed, OTHER_FORM, visibleJob } from '../command/visible-job.ts';
 import { manifests } from './manifests.ts';
 import type { ListOptions } from './options.ts';
 import { jobTable } from './table.ts';
 
 export type ListPrintOptions = Pick<
   ListOptions,
-  'ref' | 'status' | 'output' | 'showUrl' | 'credentialsSecret' | 'deliverySecrets'
+  'atlasApi' | 'ref' | 'status' | 'output' | 'showUrl' | 'credentialsSecret' | 'deliverySecrets'
 >;
 
 /** The whole text for standard output. */
@@ -54,10 +55,11 @@ const isAtlasId = (id: string): boolean => Spec.shape.jobId.safeParse(id).succes
 /** Scripts pass ids on, and manifests are applied: what is no id must not reach either. */
 const idsOf = (jobs: readonly ListedJob[]): readonly string[] => jobs.map(({ id }) => id).filter(isAtlasId);
 
-function nothingListed(all: number, { ref, status }: ListPrintOptions): string {
+function nothingListed(all: number, { atlasApi, ref, status }: ListPrintOptions): string {
   const whose = ref.batchId === undefined ? 'this cluster' : 'this batch';
-  if (all === 0 || status === undefined) return `Atlas lists no restore job of ${whose}`;
-  return `no restore job of ${whose} has the status ${[...status].join(' or ')}; Atlas lists ${all} with other ones`;
+  if (all === 0 || status === undefined) return wordedFor(atlasApi, `Atlas lists no restore job of ${whose}`);
+  const others = wordedFor(atlasApi, `Atlas lists ${all} with other ones`);
+  return `no restore job of ${whose} has the status ${[...status].join(' or ')}; ${others}`;
 }
 
 function idRemarks(jobs: readonly ListedJob[], { output }: ListPrintOptions): readonly string[] {
@@ -69,14 +71,12 @@ function idRemarks(jobs: readonly ListedJob[], { output }: ListPrintOptions): re
 
 const LONGEST_ID = 40;
 
-function contentRemarks(jobs: readonly ListedJob[], { showUrl }: ListPrintOptions): readonly string[] {
+function contentRemarks(jobs: readonly ListedJob[], { atlasApi, showUrl }: ListPrintOptions): readonly string[] {
   const dropped = jobs.flatMap((job) => job.dropped.map((path) => `${path} of ${printable(job.id, LONGEST_ID)}`));
   const cut = jobs.filter(({ job, hashCount }) => (job.hashes?.length ?? 0) < hashCount);
   const hidden = showUrl ? [] : [...new Set(jobs.flatMap(hiddenMembers))];
   return [
-    ...(dropped.length > 0
-      ? [`left out, because Atlas gave them in another form than it documents: ${listed(dropped)}`]
-      : []),
+    ...(dropped.length > 0 ? [`${wordedFor(atlasApi, OTHER_FORM)}: ${listed(dropped)}`] : []),
     ...(cut.length > 0
       ? [`only the first hashes were read of ${listed(cut.map(({ id }) => printable(id, LONGEST_ID)))}`]
       : []),

@@ -49,7 +49,7 @@ export function eventsFor(status: Status, previous: Status): readonly EventConte
 const wasTold = (before: Condition | undefined): before is Condition =>
   before !== undefined && (!isReason(before.reason) || before.status === entryOf(before.reason).status);
 
-const recovery = (reason: string): string => `The status equals Atlas's response again, after ${reason}.`;
+const recovery = (reason: string): string => `The status equals the last response again, after ${reason}.`;
 
 /** One kind of event as documentation lists it. */
 interface EventDescription {

@@ -1,5 +1,6 @@
 /** What made a reconcile fail, as facts: what status.failure shows of them, and when two failures are the same. */
 import type { ApiError } from '../api/api-error.ts';
+import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
 import { conditionOf, type Status } from '../api/legacy-restore-job.ts';
 import { printableBytes } from '../api/printable.ts';
 import { type AtlasFailure, reasonOfAtlasFailure } from './atlas-failures.ts';
@@ -47,11 +48,13 @@ export const failureOfAtlas = (error: AtlasFailure & { readonly code: string; re
   detail: error.message,
 });
 
-/** What status.failure shows: bounded and printable, whatever came. */
-export function statusFailureOf(failure: Failure): ApiError {
+/** What status.failure shows: bounded and printable, whatever came. `api`: which one was asked. */
+export function statusFailureOf(failure: Failure, api: AtlasApi): ApiError {
   switch (failure.origin) {
     case 'atlas':
-      return failure.apiError === undefined ? { detail: bounded(failure.detail) } : boundedApiError(failure.apiError);
+      return failure.apiError === undefined
+        ? { detail: bounded(wordedFor(api, failure.detail)) }
+        : boundedApiError(failure.apiError);
     case 'kubernetes':
       return {
         ...(failure.code === 0 ? {} : { error: failure.code }),

@@ -21,7 +21,7 @@ export function isListable(job: LegacyRestoreJob): boolean {
  */
 export function saysWhatIsMirrored(
   item: RestoreJobResponse,
-  input: Pick<ReconcileInput, 'job' | 'deliveryUrlInStatus' | 'missingFields' | 'now'>,
+  input: Pick<ReconcileInput, 'job' | 'atlasApi' | 'deliveryUrlInStatus' | 'missingFields' | 'now'>,
 ): boolean {
   const { job, now } = input;
   const { links: _, ...rest } = item.job;

@@ -1,5 +1,6 @@
 /** Sentences for people, rendered last from typed facts. Nothing reads them back. */
 import type { ApiError } from '../api/api-error.ts';
+import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 import { kubeTime } from '../api/time.ts';
 import { failureOf, type Observation } from './conditions.ts';
@@ -7,35 +8,42 @@ import type { Failure } from './failure.ts';
 import { type Audience, entryOf, type Reason, remedyOf } from './reasons.ts';
 import { expiresAt } from './state.ts';
 
-/** The message of a condition with that reason. */
-export function messageOf(reason: Reason, observation: Observation): string {
+/** The message of a condition with that reason. `api`: which one was asked. */
+export function messageOf(reason: Reason, observation: Observation, api: AtlasApi): string {
   const failure = failureOf(observation);
-  if (failure?.reason === reason) return failureMessage(failure, 'resource');
+  if (failure?.reason === reason) return failureMessage(failure, 'resource', api);
   switch (reason) {
     case 'JobFetched':
-      return fetchedMessage(observation);
+      return fetchedMessage(observation, api);
     case 'JobStatusUnknown':
-      return unknownStatusMessage(observation);
+      return unknownStatusMessage(observation, api);
     case 'DownloadReady':
       return untilExpires(observation, entryOf(reason).meaning);
     case 'DownloadExpiring':
-      return `${untilExpires(observation, entryOf('DownloadReady').meaning)} ${explain(reason)}`;
+      return `${untilExpires(observation, entryOf('DownloadReady').meaning)} ${explain(reason, 'resource', api)}`;
     default:
-      return explain(reason);
+      return explain(reason, 'resource', api);
   }
 }
 
 /** What failed and what to do about it. */
-export function failureMessage(failure: Failure, audience: Audience): string {
+export function failureMessage(failure: Failure, audience: Audience, api: AtlasApi): string {
   const errorCode = failure.origin === 'atlas' ? (failure.apiError?.errorCode ?? failure.code) : undefined;
-  return `${causeOf(failure)} ${remedyOf(failure.reason, errorCode, audience)}`.trim();
+  const remedy = wordedFor(api, remedyOf(failure.reason, errorCode, audience));
+  return `${causeOf(failure, api)} ${remedy}`.trim();
 }
 
+/** What a reason means and what to do about it. */
+export const explain = (reason: Reason, audience: Audience, api: AtlasApi): string =>
+  wordedFor(api, `${entryOf(reason).meaning} ${remedyOf(reason, undefined, audience)}`.trim());
+
 /** What happened, in one sentence. */
-function causeOf(failure: Failure): string {
+function causeOf(failure: Failure, api: AtlasApi): string {
   switch (failure.origin) {
     case 'atlas':
-      return sentence(failure.apiError === undefined ? failure.detail : apiErrorInWords(failure.apiError));
+      return sentence(
+        failure.apiError === undefined ? wordedFor(api, failure.detail) : apiErrorInWords(failure.apiError, api),
+      );
     case 'kubernetes':
       return sentence(refusalInWords(failure));
     case 'content':
@@ -43,14 +51,19 @@ function causeOf(failure: Failure): string {
   }
 }
 
-function apiErrorInWords({ error, errorCode = '', reason = '', detail = '', badRequestDetail }: ApiError): string {
+function apiErrorInWords(apiError: ApiError, api: AtlasApi): string {
+  const { error, errorCode = '', reason = '', detail = '', badRequestDetail } = apiError;
   const said = printable(detail === '' ? reason : detail, MAX_DETAIL);
   const fields = (badRequestDetail?.fields ?? []).map(({ field = '', description = '' }) =>
     printable([field, description].filter((part) => part !== '').join(': '), MAX_FIELD),
   );
   const named = fields.length === 0 ? '' : `fields ${listed(fields)}`;
   const explained = [said, named].filter((part) => part !== '').join('; ');
-  return [`Atlas answered ${error}`, printable(errorCode, MAX_NAME), explained === '' ? '' : `(${explained})`]
+  return [
+    wordedFor(api, `Atlas answered ${error}`),
+    printable(errorCode, MAX_NAME),
+    explained === '' ? '' : `(${explained})`,
+  ]
     .filter((part) => part !== '')
     .join(' ');
 }
@@ -69,11 +82,12 @@ function refusalInWords({
 
 const PAST = { read: 'read', write: 'written' } as const;
 
-function fetchedMessage({ content, sync }: Observation): string {
-  if (sync.kind !== 'fetched') return explain('JobFetched');
+function fetchedMessage({ content, sync }: Observation, api: AtlasApi): string {
+  const explained = explain('JobFetched', 'resource', api);
+  if (sync.kind !== 'fetched') return explained;
   const { dropped, hashCount, job } = sync.response;
   return [
-    explain('JobFetched'),
+    explained,
     dropped.length === 0
       ? ''
       : `Left out, because they are null, too long or of another type than documented: ${listed(dropped)}.`,
@@ -86,9 +100,10 @@ function fetchedMessage({ content, sync }: Observation): string {
 
 const keptOf = (field: string, kept = 0, all = 0): string => (kept < all ? `${field} holds ${kept} of ${all}.` : '');
 
-function unknownStatusMessage({ content }: Observation): string {
-  const said = `Atlas says: ${printable(content.statusName ?? 'nothing', MAX_NAME)}.`;
-  return `${entryOf('JobStatusUnknown').meaning} ${said} ${remedyOf('JobStatusUnknown', undefined, 'resource')}`;
+function unknownStatusMessage({ content }: Observation, api: AtlasApi): string {
+  const meaning = wordedFor(api, entryOf('JobStatusUnknown').meaning);
+  const said = `${wordedFor(api, 'Atlas says')}: ${printable(content.statusName ?? 'nothing', MAX_NAME)}.`;
+  return `${meaning} ${said} ${wordedFor(api, remedyOf('JobStatusUnknown', undefined, 'resource'))}`;
 }
 
 /** The time itself, not what is left of it: a message that counted down would be written at every reconcile. */
@@ -96,9 +111,6 @@ function untilExpires({ content: { delivery } }: Observation, meaning: string): 
   const expires = delivery === undefined ? undefined : expiresAt(delivery);
   return expires === undefined ? meaning : `${meaning.replace(/\.$/, '')} until ${kubeTime(expires)}.`;
 }
-
-const explain = (reason: Reason): string =>
-  `${entryOf(reason).meaning} ${remedyOf(reason, undefined, 'resource')}`.trim();
 
 const MAX_NAME = 64;
 const MAX_DETAIL = 300;

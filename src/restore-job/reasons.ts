@@ -326,7 +326,7 @@ export const REASONS = {
   AtlasUnavailable: transientFailure({
     exitCode: 7,
     meaning: 'Atlas cannot be reached or reports an error of its own; the operator tries again.',
-    remedy: 'If it lasts, check the egress network and the Atlas status page.',
+    remedy: 'If it lasts, check the egress network and the status of Atlas.',
   }),
   InvalidResponse: transientFailure({
     exitCode: 7,

@@ -3,6 +3,7 @@
  * table is tested row by row.
  */
 import { isDeepStrictEqual } from 'node:util';
+import type { AtlasApi } from '../api/atlas-api.ts';
 import {
   type Condition,
   type ConditionType,
@@ -37,6 +38,7 @@ export interface ReconcileInput {
   readonly outcome: Outcome;
   /** Failures in a row before this reconcile. */
   readonly failures: number;
+  readonly atlasApi: AtlasApi;
   /** Milliseconds. */
   readonly defaultInterval: number;
   readonly deliveryUrlInStatus: boolean;
@@ -173,10 +175,10 @@ function summarize(input: ReconcileInput, observation: Observation, summary: Sum
   const contentChanged = !isDeepStrictEqual(content, contentOf(previous));
   const lastChangeTime = contentChanged ? kubeTime(now) : previous.lastChangeTime;
   const lastHandledReconcileAt = summary.lastHandledReconcileAt ?? previous.lastHandledReconcileAt;
-  const failure = describeFailure(failureOf(observation), previous, missingFields);
+  const failure = describeFailure(failureOf(observation), previous, input);
   const complete: Status = {
     observedGeneration: job.generation,
-    conditions: conditionsOf(observation, failure, previous, job.generation, now),
+    conditions: conditionsOf(observation, failure, previous, input),
     reason: firstReason(observation),
     ...(failure === undefined ? {} : { failure: failure.shown }),
     ...(lastHandledReconcileAt === undefined ? {} : { lastHandledReconcileAt }),
@@ -205,10 +207,10 @@ interface DescribedFailure {
 function describeFailure(
   failure: Failure | undefined,
   previous: Status,
-  missingFields: readonly string[],
+  { missingFields, atlasApi }: ReconcileInput,
 ): DescribedFailure | undefined {
   if (failure === undefined) return undefined;
-  const shown = statusFailureOf(failure);
+  const shown = statusFailureOf(failure, atlasApi);
   const isStored = !missingFields.includes('status.failure');
   const repeated = isSameFailure(previous, failure.reason, shown, isStored);
   return { reason: failure.reason, shown: (repeated ? previous.failure : undefined) ?? shown, repeated };
@@ -218,8 +220,7 @@ function conditionsOf(
   observation: Observation,
   failure: DescribedFailure | undefined,
   previous: Status,
-  observedGeneration: number,
-  now: number,
+  { job, atlasApi, now }: ReconcileInput,
 ): Condition[] {
   return findConditions(observation).map(({ type, status, reason }) => {
     const before = conditionOf(previous, type);
@@ -228,9 +229,9 @@ function conditionsOf(
       type,
       status,
       reason,
-      message: isTold ? before.message : messageOf(reason, observation),
+      message: isTold ? before.message : messageOf(reason, observation, atlasApi),
       lastTransitionTime: before?.status === status ? before.lastTransitionTime : kubeTime(now),
-      observedGeneration,
+      observedGeneration: job.generation,
     } satisfies Condition & { readonly type: ConditionType };
   });
 }

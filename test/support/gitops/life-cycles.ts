@@ -185,6 +185,7 @@ function reconciled(job: LegacyRestoreJob, outcome: Outcome): LegacyRestoreJob {
     requestedAt: undefined,
     outcome,
     failures: 0,
+    atlasApi: 'atlas/v1.0',
     defaultInterval: 60_000,
     deliveryUrlInStatus: true,
     missingFields: [],

@@ -30,11 +30,13 @@ test('an API key cannot be used: a failure that says what to use instead', async
   expect(error).toMatchObject({ kind: 'unsupported', code: 'ATLAS_HASH_UNAVAILABLE' });
   const failure = failureOfAtlas(error);
   expect(failure.reason).toBe('Unauthorized');
-  expect(statusFailureOf(failure)).toEqual({ detail: 'MD5 is not available in this Node.js (FIPS mode)' });
-  expect(failureMessage(failure, 'resource')).toBe(
+  expect(statusFailureOf(failure, 'atlas/v1.0')).toEqual({
+    detail: 'MD5 is not available in this Node.js (FIPS mode)',
+  });
+  expect(failureMessage(failure, 'resource', 'atlas/v1.0')).toBe(
     'MD5 is not available in this Node.js (FIPS mode). Use a service account: put clientId and clientSecret into the Secret instead of the API key. Ops Manager, which has none, needs Node.js without FIPS mode.',
   );
-  expect(failureMessage(failure, 'command')).toContain('Use a service account');
+  expect(failureMessage(failure, 'command', 'atlas/v1.0')).toContain('Use a service account');
 });
 
 test('a service account needs none of it', async () => {

@@ -115,6 +115,7 @@ class World {
       },
       log: pino({ level: 'trace' }, { write: (line) => this.logged.push(JSON.parse(line)) }),
       metrics: this.metrics,
+      atlasApi: 'atlas/v1.0',
       defaultInterval: MINUTE,
       deliveryUrlInStatus: true,
       atlasList: true,

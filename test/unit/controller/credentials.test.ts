@@ -50,7 +50,7 @@ function setup(answer: () => unknown, job = resource(), directory = '', namespac
 
 function messageOf(result: CredentialsResult): string {
   if (result.ok) throw new Error('the credentials were taken');
-  return `${result.failure.reason}: ${failureMessage(result.failure, 'resource')}`;
+  return `${result.failure.reason}: ${failureMessage(result.failure, 'resource', 'atlas/v1.0')}`;
 }
 
 const REMEDY = 'Give it publicApiKey and privateApiKey, publicKey and privateKey, or clientId and clientSecret.';

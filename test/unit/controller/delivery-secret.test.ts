@@ -292,5 +292,5 @@ describe('a resource that is no longer the one that was reconciled', () => {
 
 function messageOf(result: Failure | undefined): string {
   if (result === undefined) throw new Error('it was delivered');
-  return failureMessage(result, 'resource');
+  return failureMessage(result, 'resource', 'atlas/v1.0');
 }

@@ -25,10 +25,11 @@ import { responseOf } from '../support/resources.ts';
 const NOW = Date.parse('2026-11-25T05:00:00Z');
 const EXPIRES = '2026-11-26T09:12:44Z';
 
+const USUAL = { atlasApi: 'atlas/v1.0', envelope: false, pretty: false, showUrl: false, now: NOW } as const;
 const print = (body: JsonObject, options: Partial<PrintOptions> = {}): string =>
-  printJob(responseOf(body), { output: 'text', envelope: false, pretty: false, showUrl: false, now: NOW, ...options });
+  printJob(responseOf(body), { ...USUAL, output: 'text', ...options });
 const notes = (body: JsonObject, options: Partial<PrintOptions> = {}): readonly string[] =>
-  remarks(responseOf(body), { output: 'json', envelope: false, pretty: false, showUrl: false, now: NOW, ...options });
+  remarks(responseOf(body), { ...USUAL, output: 'json', ...options });
 /** The value of a line such as `  status:   FINISHED`. */
 const values = (text: string, name: string): readonly string[] =>
   text
@@ -161,6 +162,30 @@ Next
   });
 });
 
+test.each([
+  youngJob(REF),
+  openJob(REF),
+  brokenJob(REF),
+  pendingDownload(REF),
+  readyDownload(REF, EXPIRES),
+  readyDownload(REF, '2026-11-24T00:00:00Z'),
+  automatedRestore(REF),
+  { id: REF.jobId, statusName: 'FINISHED' },
+  ...['EXPIRED', 'MAX_DOWNLOADS_EXCEEDED', 'FAILED'].map((status) => endedDownload(REF, status, EXPIRES)),
+])('with public/v1.0 no sentence of ours says Atlas: %#', (body) => {
+  expect(print(body)).not.toContain('Ops Manager');
+  expect(print(body, { atlasApi: 'public/v1.0' })).toBe(
+    print(body).replaceAll('Atlas', 'Ops Manager or Cloud Manager'),
+  );
+});
+
+test('with public/v1.0 a file whose name says Atlas keeps it', () => {
+  const body = fetchedDownload({ ...REF, clusterName: 'Atlas' }, EXPIRES);
+  const text = print(body, { atlasApi: 'public/v1.0' });
+  expect(values(text, 'SHA1')).toEqual([expect.stringMatching(/^[0-9a-f]{40} {2}Atlas-shard-0-/)]);
+  expect(values(text, 'cluster')).toEqual(['Atlas (5a66689487d9d61443b46149)']);
+});
+
 describe('for scripts', () => {
   const body = urlV2Download(REF, EXPIRES);
   const { url: _url, urlV2: _urlV2, authValue: _authValue, ...harmless } = Object(body['delivery']);
@@ -235,6 +260,11 @@ describe('remarks', () => {
     ]);
     const [many = ''] = notes({ ...youngJob(REF), hashes: Array.from({ length: 30 }, () => 1) });
     expect(many).toContain('hashes[9] and 20 more');
+  });
+
+  test('with public/v1.0 do not say Atlas', () => {
+    const [note = ''] = notes(oddTimestamp(REF), { atlasApi: 'public/v1.0' });
+    expect(note).toContain('because Ops Manager or Cloud Manager gave them in another form than it documents:');
   });
 
   test('hashes beyond the bound', () => {

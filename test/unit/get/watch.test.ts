@@ -130,13 +130,16 @@ describe('the display', () => {
 
   function screen(isTTY: boolean, columns = 100) {
     let written = '';
-    const display = createWatchDisplay({
-      isTTY,
-      columns,
-      write: (text) => {
-        written += text;
+    const display = createWatchDisplay(
+      {
+        isTTY,
+        columns,
+        write: (text) => {
+          written += text;
+        },
       },
-    });
+      'atlas/v1.0',
+    );
     return {
       display,
       /** What was written since the last look. */
@@ -157,7 +160,7 @@ describe('the display', () => {
     display.onFailure(failure(503), 10_000);
     display.onFailure(failure(503), 20_000);
     expect(take()).toBe(
-      '2026-11-25T05:00:59.000Z Atlas answered 503. If it lasts, check the egress network and the Atlas status page. Asking again in 10s.\n',
+      '2026-11-25T05:00:59.000Z Atlas answered 503. If it lasts, check the egress network and the status of Atlas. Asking again in 10s.\n',
     );
     display.onResponse(RUNNING);
     display.onResponse(FINISHED);

@@ -15,6 +15,7 @@ function jobOf(id: string, job: RestoreJob = {}, more: Partial<ListedJob> = {}):
 }
 
 const optionsOf = (options: Partial<ListPrintOptions>): ListPrintOptions => ({
+  atlasApi: 'atlas/v1.0',
   ref: { groupId: GROUP_ID, clusterName: 'Cluster0' },
   status: undefined,
   output: 'text',
@@ -124,6 +125,18 @@ describe('what is left out', () => {
     ]);
     expect(printJobs([odd, jobOf('--all')], optionsOf({ output: 'name' }))).toBe(`${odd.id}\n`);
   });
+});
+
+test('with public/v1.0 no remark says Atlas, but for the names of others', () => {
+  const odd = jobOf(idOf('a'), {}, { dropped: ['Atlas'] });
+  const options = { atlasApi: 'public/v1.0', output: 'json' } as const;
+  expect(remarksOf([odd], options)).toEqual([
+    `left out, because Ops Manager or Cloud Manager gave them in another form than it documents: Atlas of ${idOf('a')}`,
+  ]);
+  expect(remarksOf([], options)).toEqual(['Ops Manager or Cloud Manager lists no restore job of this cluster']);
+  expect(listRemarks([], { all: 2, unreadable: 0 }, optionsOf({ ...options, status: new Set(['BROKEN']) }))).toEqual([
+    'no restore job of this cluster has the status BROKEN; Ops Manager or Cloud Manager lists 2 with other ones',
+  ]);
 });
 
 test('the table is as wide as its texts, which are bounded and printable', () => {

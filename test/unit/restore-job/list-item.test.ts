@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { ATLAS_APIS, type AtlasApi } from '../../../src/api/atlas-api.ts';
 import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import type { RestoreJobResponse } from '../../../src/api/restore-job.ts';
 import { isListable, saysWhatIsMirrored } from '../../../src/restore-job/list-item.ts';
@@ -21,12 +22,18 @@ const NOW = Date.parse('2030-01-01T00:00:00Z');
 const TOMORROW = '2030-01-02T00:00:00Z';
 
 /** The status that follows from a response, or undefined where the resource has it. */
-const statusAfter = (job: LegacyRestoreJob, response: RestoreJobResponse, deliveryUrlInStatus = true) =>
+const statusAfter = (
+  job: LegacyRestoreJob,
+  response: RestoreJobResponse,
+  deliveryUrlInStatus = true,
+  atlasApi: AtlasApi = 'atlas/v1.0',
+) =>
   reconcileResult({
     job,
     requestedAt: job.requestedAt,
     outcome: { kind: 'fetched', response, asOf: NOW, deliveryFailure: undefined },
     failures: 0,
+    atlasApi,
     defaultInterval: 60_000,
     deliveryUrlInStatus,
     missingFields: [],
@@ -39,13 +46,25 @@ const mirrored = (
   body: JsonObject,
   overrides: Partial<LegacyRestoreJob> = {},
   urlInStatus = true,
+  atlasApi: AtlasApi = 'atlas/v1.0',
 ): LegacyRestoreJob => {
   const job = resource(overrides);
-  return written(job, statusAfter(job, responseOf(body), urlInStatus));
+  return written(job, statusAfter(job, responseOf(body), urlInStatus, atlasApi));
 };
 
-const says = (job: LegacyRestoreJob, body: JsonObject, deliveryUrlInStatus = true): boolean =>
-  saysWhatIsMirrored(responseOf(body), { job, deliveryUrlInStatus, missingFields: [], now: NOW + 60_000 });
+const says = (
+  job: LegacyRestoreJob,
+  body: JsonObject,
+  deliveryUrlInStatus = true,
+  atlasApi: AtlasApi = 'atlas/v1.0',
+): boolean =>
+  saysWhatIsMirrored(responseOf(body), { job, atlasApi, deliveryUrlInStatus, missingFields: [], now: NOW + 60_000 });
+
+test.each(ATLAS_APIS)('an item says what is mirrored, in the words of its API: %s', (api) => {
+  const job = mirrored(pendingDownload(SPEC), {}, true, api);
+  expect(says(job, pendingDownload(SPEC), true, api)).toBe(true);
+  expect(says(job, readyDownload(SPEC, TOMORROW), true, api)).toBe(false);
+});
 
 describe('a list can answer for', () => {
   test.each<[string, JsonObject]>([

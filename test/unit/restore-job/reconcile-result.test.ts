@@ -95,6 +95,7 @@ function reconcile(job: LegacyRestoreJob, outcome: Outcome, more: Partial<Reconc
     requestedAt: job.requestedAt,
     outcome,
     failures: 0,
+    atlasApi: 'atlas/v1.0',
     defaultInterval: MINUTE,
     deliveryUrlInStatus: true,
     missingFields: [],
@@ -1554,4 +1555,22 @@ describe('whatever happens', () => {
 
   const sorted = (value: object): unknown => stored(Status.parse(value));
   const shortTime = (time: number | undefined): string => `${new Date(time ?? 0).toISOString().slice(0, 19)}Z`;
+});
+
+test('with public/v1.0 neither status nor events nor the log say Atlas', () => {
+  const outcomes = [
+    youngJob,
+    openJob,
+    brokenJob,
+    pendingDownload,
+    (ref: typeof REF) => readyDownload(ref, atlasDate(NOW)),
+  ]
+    .map((body) => fetched(body(REF)))
+    .concat([PERMANENT, TRANSIENT, unreachable('ECONNRESET')]);
+  for (const outcome of outcomes) {
+    const { status, events: emitted, log } = reconcile(resource(), outcome, { atlasApi: 'public/v1.0' });
+    const { links: _, ...told } = status ?? {};
+    expect(JSON.stringify([told, emitted, log])).not.toMatch(/\bAtlas\b/);
+    expect(JSON.stringify(told)).toContain('Ops Manager or Cloud Manager');
+  }
 });
