@@ -3,13 +3,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { arch, platform } from 'node:os';
 import type { Dispatcher } from 'undici';
 import type { AtlasApi } from '../api/atlas-api.ts';
-import { printable } from '../api/printable.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { openConnections } from '../net/connections.ts';
 import { proxyFor } from '../net/proxy.ts';
 import { retryAfterMs } from '../net/retry-after.ts';
 import { type BudgetPause, type BudgetUsage, createBudgets } from './budget.ts';
 import { type AtlasCredentials, credentialsKey } from './credentials.ts';
+import { createDeprecationWatch, type DeprecationNotice } from './deprecation.ts';
 import { createDigestAuthentication } from './digest-authentication.ts';
 import { AtlasError, asksToWait } from './errors.ts';
 import { createSend, type HttpRequest, type Send } from './http.ts';
@@ -110,14 +110,8 @@ interface AtlasObserver {
   readonly token: (result: TokenResult) => void;
   /** Atlas asked a budget to wait. */
   readonly pause: () => void;
-  /** Atlas marks this API version as deprecated; called once. */
+  /** Atlas marks this API version as deprecated; called once for each notice. */
   readonly deprecation: (notice: DeprecationNotice) => void;
-}
-
-/** The headers Deprecation and Sunset, printable and bounded. */
-interface DeprecationNotice {
-  readonly deprecation: string | undefined;
-  readonly sunset: string | undefined;
 }
 
 export interface AtlasClientOptions extends ApiAddress {
@@ -159,7 +153,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
     sendToken: tokenSend,
     ...(observer.token === undefined ? {} : { onToken: observer.token }),
   });
-  const noticeDeprecation = once(observer.deprecation);
+  const watchDeprecation = createDeprecationWatch((notice) => observer.deprecation?.(notice));
   const inFlight = new Map<string, Fetching>();
 
   /** One request that the budget has admitted, with those that its authentication costs. */
@@ -176,7 +170,7 @@ export function createAtlasClient(options: AtlasClientOptions): AtlasClient {
         credentials.kind === 'apiKey'
           ? await digest.authenticate(counted('digest'), request, credentials, key)
           : await oauth.authenticate(counted('serviceAccount'), request, credentials, { key, scope: ref.groupId });
-      noticeDeprecation(response.headers);
+      watchDeprecation(response.headers);
       const result = read(response.status, response.body, retryAfterMs(response.headers, Date.now()));
       if (result instanceof AtlasError) throw result;
       budgets.succeeded(budget, rateLimitRemaining(response.headers));
@@ -320,23 +314,6 @@ function observed(
     }
   };
 }
-
-function once(onDeprecation: AtlasObserver['deprecation'] | undefined): (headers: IncomingHttpHeaders) => void {
-  let noticed = false;
-  return (headers) => {
-    const deprecation = headerText(headers['deprecation']);
-    const sunset = headerText(headers['sunset']);
-    if (noticed || (deprecation === undefined && sunset === undefined)) return;
-    noticed = true;
-    onDeprecation?.({ deprecation, sunset });
-  };
-}
-
-/** Goes into a log: a gateway can write anything there. */
-const headerText = (value: string | readonly string[] | undefined): string | undefined =>
-  value === undefined ? undefined : printable(value.toString(), MAX_HEADER_TEXT);
-
-const MAX_HEADER_TEXT = 128;
 
 function rateLimitRemaining(headers: IncomingHttpHeaders): number | undefined {
   const value = headers['ratelimit-remaining'];

@@ -6,6 +6,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { wordedFor } from '../api/atlas-api.ts';
 import { GROUP, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
+import { announcedDate } from '../atlas/deprecation.ts';
 import type { Settings } from '../config/settings.ts';
 import { type Controller, createController } from '../controller/controller.ts';
 import { createSchemaCheck, type SchemaCheck } from '../controller/installed-schema.ts';
@@ -215,7 +216,10 @@ function createAtlas(
       token: (result) => metrics.tokens.inc({ result }),
       pause: () => metrics.budgetPauses.inc(),
       deprecation: (notice) => {
+        const [deprecatedAt, endsAt] = [announcedDate(notice.deprecation), announcedDate(notice.sunset)];
         metrics.apiDeprecated.set(1);
+        if (deprecatedAt !== undefined) metrics.apiDeprecation.set(deprecatedAt);
+        if (endsAt !== undefined) metrics.apiSunset.set(endsAt);
         log.warn(notice, wordedFor(settings.atlasApi, 'Atlas marks this version of its API as deprecated'));
       },
     },

@@ -193,6 +193,18 @@ export const METRICS = {
     labels: [],
     help: '1 once Atlas has marked the API version in use as deprecated.',
   },
+  apiDeprecation: {
+    name: 'legacy_restore_atlas_api_deprecation_timestamp_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'Time since which the API version in use is deprecated, in seconds since the epoch, as Atlas announces it. No sample without a date.',
+  },
+  apiSunset: {
+    name: 'legacy_restore_atlas_api_sunset_timestamp_seconds',
+    type: 'gauge',
+    labels: [],
+    help: 'Time of the end of the API version in use, in seconds since the epoch, as Atlas announces it. No sample without a date.',
+  },
   statusWrites: {
     name: 'legacy_restore_status_writes_total',
     type: 'counter',
@@ -268,6 +280,9 @@ export type Metrics = Instruments<typeof METRICS> & { readonly registry: Registr
 export function createMetrics(version: string): Metrics {
   const registry = new Registry();
   const instruments = createInstruments(METRICS, registry);
+  // A gauge without labels begins at 0, which would be a date.
+  instruments.apiDeprecation.remove();
+  instruments.apiSunset.remove();
   instruments.buildInfo.set({ version, node_version: process.version }, 1);
   return { ...instruments, registry };
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { MetricEntry } from '../../src/telemetry/instruments.ts';
 import { METRICS } from '../../src/telemetry/metrics.ts';
 import { NODE_METRICS } from '../../src/telemetry/node-metrics.ts';
-import { failing, rateLimited } from '../support/atlas-simulator/fault-samples.ts';
+import { deprecated, failing, rateLimited } from '../support/atlas-simulator/fault-samples.ts';
 import type { JobIdentity } from '../support/atlas-simulator/jobs.ts';
 import type { JsonObject } from '../support/atlas-simulator/json.ts';
 import {
@@ -72,7 +72,9 @@ async function putResources(): Promise<void> {
   await put('canary-pending', pendingDownload);
   await put('canary-expiring', (job) => readyDownload(job, inHours(5)));
   await put('canary-fetched', (job) => fetchedDownload(job, inHours(5)));
-  await put('canary-later', (job) => readyDownload(job, inHours(48)));
+  const later = await put('canary-later', (job) => readyDownload(job, inHours(48)));
+  const notice = deprecated('@1767225600', 'Thu, 31 Dec 2026 00:00:00 GMT');
+  bed.atlas.faults.add({ match: { jobId: later.jobId }, when: 'after-auth', fault: notice });
   await put('canary-expired', (job) => endedDownload(job, 'EXPIRED', inHours(-1)));
   await put('canary-broken', brokenJob);
   await put('canary-open', openJob);
@@ -199,6 +201,18 @@ describe('the values are right', () => {
     // Each class has really been there.
     expect(seen.byCode.filter((count) => count === 0)).toEqual([]);
     expect(seen.serviceAccount).toBeGreaterThan(0);
+  });
+
+  test('of an API version that Atlas withdraws, whose dates are in the log once', async () => {
+    const now = await samples();
+    expect(metricValue(now, 'legacy_restore_atlas_api_deprecated')).toBe(1);
+    const dates = ['deprecation', 'sunset'].map((which) =>
+      metricValue(now, `legacy_restore_atlas_api_${which}_timestamp_seconds`),
+    );
+    expect(dates).toEqual([1_767_225_600, 1_798_675_200]);
+    expect(operator.log.filter(({ msg }) => msg.includes('deprecated'))).toMatchObject([
+      { level: 'warn', deprecation: '@1767225600', sunset: 'Thu, 31 Dec 2026 00:00:00 GMT' },
+    ]);
   });
 
   test('of tokens, budgets and the leader', async () => {
