@@ -31,7 +31,7 @@ const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'] as const;
 export function bytesText(bytes: number): string {
   const index = bytes < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(bytes) / 10));
   const value = bytes / 1_024 ** index;
-  return `${index > 0 && value < 10 ? value.toFixed(1) : Math.floor(value)} ${UNITS[index]}`;
+  return `${index > 0 && value < 10 ? (Math.floor(value * 10) / 10).toFixed(1) : Math.floor(value)} ${UNITS[index]}`;
 }
 
 /** Milliseconds that a rate is measured over. */

@@ -111,14 +111,14 @@ export const DOWNLOAD_FAULTS: readonly DownloadFault[] = [
   },
   {
     fault: 'cut; another range than the one that was asked for',
-    servings: [file(CUT), { kind: 'wrongRange', contentRange: 'bytes 0-299999/300000' }, file()],
+    servings: [file(CUT), { kind: 'otherRange', from: 0, contentRange: 'bytes 0-299999/300000' }, file()],
     exitCode: 0,
     disk: VERIFIED,
     requests: ['200', '206 from 100000', '200'],
   },
   {
     fault: 'cut; a Content-Range that is none',
-    servings: [file(CUT), { kind: 'wrongRange', contentRange: 'bytes 100000-' }, file()],
+    servings: [file(CUT), { kind: 'otherRange', from: 100_000, contentRange: 'bytes 100000-' }, file()],
     exitCode: 0,
     disk: VERIFIED,
     requests: ['200', '206 from 100000', '200'],

@@ -9,8 +9,8 @@ export type Serving =
   | { readonly kind: 'redirect'; readonly location: string; readonly status?: 301 | 302 | 303 | 307 | 308 }
   /** The connection is cut before there is a response. */
   | { readonly kind: 'reset' }
-  /** 206 with this Content-Range and the whole file as its body. */
-  | { readonly kind: 'wrongRange'; readonly contentRange: string };
+  /** 206 with this Content-Range and the file from this byte on. */
+  | { readonly kind: 'otherRange'; readonly contentRange: string; readonly from: number; readonly etag?: string };
 
 interface FileServing {
   readonly kind: 'file';
@@ -166,8 +166,11 @@ function replyTo({ url, headers }: IncomingMessage, offered: Offered | undefined
       return refusal(serving.status ?? 302, { location: serving.location });
     case 'reset':
       return refusal(0);
-    case 'wrongRange':
-      return { status: 206, headers: { 'content-range': serving.contentRange }, body: offered.offer.content };
+    case 'otherRange': {
+      const { contentRange, from, etag } = serving;
+      const sent = { 'content-range': contentRange, ...(etag === undefined ? {} : { etag }) };
+      return { status: 206, headers: sent, body: offered.offer.content.subarray(from) };
+    }
     case 'file':
       return fileReply(serving, offered, headers);
   }
