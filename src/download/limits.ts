@@ -4,6 +4,8 @@
 export interface Limits {
   /** Between two looks at the job, while the download is not ready or the hash is not there. */
   readonly poll: number;
+  /** How long rights that are missing are waited for: in a cluster, a Role can come after the pod that needs it. */
+  readonly rights: number;
   /** Between two requests for a reconcile of the resource, while its hash is not there. */
   readonly requestReconcile: number;
   /** How long a download host may say nothing. */
@@ -26,6 +28,7 @@ export interface Limits {
 
 export const LIMITS: Limits = {
   poll: 10_000,
+  rights: 30_000,
   requestReconcile: 60_000,
   silence: 60_000,
   backoff: { first: 1_000, longest: 60_000 },

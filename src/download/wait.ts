@@ -30,9 +30,10 @@ export interface DecidedJob {
 /** Throws DownloadError where it is not ready in time, the error of a look that found nothing, the reason of the signal. */
 export async function waitForDownload(options: WaitOptions): Promise<DecidedJob> {
   const { waitMs, limits, display, signal } = options;
-  const deadline = performance.now() + (waitMs ?? 0);
+  const begun = performance.now();
+  const deadline = begun + (waitMs ?? 0);
   for (;;) {
-    const looked = await look(options);
+    const looked = await look(options, performance.now() - begun < limits.rights);
     if (looked.kind === 'decided') return looked;
     if (waitMs === undefined) throw looked.error;
     const left = deadline - performance.now();
@@ -48,7 +49,8 @@ type Looked =
   | { readonly kind: 'pending'; readonly error: DownloadError; readonly shown: string }
   | { readonly kind: 'failed'; readonly error: AtlasError | KubeError; readonly shown: string };
 
-async function look({ source, atlasApi, signal }: WaitOptions): Promise<Looked> {
+/** `isEarly`: what a resource needs may still be missing. */
+async function look({ source, atlasApi, signal }: WaitOptions, isEarly: boolean): Promise<Looked> {
   try {
     const view = await unlessStopped(signal, source.look());
     const state = downloadState(view, Date.now(), atlasApi);
@@ -57,12 +59,15 @@ async function look({ source, atlasApi, signal }: WaitOptions): Promise<Looked> 
   } catch (error) {
     signal.throwIfAborted();
     if (mayPass(error)) return { kind: 'failed', error, shown: failureText(error, atlasApi) };
-    // In GitOps, the resource can come after the pod that waits for it.
-    if (error instanceof DownloadError && error.code === 'RESOURCE_NOT_FOUND')
+    if (error instanceof DownloadError && mayCome(error, isEarly))
       return { kind: 'pending', error, shown: error.message };
     throw error;
   }
 }
+
+/** In GitOps, a resource and the rights to it can come after the pod that waits for it. */
+const mayCome = ({ code }: DownloadError, isEarly: boolean): boolean =>
+  code === 'RESOURCE_NOT_FOUND' || (code === 'RESOURCE_FORBIDDEN' && isEarly);
 
 function pendingText({ content, remark }: JobView, error: DownloadError): string {
   const state = error.code === 'NOT_READY' ? stateText(content) : error.message;

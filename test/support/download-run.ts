@@ -4,15 +4,12 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { download } from '../../src/download/download.ts';
 import { LIMITS, type Limits } from '../../src/download/limits.ts';
-import type { FileOffer, OfferedFile } from './atlas-simulator/files.ts';
-import type { JsonObject } from './atlas-simulator/json.ts';
-import { atlasDate } from './atlas-simulator/recorded-bodies.ts';
-import type { AtlasSimulator } from './atlas-simulator/simulator.ts';
 
 /** Everything happens soon. */
 export const QUICK: Limits = {
   ...LIMITS,
   poll: 10,
+  rights: 100,
   requestReconcile: 50,
   silence: 300,
   backoff: { first: 1, longest: 5 },
@@ -67,30 +64,3 @@ export async function contentOf(directory: string): Promise<Readonly<Record<stri
   );
   return Object.fromEntries(entries);
 }
-
-const TOMORROW = atlasDate(Date.now() + 86_400_000);
-
-/** A delivery that is ready at these URLs. */
-export function downloadDelivery(
-  { url }: Pick<AtlasSimulator, 'url'>,
-  { path: urlPath, pathV2 }: OfferedFile,
-  { header, ...more }: { readonly header?: FileOffer['header'] } & JsonObject = {},
-): JsonObject {
-  const v2 = header === undefined ? {} : { urlV2: url + pathV2, authHeader: header.name, authValue: header.value };
-  return {
-    expirationHours: 48,
-    expires: TOMORROW,
-    maxDownloads: 2_147_483_647,
-    methodName: 'HTTP',
-    statusName: 'READY',
-    url: url + urlPath,
-    ...v2,
-    ...more,
-  };
-}
-
-/** A job of which Atlas tells the hash. */
-export const withHash = (body: JsonObject, fileName: string, hash: string): JsonObject => ({
-  ...body,
-  hashes: [{ fileName, hash, typeName: 'SHA1' }],
-});
