@@ -160,7 +160,10 @@ function endOfError(error: unknown): TryEnd {
   // Only the code: messages of the network layer carry addresses.
   const code = Error.isError(error) && 'code' in error && typeof error.code === 'string' ? error.code : '';
   if (CERTIFICATE_CODES.test(code))
-    return { kind: 'refused', what: `the certificate of the download host is not trusted (${code})` };
+    return {
+      kind: 'refused',
+      what: `the certificate of the download host is not trusted (${code}); NODE_EXTRA_CA_CERTS names a file with further CAs`,
+    };
   if (SILENCE_CODES.has(code)) return broken('the download host fell silent');
   return broken(BREAK_CODES.has(code) ? 'the transfer broke off' : `the download host cannot be reached (${code})`);
 }
