@@ -8,6 +8,7 @@
  */
 import * as z from 'zod';
 import { readFlags, runCommand } from '../test/support/command.ts';
+import { downloads } from './download.ts';
 import { type Environment, startEnvironment } from './environment.ts';
 import { addMeasurement, type Measurement, type Results } from './measurement.ts';
 import { circumstances, writePage, writePlot } from './report.ts';
@@ -16,8 +17,10 @@ import { OPERATOR_BUNDLE, PEER_BINARY, SUBJECT_NAMES, SUBJECTS, type Subject } f
 import { toMarkdown } from './table.ts';
 import { firstSync, life, lists, polling, start, type Take } from './workloads.ts';
 
-const WORKLOADS = ['first-sync', 'running', 'life', 'growth', 'polling', 'lists', 'start'] as const;
+const WORKLOADS = ['first-sync', 'running', 'life', 'growth', 'polling', 'lists', 'start', 'download'] as const;
 type Workload = (typeof WORKLOADS)[number];
+/** Those that need a control plane. */
+const IN_CLUSTER = WORKLOADS.filter((workload) => workload !== 'download');
 
 /** How much is measured. */
 interface Plan {
@@ -31,10 +34,14 @@ interface Plan {
   readonly growth: readonly number[];
   readonly polling: Parameters<typeof polling>[2];
   readonly lists: readonly Parameters<typeof lists>[2][];
+  /** Bytes of files. */
+  readonly download: readonly number[];
 }
 
+const MIB = 1_024 ** 2;
+
 const FULL: Plan = {
-  runs: { 'first-sync': 7, running: 3, life: 3, growth: 1, polling: 2, lists: 1, start: 5 },
+  runs: { 'first-sync': 7, running: 3, life: 3, growth: 1, polling: 2, lists: 1, start: 5, download: 5 },
   firstSync: 1_000,
   running: 10_000,
   life: { resources: 10_000, idleSeconds: 30, burst: 1_000 },
@@ -44,15 +51,17 @@ const FULL: Plan = {
     { resources: 60, intervalSeconds: 10, changes: 0, intervals: 6 },
     { resources: 1_000, intervalSeconds: 60, changes: 50, intervals: 3 },
   ],
+  download: [MIB, 2_048 * MIB],
 };
 const QUICK: Plan = {
-  runs: { 'first-sync': 0, running: 0, life: 1, growth: 0, polling: 1, lists: 0, start: 2 },
+  runs: { 'first-sync': 0, running: 0, life: 1, growth: 0, polling: 1, lists: 0, start: 2, download: 1 },
   firstSync: 0,
   running: 0,
   life: { resources: 1_000, idleSeconds: 5, burst: 200 },
   growth: [],
   polling: { resources: 200, seconds: 10 },
   lists: [],
+  download: [MIB, 256 * MIB],
 };
 
 /** What people download, and for which subject it is built. */
@@ -120,14 +129,26 @@ function planOf({ quick, only, runs }: Flags): Plan {
 }
 
 async function measureAll(plan: Plan, subjects: readonly Subject[], signal: AbortSignal): Promise<Results> {
-  await using cleanup = new AsyncDisposableStack();
-  const environment = await startEnvironment(cleanup, signal);
   const results: Results = new Map();
   const take: Take = (row, subject, measurement) => {
     addMeasurement(results, row, subject, measurement);
     console.log(`${row}: ${subject}: ${inShort(measurement)}`);
   };
-  for (const workload of WORKLOADS) {
+  await measureInCluster(plan, subjects, take, signal);
+  for (let run = 0; run < plan.runs.download; run++) await downloads(plan.download, run, take, signal);
+  return results;
+}
+
+async function measureInCluster(
+  plan: Plan,
+  subjects: readonly Subject[],
+  take: Take,
+  signal: AbortSignal,
+): Promise<void> {
+  if (IN_CLUSTER.every((workload) => plan.runs[workload] === 0)) return;
+  await using cleanup = new AsyncDisposableStack();
+  const environment = await startEnvironment(cleanup, signal);
+  for (const workload of IN_CLUSTER) {
     for (let run = 0; run < plan.runs[workload]; run++) {
       // Which comes first in one round comes last in the next: none always has the warm machine.
       const order = [...subjects.slice(run % subjects.length), ...subjects.slice(0, run % subjects.length)];
@@ -137,11 +158,10 @@ async function measureAll(plan: Plan, subjects: readonly Subject[], signal: Abor
       }
     }
   }
-  return results;
 }
 
 async function measure(
-  workload: Workload,
+  workload: Exclude<Workload, 'download'>,
   plan: Plan,
   environment: Environment,
   subject: Subject,

@@ -9,6 +9,8 @@ export interface Measurement {
   /** Most anonymous memory of the subject: what a container's limit cannot reclaim. */
   readonly peakAnonymousMiB?: number;
   readonly wallSeconds?: number;
+  /** Of a download. */
+  readonly mebibytesPerSecond?: number;
   readonly atlasRequests?: number;
   readonly statusWrites?: number;
   readonly eventWrites?: number;

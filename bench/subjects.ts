@@ -56,6 +56,12 @@ export async function operatorCommand(program: string, { kubeconfig, atlasUrl }:
   };
 }
 
+/** A command of the bundle, as the image runs it. */
+export async function bundleCommand(name: string): Promise<Command> {
+  const { flags, env } = await readImage();
+  return { program: process.execPath, args: [...flags, OPERATOR_BUNDLE, name], env: { ...inherited(), ...env } };
+}
+
 export const SUBJECTS: readonly Subject[] = [
   {
     name: 'operator',

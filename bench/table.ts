@@ -12,10 +12,11 @@ interface Column {
 }
 
 const COLUMNS: readonly Column[] = [
-  { title: 'CPU s', figure: 'cpuSeconds', digits: 2, relativeTo: ['controller-runtime', 'floor'] },
+  { title: 'CPU s', figure: 'cpuSeconds', digits: 2, relativeTo: ['controller-runtime', 'floor', 'curl'] },
   { title: 'peak MiB', figure: 'peakMiB', digits: 0, relativeTo: ['controller-runtime', 'floor'] },
   { title: 'of it anonymous', figure: 'peakAnonymousMiB', digits: 0, relativeTo: ['controller-runtime'] },
   { title: 'wall s', figure: 'wallSeconds', digits: 2, relativeTo: ['controller-runtime', 'floor'] },
+  { title: 'MiB/s', figure: 'mebibytesPerSecond', digits: 0, relativeTo: ['curl'] },
   { title: 'Atlas requests', figure: 'atlasRequests', digits: 0 },
   { title: 'status writes', figure: 'statusWrites', digits: 0 },
   { title: 'events', figure: 'eventWrites', digits: 0 },
@@ -70,6 +71,10 @@ const format = (value: number, digits: number): string =>
 
 const capitalized = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
-const rank = (name: string): number => SUBJECT_NAMES.findIndex((known) => name.startsWith(known));
+/** The last ones are those of a workload of its own. */
+const rank = (name: string): number => {
+  const index = SUBJECT_NAMES.findIndex((known) => name.startsWith(known));
+  return index < 0 ? SUBJECT_NAMES.length : index;
+};
 const inOrder = ([left]: readonly [string, unknown], [right]: readonly [string, unknown]): number =>
   rank(left) - rank(right);
