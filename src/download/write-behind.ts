@@ -1,6 +1,7 @@
 /** Writes pieces of a body to a file, several at once and behind the reader, so that reading and writing overlap. */
 import { writev } from 'node:fs';
 import type { Flow } from '../net/http-stream.ts';
+import { createCollector } from './young-garbage.ts';
 
 export interface WriteBehind {
   /** Takes a piece; pauses the flow while too much waits, and resumes it. Throws what an earlier write failed with. */
@@ -13,15 +14,25 @@ export interface WriteBehind {
 const BATCH_BYTES = 1_024 ** 2;
 /** Bytes that wait in memory at most, but for the piece or two that come after a pause. */
 const MAX_WAITING_BYTES = 4 * BATCH_BYTES;
+/** Bytes that have been written before their buffers are collected. */
+const COLLECT_BYTES = 8 * BATCH_BYTES;
 
 /** `position`: where the first byte goes. */
 export function createWriteBehind(fd: number, position: number): WriteBehind {
+  const collectYoungGarbage = createCollector();
   let next = position;
   let [queue, queuedBytes]: [Buffer[], number] = [[], 0];
   let [isWriting, writingBytes] = [false, 0];
   let failure: Error | undefined;
   let paused: Flow | undefined;
   let flushing: PromiseWithResolvers<void> | undefined;
+  let collectedAt = position;
+
+  function collect(): void {
+    if (next - collectedAt < COLLECT_BYTES) return;
+    collectedAt = next;
+    collectYoungGarbage();
+  }
 
   function begin(): void {
     const batch = queue;
@@ -32,6 +43,7 @@ export function createWriteBehind(fd: number, position: number): WriteBehind {
       next += writingBytes;
       [isWriting, writingBytes] = [false, 0];
       if (error !== null) failure ??= error;
+      collect();
       goOn();
     });
   }

@@ -126,6 +126,14 @@ describe('run again', () => {
     expect(await readFile(at(`${download.name}.sha1`), 'utf8')).toBe(`${FILE_SHA1}  ${download.name}\n`);
   });
 
+  test('no hash stays beside a file that it is not of', async () => {
+    const download = put({ hash: 'known' });
+    await run(download);
+    download.says(download.body);
+    expect((await run(download, ['--force', '--no-verify'])).exitCode).toBe(0);
+    expect(await onDisk(download)).toEqual(['NAME 300000']);
+  });
+
   test('a part is gone on with', async () => {
     const download = put({ servings: [CUT, { kind: 'status', status: 400 }, WHOLE] });
     expect((await run(download)).exitCode).toBe(11);

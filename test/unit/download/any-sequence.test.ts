@@ -14,7 +14,8 @@ import { listen } from '../../support/listen.ts';
 
 const SIZE = 60_000;
 const CONTENT = randomBytes(SIZE);
-const OTHER = randomBytes(SIZE);
+/** Longer: what is written over it must not keep its end. */
+const OTHER = randomBytes(SIZE + 10_000);
 const NAME = 'file.tar.gz';
 const SHA1 = createHash('sha1').update(CONTENT).digest('hex');
 
@@ -117,6 +118,7 @@ async function run(directory: string, servings: readonly Serving[], hash: string
     environment: {},
     userAgent: 'test',
     plainOrigin: undefined,
+    atlasApi: 'atlas/v1.0',
   };
   try {
     return (await bring(options)).verdict.kind;

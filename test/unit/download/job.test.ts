@@ -10,7 +10,7 @@ const FINISHED: RestoreJob = { statusName: 'FINISHED', delivery };
 
 /** `ready`, or kind, code and exit code. */
 function stateOf(content: RestoreJob, link: JobLink = LINK): string {
-  const state = downloadState({ groupId: 'g', jobId: 'j', content, link }, NOW);
+  const state = downloadState({ groupId: 'g', jobId: 'j', content, link }, NOW, 'atlas/v1.0');
   return state.kind === 'ready' ? 'ready' : `${state.kind} ${state.error.code} ${state.error.exitCode}`;
 }
 
