@@ -20,7 +20,7 @@ export async function downloads(sizes: readonly number[], run: number, take: Tak
   const atlas = await startAtlas();
   cleanup.defer(() => atlas.stop());
   const server = await startFileServer();
-  cleanup.defer(() => void server.child.disconnect());
+  cleanup.defer(() => server.child.disconnect());
   for (const bytes of sizes) {
     const file = await putFile(atlas, server.origin, bytes);
     const subjects = [fetchWithOperator(atlas, file), fetchWithCurl(file)];

@@ -22,7 +22,7 @@ test.each<[number, number | undefined, number, string]>([
   expect(transferText(bytes, length, rate)).toBe(text);
 });
 
-test('a rate is that of the last ten seconds, and begins anew with a download that does', () => {
+test('a rate is that of the last ten seconds, and begins again with a download that does', () => {
   let now = 0;
   const rate = createRate(() => now);
   const at = (time: number, value: number): number => {
