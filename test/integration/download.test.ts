@@ -101,7 +101,7 @@ describe('run again', () => {
     await writeFile(at(download.name), 'changed');
     const { exitCode, stdout } = await run(download);
     expect({ exitCode, requests: download.requests() }).toEqual({ exitCode: 0, requests: ['200'] });
-    expect(stdout).toMatch(/ is already there and has Atlas's hash\.\n$/);
+    expect(stdout).toMatch(/ is already there and has the hash that the job names\.\n$/);
   });
 
   test.each<[string, Buffer, NonNullable<PutOptions['hash']>, number, readonly string[]]>([
@@ -286,7 +286,9 @@ test('a second full download of few is told before it begins', async () => {
   const { stderr } = await run(
     put({ servings: [{ kind: 'file', cutAfter: 10 }, { kind: 'status', status: 416 }, WHOLE], maxDownloads: 3 }),
   );
-  expect(stderr).toContain('Atlas may count another full download; it allows 3 of this file (maxDownloads).\n');
+  expect(stderr).toContain(
+    'This may count as another full download, of which 3 of this file are allowed (maxDownloads).\n',
+  );
   const unlimited = await run(
     put({ servings: [{ kind: 'file', cutAfter: 10 }, { kind: 'status', status: 416 }, WHOLE] }),
   );

@@ -34,11 +34,15 @@ const outcome = (verdict: Verdict, kind: Outcome['kind'] = 'fetched'): Outcome =
 });
 
 test.each<[Outcome, number, string]>([
-  [outcome({ kind: 'verified' }), 0, "/restore/file.tar.gz (2.0 KiB, SHA-1 abc) is there and has Atlas's hash.\n"],
+  [
+    outcome({ kind: 'verified' }),
+    0,
+    '/restore/file.tar.gz (2.0 KiB, SHA-1 abc) is there and has the hash that the job names.\n',
+  ],
   [
     outcome({ kind: 'verified' }, 'present'),
     0,
-    "/restore/file.tar.gz (2.0 KiB, SHA-1 abc) is already there and has Atlas's hash.\n",
+    '/restore/file.tar.gz (2.0 KiB, SHA-1 abc) is already there and has the hash that the job names.\n',
   ],
   [
     outcome({ kind: 'unverified' }),
