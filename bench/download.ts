@@ -117,7 +117,8 @@ async function measured({ name, start, check }: Fetcher, bytes: number) {
     const ended = exited.then(() => 'ended' as const);
     while ((await Promise.race([ended, delay(SAMPLE_MS, 'sample')])) === 'sample') {
       const usage = await usageOf(child.pid ?? 0).catch(() => undefined);
-      cpuSeconds = usage?.cpuSeconds ?? cpuSeconds;
+      // What children of a shell took is lost between their end and the shell's.
+      cpuSeconds = Math.max(cpuSeconds, usage?.cpuSeconds ?? 0);
       // One that has just ended has no memory any more.
       peakMiB = Math.max(peakMiB, usage?.peakMiB || 0);
       peakAnonymousMiB = Math.max(peakAnonymousMiB, usage?.anonymousMiB || 0);

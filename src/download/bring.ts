@@ -75,17 +75,18 @@ async function expectedHash(view: JobView, options: BringOptions): Promise<strin
 
 async function fetchIntoPart(files: DownloadFiles, ready: ReadyJob, options: BringOptions): Promise<Outcome> {
   const { display } = options;
-  let activity = `opening ${files.part}`;
-  display.show(() => activity);
+  let activity: string | undefined;
+  function tell(text: string): void {
+    const isFirst = activity === undefined;
+    activity = text;
+    if (isFirst) display.show(() => activity ?? '');
+  }
+
   const part = await openPart(files, {
     ...options,
     initial: emptyPart(ready.view),
-    onWait: () => {
-      activity = `waiting: another process writes ${files.part}`;
-    },
-    onRead: (bytes, of) => {
-      activity = `reading ${files.part}: ${bytesText(bytes)} of ${bytesText(of)}`;
-    },
+    onWait: () => tell(`waiting: another process writes ${files.part}`),
+    onRead: (bytes, of) => tell(`reading ${files.part}: ${bytesText(bytes)} of ${bytesText(of)}`),
   });
   try {
     // Whoever wrote the part meanwhile can have brought the file.

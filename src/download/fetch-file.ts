@@ -60,7 +60,10 @@ async function oneTry(part: Part, { link, view }: ReadyJob, options: FetchOption
   const { display, limits } = options;
   if (part.size() === 0 && part.info().fullTries > 0) warnOfCount(view, display);
   const rate = createRate();
-  display.show(() => transferText(part.size(), part.info().length, rate(part.size())));
+  display.show(() => {
+    const [bytes, { length }] = [part.size(), part.info()];
+    return bytes === 0 ? 'asking the download host' : transferText(bytes, length, rate(bytes));
+  });
   return transfer(link, part, {
     ...options,
     silenceMs: limits.silence,

@@ -212,8 +212,8 @@ describe('several at once', () => {
     await run(download);
     const info = at(`${download.name}.part.json`);
     const known: object = JSON.parse(await readFile(info, 'utf8'));
-    await writeFile(info, JSON.stringify({ ...known, heartbeat: new Date(Date.now() - 200).toISOString() }));
-    const { exitCode, stderr } = await run(download);
+    await writeFile(info, JSON.stringify({ ...known, heartbeat: new Date().toISOString() }));
+    const { exitCode, stderr } = await run(download, [], { limits: { staleHeartbeat: 2_000, partInUse: 60_000 } });
     expect({ exitCode, requests: download.requests() }).toEqual({
       exitCode: 0,
       requests: ['200', '400 from 100000', '206 from 100000'],
@@ -225,12 +225,12 @@ describe('several at once', () => {
 describe('a download that is not ready', () => {
   test('is waited for', async () => {
     const download = put();
-    const steps = [youngJob(download.job), pendingDownload(download.job), download.body];
-    atlas.putJob(download.job, {
-      kind: 'timeline',
-      steps: steps.map((body, index) => ({ afterMs: index * 100, body })),
-    });
-    const { exitCode, stderr } = await run(download, ['--wait']);
+    download.says(youngJob(download.job));
+    const running = run(download, ['--wait']);
+    // Once the third request comes, after one for the challenge, the second one has been answered.
+    await atlas.requests.until(({ byJobId }) => (byJobId[download.job.jobId] ?? 0) >= 3);
+    download.says(download.body);
+    const { exitCode, stderr } = await running;
     expect(exitCode).toBe(0);
     expect(stderr).toContain('waiting: IN_PROGRESS, delivery NOT_STARTED\n');
   });

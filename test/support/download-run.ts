@@ -11,12 +11,12 @@ export const QUICK: Limits = {
   poll: 10,
   rights: 100,
   requestReconcile: 50,
-  silence: 300,
+  silence: 1_000,
   backoff: { first: 1, longest: 5 },
   retryAfter: 50,
   heartbeat: 50,
-  staleHeartbeat: 500,
-  partInUse: 1_000,
+  staleHeartbeat: 30_000,
+  partInUse: 60_000,
   progress: 50,
 };
 
