@@ -20,24 +20,16 @@ export const clientNodeWithoutSideEffects: Plugin = {
   },
 };
 
-/** Modules that packages load without need, with what is bundled in their place. */
-const UNUSED_MODULES = [
-  // All connections are HTTP/1.1, and node:http2 would be loaded and kept.
-  {
-    file: /undici[/\\]lib[/\\]dispatcher[/\\]client-h2\.js$/,
-    contents: "module.exports = () => { throw new Error('HTTP/2 is not in this bundle'); };",
-  },
-  // For transports, which we have none of. To map the call stack, Node.js would read the source map before anything else.
-  { file: /pino[/\\]lib[/\\]caller\.js$/, contents: 'module.exports = () => [];' },
-];
-
 /** Only the parts in `bundled/` of some packages are bundled: an import of anything else fails the build. */
 export const packagesInParts: Plugin = {
   name: 'packages-in-parts',
   setup(bundling) {
     // undici's own switch for what Node.js leaves out of its copy, too: a second parser, which nobody turns on.
     bundling.initialOptions.define = { ...bundling.initialOptions.define, esbuildDetection: 'true' };
-    for (const { file, contents } of UNUSED_MODULES) bundling.onLoad({ filter: file }, () => ({ contents }));
+    // All connections are HTTP/1.1, and node:http2 would be loaded and kept.
+    bundling.onLoad({ filter: /[/\\]undici[/\\]lib[/\\]dispatcher[/\\]client-h2\.js$/ }, () => ({
+      contents: "module.exports = () => { throw new Error('HTTP/2 is not in this bundle'); };",
+    }));
     bundling.onResolve({ filter: /^(undici|prom-client)$/ }, ({ path: name }) => ({
       path: path.join(import.meta.dirname, 'bundled', `${name}.mjs`),
     }));
