@@ -323,6 +323,19 @@ describe('credentials come from', () => {
 });
 
 describe('what is printed', () => {
+  test('with atlas/v2 is the same, by flag and by variable', async () => {
+    const ids = put(youngJob);
+    const v2 = 'atlas/v2';
+    const [usual, ...answers] = [
+      await run([...ids, '-o', 'json']),
+      await run([...ids, '-o', 'json', '--atlas-api', v2]),
+      await run([...ids, '-o', 'json'], { ...WITH_KEY, ATLAS_API: v2 }),
+    ];
+    expect(usual).toMatchObject({ exitCode: 3, stdout: expect.stringContaining('"IN_PROGRESS"') });
+    expect(answers).toEqual([usual, usual]);
+    expect(bed.atlas.requests.counts().byApi[v2]).toBeGreaterThanOrEqual(4);
+  });
+
   test('json without what opens the data, and with it', async () => {
     let whole: JsonObject = {};
     const ids = put((job) => {

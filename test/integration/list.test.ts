@@ -117,6 +117,16 @@ describe('what is printed', () => {
     ]);
   });
 
+  test('with atlas/v2 the same, by flag and by variable', async () => {
+    const { flags } = putCluster(youngJob, brokenJob);
+    const usual = await run(flags);
+    const v2 = 'atlas/v2';
+    const answers = [await run([...flags, '--atlas-api', v2]), await run(flags, { ...WITH_KEY, ATLAS_API: v2 })];
+    expect(usual).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('BROKEN') });
+    expect(answers).toEqual([usual, usual]);
+    expect(bed.atlas.requests.counts().byApi[v2]).toBeGreaterThanOrEqual(4);
+  });
+
   test('json and yaml without what opens the data, and with it', async () => {
     const { flags, jobs } = putCluster((job) => ({ ...urlV2Download(job, TOMORROW), links: [] }), youngJob);
     const hidden = await run([...flags, '-o', 'json']);

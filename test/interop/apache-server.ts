@@ -25,6 +25,8 @@ const REALM = 'MMS Public API';
 export const KEY = 'abcdefgh';
 export const SECRET = '0b8e4f5a-1c2d-4e3f-8a9b-123456789abc';
 export const ODD_USER = 'odd "user" \\name';
+/** As of a user of Ops Manager, whose personal key is the password. */
+export const MAIL_USER = "o'neil+backup@example.com";
 export const UTF8_USER = 'Jäger';
 export const UTF8_SECRET_USER = 'utf8-password';
 export const UTF8_SECRET = 'pässwörd €';
@@ -33,6 +35,7 @@ export const NONCE_LIFETIME_S = 2;
 const USERS: readonly (readonly [user: string, password: string])[] = [
   [KEY, SECRET],
   [ODD_USER, SECRET],
+  [MAIL_USER, SECRET],
   [UTF8_USER, SECRET],
   [UTF8_SECRET_USER, UTF8_SECRET],
 ];

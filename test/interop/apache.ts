@@ -5,6 +5,7 @@ import {
   BODY,
   type Folder,
   KEY,
+  MAIL_USER,
   NONCE_LIFETIME_S,
   ODD_USER,
   SECRET,
@@ -83,6 +84,7 @@ export const apache: Peer<Apache> = {
       query: '?envelope=true&pretty=true&list=a,b;c&quote="%22&other=%C3%A9+\'',
     }),
     trial({ name: 'a user name with " and \\', user: ODD_USER }),
+    trial({ name: 'an e-mail address as the user name', user: MAIL_USER }),
     trial({ name: 'a password in UTF-8', user: UTF8_SECRET_USER, password: UTF8_SECRET }),
     trial({
       // One after the other only: Apache wants each count to be the last one plus one and answers any other with

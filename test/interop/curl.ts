@@ -1,6 +1,6 @@
 /** `curl --digest` against our simulator. */
 import type { AtlasSimulatorOptions } from '../support/atlas-simulator/simulator.ts';
-import { counted, JOB_ID, jobUrl, PRIVATE_KEY, PUBLIC_KEY, startOurServer } from './our-server.ts';
+import { counted, JOB_ID, jobUrl, MAIL_USER, PRIVATE_KEY, PUBLIC_KEY, startOurServer } from './our-server.ts';
 import { ensureProgram } from './packages.ts';
 import { type Context, type InteropCase, type Peer, same } from './peer.ts';
 
@@ -31,6 +31,7 @@ export const curl: Peer<Curl> = {
     accepted('MD5', {}),
     accepted('SHA-256', { algorithms: ['SHA-256'] }),
     accepted('a choice of SHA-256 and MD5', { algorithms: ['SHA-256', 'MD5'] }),
+    accepted('an e-mail address as the user name', {}, `${MAIL_USER}:${PRIVATE_KEY}`),
     {
       // Each URL costs two requests: the command line tool forgets the nonce between them.
       name: 'five URLs over one connection',
@@ -64,12 +65,12 @@ export const curl: Peer<Curl> = {
   ],
 };
 
-function accepted(name: string, options: AtlasSimulatorOptions): InteropCase<Curl> {
+function accepted(name: string, options: AtlasSimulatorOptions, user = RIGHT): InteropCase<Curl> {
   return {
     name,
     run: async (client) => {
       await using server = await startOurServer(options);
-      const [answer] = await client.get(RIGHT, [jobUrl(server)]);
+      const [answer] = await client.get(user, [jobUrl(server)]);
       same('the status', answer?.status, 200);
       same('whether the job is in the answer', answer?.body.includes(JOB_ID), true);
       return counted(server, { none: 1, digest: 1 });

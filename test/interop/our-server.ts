@@ -7,6 +7,8 @@ import {
 import { same } from './peer.ts';
 
 export const PUBLIC_KEY = 'abcdefgh';
+/** A user of Ops Manager, whose personal key is PRIVATE_KEY, too. */
+export const MAIL_USER = "o'neil+backup@example.com";
 export const PRIVATE_KEY = '0b8e4f5a-1c2d-4e3f-8a9b-123456789abc';
 
 /** What the simulator answers with: the id of the job is in it. */
@@ -15,7 +17,7 @@ export const JOB_ID = '6b77893b80eef5354c77ee15';
 /** As strict as it can be: nonce counts must rise. */
 export async function startOurServer(options: AtlasSimulatorOptions = {}): Promise<AtlasSimulator> {
   const simulator = await startAtlasSimulator({ strictNc: true, ...options });
-  simulator.addApiKey({ publicKey: PUBLIC_KEY, privateKey: PRIVATE_KEY });
+  for (const publicKey of [PUBLIC_KEY, MAIL_USER]) simulator.addApiKey({ publicKey, privateKey: PRIVATE_KEY });
   simulator.putJob(
     { groupId: GROUP_ID, clusterName: CLUSTER_NAME, jobId: JOB_ID },
     { kind: 'fixed', body: { id: JOB_ID, statusName: 'FINISHED', delivery: { methodName: 'HTTP' } } },

@@ -1,6 +1,7 @@
 /** What integration tests stand on: a control plane with CRD and RBAC, an Atlas simulator, and operators against them. */
 import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
+import type { AtlasApi } from '../../src/api/atlas-api.ts';
 import { Status } from '../../src/api/legacy-restore-job.ts';
 import type { JobIdentity } from './atlas-simulator/jobs.ts';
 import type { JsonObject } from './atlas-simulator/json.ts';
@@ -14,6 +15,8 @@ import { startSecureAtlas } from './secure-atlas.ts';
 /** The project and cluster of all jobs, and the API key that may read them. */
 export const GROUP_ID = '5a66666887d9d61443b41645';
 export const CLUSTER_NAME = 'Cluster0';
+/** What names that cluster where clusters have ids. */
+export const CLUSTER_ID = '5a66689487d9d61443b46149';
 export const API_KEY = { publicKey: 'abcdefgh', privateKey: '0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0' } as const;
 /** Where the Secret `atlas-key` is, and resources are unless a test says otherwise. */
 export const NAMESPACE = 'payments';
@@ -34,6 +37,8 @@ const Resource = z.looseObject({
 export interface TestBed {
   readonly controlPlane: ControlPlane;
   readonly atlas: AtlasSimulator;
+  /** What names the usual cluster in the API that operators ask. */
+  readonly clusterName: string;
   /** What a process that is to reach the simulator needs in its environment. */
   readonly atlasEnv: Readonly<Record<string, string>>;
   /** Starts an operator under its own service account and RBAC; it is ended with the test bed. */
@@ -61,13 +66,27 @@ export interface TestBed {
   readonly stop: () => Promise<void>;
 }
 
-/** `crd`: whether the CRD is installed; `tls`: whether Atlas speaks TLS. Both are so unless a test says otherwise. */
-export async function startTestBed(options?: ControlPlaneOptions, { crd = true, tls = true } = {}): Promise<TestBed> {
+interface TestBedOptions {
+  /** Whether the CRD is installed. Default: true. */
+  readonly crd?: boolean;
+  /** Whether Atlas speaks TLS. Default: true. */
+  readonly tls?: boolean;
+  /** Which API operators ask. Default: their own. */
+  readonly api?: AtlasApi;
+}
+
+export async function startTestBed(
+  options?: ControlPlaneOptions,
+  { crd = true, tls = true, api }: TestBedOptions = {},
+): Promise<TestBed> {
   const controlPlane = await startControlPlane(options);
-  const { atlas, atlasEnv } = await startAtlas(tls);
+  const started = await startAtlas(tls);
+  const { atlas } = started;
+  const atlasEnv = { ...started.atlasEnv, ...(api === undefined ? {} : { ATLAS_API: api }) };
+  const clusterName = api === 'public/v1.0' ? CLUSTER_ID : CLUSTER_NAME;
   const operators: OperatorProcess[] = [];
   atlas.addApiKey({ ...API_KEY, groupIds: [GROUP_ID] });
-  atlas.addCluster(GROUP_ID, CLUSTER_NAME);
+  atlas.addCluster(GROUP_ID, clusterName);
   if (crd) await installCrds(controlPlane);
   const kubeconfig = await installAccount(controlPlane);
   await mustBe(201, 'POST', '/api/v1/namespaces', { metadata: { name: NAMESPACE } });
@@ -120,6 +139,7 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true, 
   return {
     controlPlane,
     atlas,
+    clusterName,
     atlasEnv,
     startOperator: async (env = {}) => {
       const operator = await startOperator({
@@ -134,7 +154,7 @@ export async function startTestBed(options?: ControlPlaneOptions, { crd = true, 
     create: async (name, spec = {}, namespace = NAMESPACE) => {
       const usual = {
         groupId: GROUP_ID,
-        clusterName: CLUSTER_NAME,
+        clusterName,
         jobId: newJobId(),
         credentialsSecretRef: { name: 'atlas-key' },
       };

@@ -210,6 +210,7 @@ describe('the counters', () => {
     expect(atlas.requests.counts()).toEqual({
       total: 5,
       byKind: { job: 4, list: 0, token: 0, revoke: 0, other: 1 },
+      byApi: { 'atlas/v1.0': 4, 'atlas/v2': 0, 'public/v1.0': 0 },
       byAuth: { none: 3, digest: 2, bearer: 0, basic: 0, other: 0 },
       byStatus: { 200: 1, 401: 3, 404: 1 },
       withoutStatus: 0,

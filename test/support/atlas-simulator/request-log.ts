@@ -1,3 +1,4 @@
+import type { Api } from './apis.ts';
 import type { Route } from './atlas-request.ts';
 import type { AuthScheme } from './authorization.ts';
 import type { DigestRefusal } from './digest-check.ts';
@@ -9,6 +10,8 @@ export type Refusal = DigestRefusal | 'dead-token' | 'wrong-client';
 export interface RequestCounts {
   readonly total: number;
   readonly byKind: Readonly<Record<Route['kind'], number>>;
+  /** Requests for jobs and lists. */
+  readonly byApi: Readonly<Record<Api, number>>;
   readonly byAuth: Readonly<Record<AuthScheme, number>>;
   /** By HTTP status as sent: inside of an envelope it is 200. */
   readonly byStatus: Readonly<Record<number, number>>;
@@ -73,6 +76,7 @@ export function createRequestRecorder(): RequestRecorder {
       counters.total += 1;
       counters.byKind[route.kind] += 1;
       counters.byAuth[scheme] += 1;
+      if ('api' in route) counters.byApi[route.api] += 1;
       if (route.kind === 'job') increment(counters.byJobId, route.jobId, MOST_JOB_IDS);
       changed();
     },
@@ -103,6 +107,7 @@ function zero() {
     total: 0,
     withoutStatus: 0,
     byKind: { job: 0, list: 0, token: 0, revoke: 0, other: 0 },
+    byApi: { 'atlas/v1.0': 0, 'atlas/v2': 0, 'public/v1.0': 0 },
     byAuth: { none: 0, digest: 0, bearer: 0, basic: 0, other: 0 },
     byStatus: new Map<number, number>(),
     byRefusal: new Map<Refusal, number>(),
@@ -115,6 +120,7 @@ function snapshot(counters: ReturnType<typeof zero>): RequestCounts {
     total: counters.total,
     withoutStatus: counters.withoutStatus,
     byKind: { ...counters.byKind },
+    byApi: { ...counters.byApi },
     byAuth: { ...counters.byAuth },
     byStatus: Object.fromEntries(counters.byStatus),
     byRefusal: Object.fromEntries(counters.byRefusal),
