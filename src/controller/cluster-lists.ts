@@ -58,7 +58,7 @@ interface ClusterListsOptions {
   readonly onUnchanged: (job: LegacyRestoreJob) => void;
 }
 
-/** A list that is being read. */
+/** A list that is being read. There is one at a time of a cluster with one credential; all are of one base URL. */
 interface ListInFlight {
   readonly ref: ClusterRef;
   readonly credentials: AtlasCredentials;
@@ -165,7 +165,7 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
       onItems: (job, items, begunAt) => answer(list, job, items, begunAt),
     });
     if (result === undefined) return;
-    for (const { key } of result.unseen) leaveOut(list, key);
+    for (const job of result.unseen) leaveOut(list, job);
     const { requestId } = list;
     log.debug({ ...clusterFields(list.ref), requestId, ...result, unseen: result.unseen.length }, 'a list was read');
     if (!result.paid) rest(list.findings, 'info', 'they cost more requests than they spare');
@@ -232,12 +232,10 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
     options.onUnchanged(job);
   }
 
-  function leaveOut({ waiters }: ListInFlight, key: string): void {
-    const state = states.get(key);
-    if (state === undefined) return;
+  function leaveOut({ waiters }: ListInFlight, job: LegacyRestoreJob): void {
     metrics.listAnswers.inc({ result: 'missing' });
-    state.ownFetch = leftOut();
-    if (waiters.delete(key)) onDue(key);
+    states.of(job).ownFetch = leftOut();
+    if (waiters.delete(job.key)) onDue(job.key);
   }
 
   function fetchAlone(key: string, list: ListFindings | undefined): void {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globa
 import { pino } from 'pino';
 import type { LegacyRestoreJob, Status } from '../../../src/api/legacy-restore-job.ts';
 import type { RestoreJobResponse } from '../../../src/api/restore-job.ts';
-import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
+import type { AtlasClient, Fetch, FetchedPage } from '../../../src/atlas/client.ts';
 import { errorFromResponse } from '../../../src/atlas/errors.ts';
 import { type Controller, createController } from '../../../src/controller/controller.ts';
 import { toLegacyRestoreJob } from '../../../src/controller/legacy-restore-jobs.ts';
@@ -57,6 +57,11 @@ class World {
   /** Keys that asked Atlas, in order. */
   readonly fetches: string[] = [];
   readonly leftQueue: string[] = [];
+  /** What the list of the cluster says, and how often it was asked for. */
+  list: (() => Promise<FetchedPage>) | undefined;
+  lists = 0;
+  /** Since when Atlas asks to wait; monotonic. */
+  pausedSince: number | undefined;
   missingFields: readonly string[] = [];
   readonly waited: string[] = [];
   atlasClosed = false;
@@ -228,8 +233,14 @@ class World {
         return { kind: 'fetching', response: Promise.resolve(reply ?? RUNNING), begunAt: Date.now() };
       },
       list: () => Promise.reject(new Error('nobody lists')),
-      listPage: () => Promise.reject(new Error('nobody lists')),
-      pauseOf: () => undefined,
+      listPage: () => {
+        this.lists += 1;
+        return this.list === undefined ? Promise.reject(new Error('nobody lists')) : this.list();
+      },
+      pauseOf: () =>
+        this.pausedSince === undefined
+          ? undefined
+          : { forMs: performance.now() - this.pausedSince, apiError: undefined },
       wait: (_ref, _credentials, waiter) => {
         this.waited.push(waiter);
         return { kind: 'waiting', pause: { forMs: Date.now() - NOW, apiError: undefined } };
@@ -869,6 +880,80 @@ describe('waiting for a budget', () => {
     await pass();
     world.delete();
     expect(world.leftQueue).toContain(KEY);
+  });
+});
+
+describe('three jobs of one cluster', () => {
+  const NAMES = ['a', 'b', 'c'];
+  const specOf = (name: string) => ({ ...SPEC, jobId: name.repeat(24) });
+  const bodies = new Map(NAMES.map((name) => [name, youngJob(specOf(name))]));
+  const page = (): FetchedPage => ({
+    jobs: [...bodies].map(([name, body]) => ({ ...responseOf(body), id: specOf(name).jobId })),
+    entryCount: 3,
+    links: 'last',
+    begunAt: performance.now(),
+  });
+
+  /** All mirrored a minute ago, by fetches of their own. */
+  async function mirrored(): Promise<World> {
+    const world = new World();
+    world.atlas = NAMES.map((name) => responseOf(youngJob(specOf(name))));
+    world.list = () => Promise.resolve(page());
+    world.controller.start();
+    for (const name of NAMES) world.apply(resource({ name, uid: name, spec: specOf(name) }));
+    await pass();
+    for (const name of NAMES) world.catchUp(`payments/${name}`);
+    world.fetches.length = 0;
+    return world;
+  }
+
+  test('are asked for together, once per interval, and written only when one has changed', async () => {
+    const world = await mirrored();
+    await pass(10 * MINUTE);
+    expect([world.fetches, world.attempts]).toEqual([[], 3]);
+    expect(world.lists).toBeGreaterThanOrEqual(9);
+    expect(world.lists).toBeLessThanOrEqual(10);
+    expect(await gauge(world, 'legacy_restore_mirror_age_seconds')).toBeLessThanOrEqual(66);
+    bodies.set('b', pendingDownload(specOf('b')));
+    world.atlas = [responseOf(pendingDownload(specOf('b')))];
+    await pass(70 * SECOND);
+    expect([world.fetches, world.attempts]).toEqual([['payments/b'], 4]);
+    bodies.set('b', youngJob(specOf('b')));
+  });
+
+  test('that wait for a paused list show it after a minute, and are fetched once it is over', async () => {
+    const world = await mirrored();
+    const arrival = Promise.withResolvers<FetchedPage>();
+    world.list = () => arrival.promise;
+    world.pausedSince = performance.now();
+    await pass(3 * MINUTE);
+    expect([world.lists, world.fetches]).toEqual([1, []]);
+    const reasons = NAMES.map((name) => conditionOf(world.server.get(`payments/${name}`)?.status, 'Synced')?.reason);
+    expect(reasons).toEqual(['RateLimited', 'RateLimited', 'RateLimited']);
+    world.pausedSince = undefined;
+    arrival.resolve(page());
+    await pass();
+    expect(world.fetches.toSorted()).toEqual(['payments/a', 'payments/b', 'payments/c']);
+  });
+
+  test('leave nothing behind when they are deleted while they wait', async () => {
+    const world = await mirrored();
+    const arrival = Promise.withResolvers<FetchedPage>();
+    world.list = () => arrival.promise;
+    await pass(2 * MINUTE);
+    expect(world.lists).toBe(1);
+    for (const name of NAMES) world.delete(`payments/${name}`);
+    arrival.resolve(page());
+    await pass(10 * MINUTE);
+    expect([world.fetches, world.lists, jest.getTimerCount()]).toEqual([[], 1, 0]);
+  });
+
+  test('end with a stop, however long a list lasts', async () => {
+    const world = await mirrored();
+    world.list = () => new Promise(() => {});
+    await pass(2 * MINUTE);
+    await world.controller.stop();
+    expect([world.lists, world.atlasClosed, jest.getTimerCount()]).toEqual([1, true, 0]);
   });
 });
 
