@@ -921,6 +921,40 @@ describe('three jobs of one cluster', () => {
     bodies.set('b', youngJob(specOf('b')));
   });
 
+  test('are not asked about one by one for what waits for a worker when the list comes', async () => {
+    const world = await mirrored();
+    const arrival = Promise.withResolvers<FetchedPage>();
+    const others = Promise.withResolvers<RestoreJobResponse>();
+    world.list = () => arrival.promise;
+    await pass(50 * SECOND);
+    // Whoever is the first to be due asks for the list; then no worker is left.
+    world.queue.add('payments/a', 'due');
+    await pass();
+    world.atlas = [others.promise];
+    for (const name of ['d', 'e', 'f', '0'])
+      world.apply(resource({ name: `other-${name}`, uid: name, spec: { ...specOf(name), clusterName: 'Cluster1' } }));
+    await pass(20 * SECOND);
+    expect(await gauge(world, 'workqueue_depth')).toBe(2);
+    arrival.resolve(page());
+    others.resolve(RUNNING);
+    await pass();
+    expect([world.lists, world.fetches.filter((key) => !key.includes('other'))]).toEqual([1, []]);
+  });
+
+  test('of which a list says something wrong: that one alone is fetched from then on', async () => {
+    const world = await mirrored();
+    world.atlas = [responseOf(youngJob(specOf('b')))];
+    world.list = () => {
+      const right = page();
+      const wrong = responseOf(pendingDownload(specOf('b')));
+      return Promise.resolve({ ...right, jobs: right.jobs.with(1, { ...wrong, id: specOf('b').jobId }) });
+    };
+    // Two are too few for a list.
+    await pass(10 * MINUTE);
+    expect(new Set(world.fetches)).toEqual(new Set(['payments/a', 'payments/b', 'payments/c']));
+    expect(world.lists).toBe(1);
+  });
+
   test('that wait for a paused list show it after a minute, and are fetched once it is over', async () => {
     const world = await mirrored();
     const arrival = Promise.withResolvers<FetchedPage>();

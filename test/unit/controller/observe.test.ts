@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
-import type { AtlasClient, Fetch } from '../../../src/atlas/client.ts';
+import type { AtlasClient, Fetch, Waiting } from '../../../src/atlas/client.ts';
 import type { AtlasCredentials } from '../../../src/atlas/credentials.ts';
 import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
 import type { CredentialsReader, CredentialsResult, CredentialsSource } from '../../../src/controller/credentials.ts';
@@ -57,10 +57,18 @@ interface Given {
   readonly job?: LegacyRestoreJob;
   /** What `read` finds, then what `readAgain` finds. */
   readonly found?: readonly (CredentialsResult | Error)[];
+  /** A list that is going to answer for the job. */
+  readonly list?: Waiting;
   readonly atlas: (credentials: AtlasCredentials) => Fetch | Error;
 }
 
-async function observing({ job = resource(), found = [good('1', OLD)], again = false, atlas }: Given): Promise<Result> {
+async function observing({
+  job = resource(),
+  found = [good('1', OLD)],
+  again = false,
+  list,
+  atlas,
+}: Given): Promise<Result> {
   const fetches: AtlasCredentials[] = [];
   const watched: string[] = [];
   const reads: string[] = [];
@@ -101,7 +109,10 @@ async function observing({ job = resource(), found = [good('1', OLD)], again = f
         budgets: () => ({ paused: 0, waiting: 0, remaining: undefined }),
         close: () => Promise.resolve(),
       },
-      lists: { wait: () => undefined, leave: () => undefined },
+      lists: {
+        wait: () => list,
+        leave: (key) => queue.push(`leave ${key}`),
+      },
       credentials,
       credentialsWatch: {
         await: (key, source, version) => watched.push(`await ${key} ${source.id} ${version}`),
@@ -139,7 +150,13 @@ test('suspended: nobody is asked, and a place in the queue is given up', async (
   const job = resource({ spec: { ...SPEC, suspend: true } });
   const { outcome, fetches, reads, watched, queue } = await observing({ job, atlas: fetching });
   expect([outcome, fetches, reads]).toEqual([{ kind: 'suspended' }, [], []]);
-  expect([watched, queue]).toEqual([[`forget ${KEY}`], [`forget ${KEY}`]]);
+  expect([watched, queue]).toEqual([[`forget ${KEY}`], [`leave ${KEY}`, `forget ${KEY}`]]);
+});
+
+test('a list is going to answer: nobody is asked, and a place in the queue of the budget is given up', async () => {
+  const list: Waiting = { kind: 'waiting', pause: PAUSE };
+  const { outcome, fetches, queue } = await observing({ list, atlas: fetching });
+  expect([outcome, fetches, queue]).toEqual([list, [], [`leave ${KEY}`, `forget ${KEY}`]]);
 });
 
 test('credentials that cannot be used: Atlas is not asked, and they are looked at', async () => {
@@ -202,7 +219,7 @@ test('a kind of credentials that the server does not have: they are looked at', 
 test('without credentials nothing stays reserved for a fetch', async () => {
   const { outcome, fetches, queue } = await observing({ found: [bad('absent')], atlas: fetching });
   expect(outcome).toMatchObject({ kind: 'failed' });
-  expect([fetches, queue]).toEqual([[], [`forget ${KEY}`]]);
+  expect([fetches, queue]).toEqual([[], [`leave ${KEY}`, `forget ${KEY}`]]);
 });
 
 describe('other failures', () => {
@@ -220,7 +237,7 @@ describe('other failures', () => {
 
   test('a 429 takes a place in the queue', async () => {
     const { outcome, queue } = await observing({ atlas: () => answered(429, 'RATE_LIMITED') });
-    expect([outcome, queue]).toEqual([{ kind: 'waiting', pause: PAUSE }, [`wait ${KEY}`]]);
+    expect([outcome, queue]).toEqual([{ kind: 'waiting', pause: PAUSE }, [`leave ${KEY}`, `wait ${KEY}`]]);
   });
 
   test('no request is left in the budget: the place in the queue is the outcome', async () => {
