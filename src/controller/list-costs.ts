@@ -20,7 +20,7 @@ export interface ReadSoFar {
 export const isWorthAnotherPage = ({ pages, barrenPages, unseen, spared }: ReadSoFar): boolean =>
   unseen > barrenPages && pages + 1 < spared;
 
-/** A verdict needs as many as a list is for. */
+/** As many as a list is for: fewer prove nothing. */
 const FEWEST_FETCHES = 3;
 
 /** Whether most fetches that a list caused found nothing new. */

@@ -5,14 +5,14 @@ import { type FetchOptions, fetchFile, type ReadyJob } from './fetch-file.ts';
 import { type DownloadFiles, downloadFiles, fileNameOf, safeFileName } from './file-name.ts';
 import type { JobView } from './job.ts';
 import type { DownloadOptions } from './options.ts';
-import { judge, type Outcome, placementOf } from './outcome.ts';
+import { type Outcome, placementOf, verify } from './outcome.ts';
 import { openPart, type Part, writeSha1 } from './part.ts';
 import { emptyPart } from './part-info.ts';
 import { computeSha1, presentBytes, recordedSha1 } from './present.ts';
 import { bytesText } from './progress.ts';
 import { createSha1 } from './sha1.ts';
-import { waitForHash } from './verify.ts';
 import { waitForDownload } from './wait.ts';
+import { waitForHash } from './wait-for-hash.ts';
 
 export interface BringOptions
   extends FetchOptions,
@@ -25,7 +25,7 @@ export async function bring(options: BringOptions): Promise<Outcome> {
   const { view, state } = await waitForDownload(options);
   const name = options.fileName ?? nameOf(view);
   const files = name === undefined ? undefined : downloadFiles(path.resolve(options.directory), name);
-  const present = files === undefined || options.force ? undefined : await judgePresent(files, view, options);
+  const present = files === undefined || options.force ? undefined : await verifyPresent(files, view, options);
   if (present !== undefined) return present;
   if (state.kind === 'ended') throw state.error;
   if (files === undefined)
@@ -40,16 +40,16 @@ function nameOf({ link, content: { hashes = [] } }: JobView): string | undefined
 }
 
 /** The outcome of a file that is there; undefined where there is none. */
-async function judgePresent(files: DownloadFiles, view: JobView, options: BringOptions): Promise<Outcome | undefined> {
+async function verifyPresent(files: DownloadFiles, view: JobView, options: BringOptions): Promise<Outcome | undefined> {
   const bytes = await presentBytes(files);
   if (bytes === undefined) return undefined;
   const recorded = await recordedSha1(files);
   const expected = await expectedHash(view, options);
   const isRecorded = recorded !== undefined && recorded === expected;
   const sha1 = isRecorded ? recorded : await readSha1(files, bytes, options);
-  const verdict = judge(sha1, expected, options.hashTimeoutMs !== undefined);
-  if (verdict.kind === 'verified' && !isRecorded) await writeSha1(files, sha1);
-  return { kind: 'present', verdict, file: files.file, bytes, sha1, resumed: false };
+  const verification = verify(sha1, expected, options.hashTimeoutMs !== undefined);
+  if (verification.kind === 'verified' && !isRecorded) await writeSha1(files, sha1);
+  return { kind: 'present', verification, file: files.file, bytes, sha1, resumed: false };
 }
 
 function readSha1(files: DownloadFiles, bytes: number, { display, signal }: BringOptions): Promise<string> {
@@ -90,7 +90,7 @@ async function fetchIntoPart(files: DownloadFiles, ready: ReadyJob, options: Bri
   });
   try {
     // Whoever wrote the part meanwhile can have brought the file.
-    const present = options.force || part.size() > 0 ? undefined : await judgePresent(files, ready.view, options);
+    const present = options.force || part.size() > 0 ? undefined : await verifyPresent(files, ready.view, options);
     return present ?? (await fetchAndPlace(files, part, ready, options));
   } finally {
     await part.close();
@@ -107,9 +107,9 @@ async function fetchAndPlace(
     job = await fetchFile(part, job, options);
     const expected = await expectedHash(job.view, options);
     const [sha1, bytes, info] = [part.sha1(), part.size(), part.info()];
-    const verdict = judge(sha1, expected, options.hashTimeoutMs !== undefined);
-    const outcome = { kind: 'fetched', verdict, bytes, sha1, resumed: info.resumed } as const;
-    switch (placementOf(verdict, info)) {
+    const verification = verify(sha1, expected, options.hashTimeoutMs !== undefined);
+    const outcome = { kind: 'fetched', verification, bytes, sha1, resumed: info.resumed } as const;
+    switch (placementOf(verification, info)) {
       case 'verifiedFile':
         await part.finish(true);
         return { ...outcome, file: files.file };

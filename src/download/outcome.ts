@@ -2,27 +2,27 @@
 import { DOWNLOAD_EXIT_CODES } from './exit-codes.ts';
 import type { PartInfo } from './part-info.ts';
 
-/** How a file that is complete is judged. */
-export type Verdict =
+/** Whether a complete file has the hash that Atlas names. */
+export type Verification =
   | { readonly kind: 'verified' }
   /** Nobody asked for more. */
   | { readonly kind: 'unverified' }
   | { readonly kind: 'noHash' }
   | { readonly kind: 'differs'; readonly expected: string };
 
-/** `expected`: Atlas's hash; undefined where it did not come. `verify`: whether it was to be waited for. */
-export function judge(sha1: string, expected: string | undefined, verify: boolean): Verdict {
-  if (!verify) return { kind: 'unverified' };
+/** `expected`: Atlas's hash; undefined where it did not come. `isWanted`: whether it was to be waited for. */
+export function verify(sha1: string, expected: string | undefined, isWanted: boolean): Verification {
+  if (!isWanted) return { kind: 'unverified' };
   if (expected === undefined) return { kind: 'noHash' };
   return sha1 === expected ? { kind: 'verified' } : { kind: 'differs', expected };
 }
 
-/** What becomes of a part that was judged. */
+/** What becomes of a part once it was verified. */
 export type Placement = 'file' | 'verifiedFile' | 'corrupt' | 'part' | 'startOver';
 
 /** One that is not proven may be mixed of two files, or cut: only Atlas's hash makes a file of it. */
 export function placementOf(
-  { kind }: Verdict,
+  { kind }: Verification,
   { proven, restarted }: Pick<PartInfo, 'proven' | 'restarted'>,
 ): Placement {
   switch (kind) {
@@ -41,7 +41,7 @@ export function placementOf(
 export interface Outcome {
   /** `present`: it was there already; `part`: its pieces may not belong together, so that it stays a part. */
   readonly kind: 'fetched' | 'present' | 'part';
-  readonly verdict: Verdict;
+  readonly verification: Verification;
   /** Where it is now: under its name, as `.part` or as `.corrupt`. */
   readonly file: string;
   readonly bytes: number;
@@ -49,8 +49,8 @@ export interface Outcome {
   readonly resumed: boolean;
 }
 
-export function exitCodeOfOutcome({ verdict }: Outcome): number {
-  switch (verdict.kind) {
+export function exitCodeOfOutcome({ verification }: Outcome): number {
+  switch (verification.kind) {
     case 'verified':
     case 'unverified':
       return DOWNLOAD_EXIT_CODES.done.code;

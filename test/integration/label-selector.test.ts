@@ -167,18 +167,18 @@ test('the setting takes what the API server takes for a label selector', async (
     set,
     fc.tuple(exact, set).map((parts) => parts.join(',')),
   );
-  const verdicts = { taken: 0, refused: 0 };
+  const counts = { taken: 0, refused: 0 };
   await fc.assert(
     fc.asyncProperty(selector, async (text) => {
       // Nobody means everything by that.
       fc.pre(text.trim() !== '' || text === '');
       const { status } = await bed.controlPlane.request('GET', `${JOBS}?labelSelector=${encodeURIComponent(text)}`);
-      verdicts[status === 200 ? 'taken' : 'refused'] += 1;
+      counts[status === 200 ? 'taken' : 'refused'] += 1;
       expect([200, 400]).toContain(status);
       expect(readSettings([`--label-selector=${text}`], {}).ok).toBe(status === 200);
     }),
     { numRuns: 1_000 },
   );
   // Else one of the two would not have been looked at.
-  expect(Math.min(verdicts.taken, verdicts.refused)).toBeGreaterThan(100);
+  expect(Math.min(counts.taken, counts.refused)).toBeGreaterThan(100);
 });

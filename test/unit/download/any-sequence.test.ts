@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import type { RestoreJob } from '../../../src/api/restore-job.ts';
 import { type BringOptions, bring } from '../../../src/download/bring.ts';
 import { DownloadError } from '../../../src/download/errors.ts';
-import type { Verdict } from '../../../src/download/outcome.ts';
+import type { Verification } from '../../../src/download/outcome.ts';
 import { createFiles, type Serving } from '../../support/atlas-simulator/files.ts';
 import { contentOf, QUICK, temporaryDirectory } from '../../support/download-run.ts';
 import { listen } from '../../support/listen.ts';
@@ -86,7 +86,7 @@ const history = fc.record({
   hash: fc.constantFrom('right', 'never'),
 });
 
-type End = Verdict['kind'] | DownloadError['code'];
+type End = Verification['kind'] | DownloadError['code'];
 
 async function run(directory: string, servings: readonly Serving[], hash: string): Promise<End> {
   const { path } = files.put({ name: NAME, content: CONTENT, key: 'key', servings });
@@ -121,7 +121,7 @@ async function run(directory: string, servings: readonly Serving[], hash: string
     atlasApi: 'atlas/v1.0',
   };
   try {
-    return (await bring(options)).verdict.kind;
+    return (await bring(options)).verification.kind;
   } catch (error) {
     if (error instanceof DownloadError) return error.code;
     throw error;

@@ -1,32 +1,38 @@
 import { expect, test } from '@jest/globals';
-import { exitCodeOfOutcome, judge, type Outcome, placementOf, type Verdict } from '../../../src/download/outcome.ts';
+import {
+  exitCodeOfOutcome,
+  type Outcome,
+  placementOf,
+  type Verification,
+  verify,
+} from '../../../src/download/outcome.ts';
 import { complaint, printOutcome } from '../../../src/download/print.ts';
 
 const PROVEN = { proven: true, restarted: false };
 const DOUBTFUL = { proven: false, restarted: false };
 
 test('a hash is compared, waited for in vain, or not asked for', () => {
-  expect(judge('a', 'a', true)).toEqual({ kind: 'verified' });
-  expect(judge('a', 'b', true)).toEqual({ kind: 'differs', expected: 'b' });
-  expect(judge('a', undefined, true)).toEqual({ kind: 'noHash' });
-  expect(judge('a', 'b', false)).toEqual({ kind: 'unverified' });
+  expect(verify('a', 'a', true)).toEqual({ kind: 'verified' });
+  expect(verify('a', 'b', true)).toEqual({ kind: 'differs', expected: 'b' });
+  expect(verify('a', undefined, true)).toEqual({ kind: 'noHash' });
+  expect(verify('a', 'b', false)).toEqual({ kind: 'unverified' });
 });
 
-test.each<[Verdict['kind'], ReturnType<typeof placementOf>, ReturnType<typeof placementOf>]>([
+test.each<[Verification['kind'], ReturnType<typeof placementOf>, ReturnType<typeof placementOf>]>([
   ['verified', 'verifiedFile', 'verifiedFile'],
   ['unverified', 'file', 'file'],
   ['noHash', 'file', 'part'],
   ['differs', 'corrupt', 'startOver'],
 ])('what is %s becomes %s, or where its pieces may not belong together %s', (kind, proven, doubtful) => {
-  const verdict: Verdict = kind === 'differs' ? { kind, expected: 'b' } : { kind };
-  expect(placementOf(verdict, PROVEN)).toBe(proven);
-  expect(placementOf(verdict, DOUBTFUL)).toBe(doubtful);
-  if (kind === 'differs') expect(placementOf(verdict, { ...DOUBTFUL, restarted: true })).toBe('corrupt');
+  const verification: Verification = kind === 'differs' ? { kind, expected: 'b' } : { kind };
+  expect(placementOf(verification, PROVEN)).toBe(proven);
+  expect(placementOf(verification, DOUBTFUL)).toBe(doubtful);
+  if (kind === 'differs') expect(placementOf(verification, { ...DOUBTFUL, restarted: true })).toBe('corrupt');
 });
 
-const outcome = (verdict: Verdict, kind: Outcome['kind'] = 'fetched'): Outcome => ({
+const outcome = (verification: Verification, kind: Outcome['kind'] = 'fetched'): Outcome => ({
   kind,
-  verdict,
+  verification,
   file: '/restore/file.tar.gz',
   bytes: 2_048,
   sha1: 'abc',
