@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import type { AtlasApi } from '../api/atlas-api.ts';
+import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
 import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { AtlasClient, FetchedPage, Waiting } from '../atlas/client.ts';
 import { type AtlasCredentials, credentialsKey } from '../atlas/credentials.ts';
@@ -258,9 +258,8 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
 
   function rest({ name, ref }: ListFindings, level: 'info' | 'warn' | 'error', cause: unknown): void {
     restingUntil.set(name, performance.now() + REST_MS);
-    const fields = typeof cause === 'string' ? { cause } : errorFields(cause);
     log[level](
-      { ...clusterFields(ref), ...fields },
+      { ...clusterFields(ref), ...causeFields(cause, options.atlasApi) },
       'the open restore jobs of a cluster are fetched one by one for 10m',
     );
   }
@@ -279,6 +278,11 @@ export const NO_LISTS: ClusterLists = {
 };
 
 const clusterId = ({ groupId, clusterName }: ClusterRef): string => `${groupId}/${clusterName}`;
+
+function causeFields(cause: unknown, api: AtlasApi) {
+  if (typeof cause === 'string') return { cause };
+  return cause instanceof AtlasError ? { error: wordedFor(api, cause.message) } : errorFields(cause);
+}
 
 const clusterFields = ({ groupId, clusterName }: ClusterRef) => ({ groupId, clusterName });
 

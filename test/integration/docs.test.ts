@@ -205,7 +205,7 @@ describe('the recipe that fetches', () => {
   test('the Job brings the file with the header and verifies it; run again, it ends without a request', async () => {
     const volume = await newVolume();
     const first = await runJob(volume);
-    expect(first.output).toContain("has Atlas's hash");
+    expect(first.output).toContain('has the hash that the job names');
     expect(first.code).toBe(0);
     expect((await readdir(volume)).sort()).toEqual([FILE.name, `${FILE.name}.sha1`]);
     const requests = () => bed.atlas.files.requests.filter(({ name }) => name === FILE.name);

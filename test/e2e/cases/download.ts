@@ -47,7 +47,7 @@ export const downloadCases: readonly TestCase[] = [
       const { status } = await untilJob(environment, 'Complete');
       assert.equal(status.failed ?? 0, 0, 'the evicted pod counts as a failed one');
       const log = await cluster.kubectl(['logs', `job/${JOB}`, `--namespace=${NAMESPACE}`]);
-      assert.match(log, /has Atlas's hash/);
+      assert.match(log, /has the hash that the job names/);
       const requests = await atlas.fileRequests();
       assert.deepEqual(
         requests.map(({ status, range, hasHeader }) => ({ status, range, hasHeader })),
