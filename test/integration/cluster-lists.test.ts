@@ -47,6 +47,19 @@ const isSynced = (resource: Resource): boolean => conditionOf(resource, 'Synced'
 const versions = (jobs: readonly Mirrored[]): Promise<readonly string[]> =>
   Promise.all(jobs.map(async ({ name }) => (await bed.get(name)).metadata.resourceVersion));
 
+/** Resolves once the list of a cluster has been asked for so many times more. */
+async function untilListed(clusterName: string, times: number): Promise<void> {
+  const asIs = otherItems((items) => items);
+  const seen = bed.atlas.faults.add({ match: { kind: 'list', clusterName }, when: 'after-auth', fault: asIs });
+  await eventually(`lists of ${clusterName}`, () => expect(seen.hits()).toBeGreaterThanOrEqual(times), {
+    timeoutMs: 60_000,
+  });
+  seen.remove();
+}
+
+const requestsFor = (jobs: readonly Mirrored[]): readonly number[] =>
+  jobs.map(({ job }) => bed.atlas.requests.ofJob(job.jobId));
+
 function finish({ job }: Mirrored): void {
   bed.atlas.setBody(job.jobId, pendingDownload(job));
 }
@@ -79,7 +92,7 @@ test('sixty running jobs cost one request per interval, and one more for each th
   const changed = bed.atlas.requests.counts();
   expect(changed.byKind.list).toBeLessThanOrEqual(2);
   expect(changed.byKind.job).toBe(5);
-  for (const { job } of changing) expect(bed.atlas.requests.ofJob(job.jobId)).toBe(1);
+  expect(requestsFor(changing)).toEqual([1, 1, 1, 1, 1]);
 });
 
 /** What the list of a cluster of four jobs says instead of the truth, for as long as it is asked. */
@@ -145,8 +158,8 @@ test('after a restart open jobs wait for the list', async () => {
   await first.stop();
   bed.atlas.requests.reset();
   await bed.startOperator();
-  await bed.atlas.requests.until(({ byKind }) => byKind.list >= 2);
-  expect(bed.atlas.requests.counts().byKind.job).toBe(0);
+  await untilListed('Restarted', 2);
+  expect(requestsFor(jobs)).toEqual(jobs.map(() => 0));
   expect(await versions(jobs)).toEqual(before);
 });
 
@@ -156,7 +169,7 @@ test('what is suspended or deleted leaves the list, and what a person asked for 
   const [suspended, deleted, edited, requested] = jobs;
   if (suspended === undefined || deleted === undefined || edited === undefined || requested === undefined)
     throw new Error('too few');
-  await bed.atlas.requests.until(({ byKind }) => byKind.list >= 1);
+  await untilListed('Leaving', 1);
   await bed.patch(suspended.name, { spec: { suspend: true } });
   await bed.until(suspended.name, 'is suspended', ({ status }) => status.reason === 'Suspended');
   await bed.delete(deleted.name);
@@ -164,10 +177,10 @@ test('what is suspended or deleted leaves the list, and what a person asked for 
   await bed.patch(edited.name, { spec: { interval: '11s' } });
   await bed.until(edited.name, 'is edited', ({ status }) => status.observedGeneration === 2);
   await bed.reconcile(requested.name);
-  expect([edited, requested].map(({ job }) => bed.atlas.requests.ofJob(job.jobId))).toEqual([1, 1]);
+  expect(requestsFor([edited, requested])).toEqual([1, 1]);
   [suspended, deleted].forEach(finish);
-  await bed.atlas.requests.until(({ byKind }) => byKind.list >= 2);
-  expect([suspended, deleted].map(({ job }) => bed.atlas.requests.ofJob(job.jobId))).toEqual([0, 0]);
+  await untilListed('Leaving', 2);
+  expect(requestsFor([suspended, deleted])).toEqual([0, 0]);
   expect((await bed.get(suspended.name)).status).toMatchObject({ statusName: 'IN_PROGRESS', reason: 'Suspended' });
 });
 
