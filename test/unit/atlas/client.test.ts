@@ -249,8 +249,8 @@ describe('the API', () => {
   });
 
   test.each([
-    ['the name of a cluster', JOB, KEY, { code: 'ATLAS_CLUSTER_ID_REQUIRED', reason: 'ClusterNotFound' }],
-    ['a service account', BY_ID, ACCOUNT, { code: 'ATLAS_NO_SERVICE_ACCOUNTS', reason: 'SecretInvalid' }],
+    ['name of a cluster', JOB, KEY, { code: 'ATLAS_CLUSTER_ID_REQUIRED', reason: 'ClusterNotFound' }],
+    ['service account', BY_ID, ACCOUNT, { code: 'ATLAS_NO_SERVICE_ACCOUNTS', reason: 'SecretInvalid' }],
   ] as const)('public/v1.0 of an Ops Manager takes no %s: nothing is sent', async (_what, ref, credentials, error) => {
     await using own = clientOf(atlas, { api: 'public/v1.0' });
     expect(await atlasErrorOf(fetchJob(own, ref, credentials))).toMatchObject(error);
