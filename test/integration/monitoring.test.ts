@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { METRICS } from '../../src/telemetry/metrics.ts';
 import { NODE_METRICS } from '../../src/telemetry/node-metrics.ts';
+import { deprecated } from '../support/atlas-simulator/fault-samples.ts';
 import { youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
 import { LEADER_ELECTION } from '../support/installation.ts';
@@ -19,6 +20,8 @@ let bed: TestBed;
 let scrape: readonly Sample[];
 beforeAll(async () => {
   bed = await startTestBed();
+  // There is no sample of a date that no response has named.
+  bed.atlas.faults.add({ fault: deprecated('@1767225600', 'Thu, 31 Dec 2026 00:00:00 GMT'), when: 'after-auth' });
   const job = putJob(bed.atlas, youngJob);
   await bed.create('watched', { jobId: job.jobId });
   // As the chart starts it: with an election, and with the limit that tests are spared otherwise.
