@@ -123,7 +123,7 @@ async function fetchAndPlace(
         return { ...outcome, kind: 'part', file: files.part };
       case 'startOver':
         options.display.say(
-          'The file does not have the hash that the job names, and came in pieces that may not belong together: starting over.',
+          'The file does not have the hash that the job names, and its bytes may not belong together: starting over.',
         );
         part.restart();
         part.note({ restarted: true });

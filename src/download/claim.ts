@@ -40,14 +40,14 @@ export interface ClaimOptions {
 export async function claimPart(files: DownloadFiles, options: ClaimOptions): Promise<Claim> {
   const { limits, signal, onWait, initial } = options;
   const deadline = performance.now() + limits.partInUse;
-  let previous: PartInfo | undefined;
   for (let told = false; ; told = true) {
     const handle = await create(files);
-    if (handle !== undefined) return own(files, handle, previous, initial, limits);
+    if (handle !== undefined) return own(files, handle, undefined, initial, limits);
     const found = await look(files);
     if (found === undefined) continue;
     if (isStale(found, limits)) {
-      if (await moveAway(files, found)) previous = found.info;
+      const claim = await takeOver(files, found, initial, limits);
+      if (claim !== undefined) return claim;
       continue;
     }
     if (performance.now() >= deadline)
@@ -95,19 +95,45 @@ async function look({ partInfo }: DownloadFiles): Promise<Seen | undefined> {
 const isStale = ({ heartbeat }: Seen, { staleHeartbeat }: Limits): boolean =>
   heartbeat === undefined || Math.abs(Date.now() - heartbeat) >= staleHeartbeat;
 
-/** False where another process was faster. */
-async function moveAway({ partInfo }: DownloadFiles, seen: Seen): Promise<boolean> {
+/** Undefined where another process was faster. */
+async function takeOver(
+  files: DownloadFiles,
+  seen: Seen,
+  initial: PartInfo,
+  limits: Limits,
+): Promise<Claim | undefined> {
+  const aside = await moveAside(files, seen);
+  if (aside === undefined) return undefined;
+  let claim: Claim | undefined;
+  try {
+    const handle = await create(files);
+    if (handle !== undefined) claim = await own(files, handle, infoOf(seen), initial, limits);
+  } catch (error) {
+    // On a full disk there may be no room for the new one, and without either the part would be worth nothing.
+    await rename(aside, files.partInfo).catch(() => undefined);
+    throw error;
+  }
+  await rm(aside, { force: true });
+  return claim;
+}
+
+/** A process that ended without a release has not synced the part: if the machine stopped, its last bytes may be none. */
+const infoOf = ({ info, heartbeat }: Seen): PartInfo | undefined =>
+  info === undefined || heartbeat === undefined ? info : { ...info, proven: false };
+
+/** Its new name; undefined where another process was faster. */
+async function moveAside({ partInfo }: DownloadFiles, seen: Seen): Promise<string | undefined> {
   const aside = `${partInfo}.${process.pid}-${Math.random().toString(36).slice(2)}`;
   try {
     await rename(partInfo, aside);
     const { ino } = await stat(aside, { bigint: true });
+    if (ino === seen.inode) return aside;
     // Between the look and the move, another process has moved the old one away and created its own.
-    const isOther = ino !== seen.inode;
-    if (isOther) await link(aside, partInfo).catch(() => undefined);
+    await link(aside, partInfo).catch(() => undefined);
     await rm(aside);
-    return !isOther;
+    return undefined;
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false;
+    if (codeOf(error) === 'ENOENT') return undefined;
     throw notWritten(partInfo, error);
   }
 }
@@ -164,6 +190,7 @@ async function own(
     beat();
   } catch (error) {
     await close();
+    await rm(partInfo, { force: true });
     throw error;
   }
   return {

@@ -13,21 +13,32 @@ export const notRead = (path: string, cause: unknown): DownloadError => fileErro
 function fileError(path: string, done: 'read' | 'written', cause: unknown): DownloadError {
   if (cause instanceof DownloadError) return cause;
   const code = codeOf(cause);
-  const meaning = MEANINGS[code];
+  const { meaning, remedy } = KNOWN[code] ?? {};
   const words = meaning === undefined ? code || 'unknown error' : `${meaning}, ${code}`;
-  return new DownloadError('NOT_WRITTEN', `${path} cannot be ${done} (${words}).`, cause);
+  const message = `${path} cannot be ${done} (${words}).${remedy === undefined ? '' : ` ${remedy}`}`;
+  return new DownloadError('NOT_WRITTEN', message, cause);
 }
 
-const MEANINGS: Readonly<Record<string, string>> = {
-  ENOSPC: 'no space is left',
-  EDQUOT: 'the quota is used up',
-  EFBIG: 'the file system takes no file of this size',
-  EACCES: 'permission denied',
-  EPERM: 'permission denied',
-  EROFS: 'the file system is read-only',
-  ENOENT: 'the directory does not exist',
-  ENOTDIR: 'the directory is none',
-  EISDIR: 'it is no file',
-  ELOOP: 'it is a symbolic link',
-  EIO: 'the device failed',
+const FREE_SPACE = 'Free some space and run the command again: it goes on where it was.';
+const OTHER_DIRECTORY = 'Choose another one with --directory.';
+const PERMISSION = {
+  meaning: 'permission denied',
+  remedy: 'Give this user the right to the file and its directory.',
+};
+
+const KNOWN: Readonly<Record<string, { readonly meaning: string; readonly remedy?: string }>> = {
+  ENOSPC: { meaning: 'no space is left', remedy: FREE_SPACE },
+  EDQUOT: { meaning: 'the quota is used up', remedy: FREE_SPACE },
+  EFBIG: {
+    meaning: 'a file of this size is not allowed here',
+    remedy: 'Choose a file system that takes it with --directory, or raise the limit (ulimit -f).',
+  },
+  EACCES: PERMISSION,
+  EPERM: PERMISSION,
+  EROFS: { meaning: 'the file system is read-only', remedy: OTHER_DIRECTORY },
+  ENOENT: { meaning: 'the directory does not exist', remedy: 'Create it, or choose another one with --directory.' },
+  ENOTDIR: { meaning: 'the directory is none', remedy: OTHER_DIRECTORY },
+  EISDIR: { meaning: 'it is no file', remedy: 'Move it away, or choose another name with --file-name.' },
+  ELOOP: { meaning: 'it is a symbolic link', remedy: 'Remove it, or choose another name with --file-name.' },
+  EIO: { meaning: 'the device failed' },
 };

@@ -106,22 +106,33 @@ async function readPart(
     note({ etag: undefined, length: undefined, proven: true, resumed: false });
   }
 
-  if (info === previous && size <= (info.length ?? Number.POSITIVE_INFINITY))
+  const isUsable = info === previous && size > 0 && size <= (info.length ?? Number.POSITIVE_INFINITY);
+  if (isUsable)
     await hashFile(handle, hash, size, (bytes) => onRead(bytes, size), signal).catch((error: unknown) => {
       signal.throwIfAborted();
       throw notWritten(files.part, error);
     });
   let writer = createWriteBehind(handle.fd, size);
-  if (info !== previous || size > (info.length ?? Number.POSITIVE_INFINITY)) restart();
+  if (!isUsable) restart();
 
   async function flush(): Promise<void> {
     await guarded(writer.flush());
   }
 
+  /** The system tells of bytes that did not reach the disk once: a later sync would succeed without them. */
+  async function sync(): Promise<void> {
+    try {
+      await handle.sync();
+    } catch (error) {
+      note({ proven: false });
+      throw notWritten(files.part, error);
+    }
+  }
+
   /** On disk before it has its name: a machine that stops now must not leave a file of zeros under it. */
   async function moveTo(target: string): Promise<void> {
     await flush();
-    await guarded(handle.sync());
+    await sync();
     claim.check();
     await rename(files.part, target).catch((error: unknown) => {
       throw notWritten(target, error);
@@ -169,7 +180,7 @@ async function readPart(
       if (isClosed) return;
       // What failed to be written has been told already.
       await writer.flush().catch(() => undefined);
-      await handle.sync().catch(() => undefined);
+      await sync().catch(() => undefined);
       // Nothing is worth going on with, and nothing is known that the next run needs.
       const isEmpty = size === 0 && info.fullTries === 0;
       if (isEmpty) await rm(files.part, { force: true }).catch(() => undefined);
@@ -180,9 +191,13 @@ async function readPart(
 
 /** Writes the SHA-1 of a file beside it, in the format of sha1sum. Throws DownloadError. */
 export async function writeSha1(files: DownloadFiles, sha1: string): Promise<void> {
-  await writeFile(files.sha1, `${sha1}  ${files.name}\n`, { mode: 0o600, flush: true }).catch((error: unknown) => {
-    throw notWritten(files.sha1, error);
-  });
+  // A link under this name could lead anywhere.
+  await removeFile(files.sha1);
+  await writeFile(files.sha1, `${sha1}  ${files.name}\n`, { mode: 0o600, flag: 'wx', flush: true }).catch(
+    (error: unknown) => {
+      throw notWritten(files.sha1, error);
+    },
+  );
 }
 
 const isSameJob = (previous: PartInfo | undefined, job: PartInfo): previous is PartInfo =>

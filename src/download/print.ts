@@ -37,7 +37,7 @@ function sentence({ kind, verification, file, bytes, sha1 }: Outcome): string {
       return `${called} ${there}; its hash was not compared.`;
     case 'noHash':
       return kind === 'part'
-        ? `${called} is not verified: the job named no hash in time, and the file came in pieces that may not belong together. Run the command again to verify it.`
+        ? `${called} is not verified: the job named no hash in time, and its bytes may not belong together. Run the command again to verify it.`
         : `${called} is not verified: the job named no hash in time. Run the command again to verify it.`;
     case 'differs':
       return kind === 'present'

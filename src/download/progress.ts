@@ -81,9 +81,9 @@ const DEFAULT_COLUMNS = 80;
 function movingLine(screen: Screen): Display {
   let timer: NodeJS.Timeout | undefined;
   let activity = (): string => '';
-  // A line that wraps cannot be drawn over.
+  // A line that wraps cannot be drawn over. A terminal that nobody has told its size has 0 columns.
   const draw = (): void =>
-    void screen.write(`\r\u001b[K${oneLine(activity()).slice(0, (screen.columns ?? DEFAULT_COLUMNS) - 1)}`);
+    void screen.write(`\r\u001b[K${oneLine(activity()).slice(0, (screen.columns || DEFAULT_COLUMNS) - 1)}`);
   return {
     show: (shown) => {
       clearInterval(timer);

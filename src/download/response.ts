@@ -25,9 +25,14 @@ export type ResponseMeaning =
       readonly facts: FileFacts;
       /** Whether the response says itself where it ends: what ends with its connection can have been cut. */
       readonly framed: boolean;
-      /** Whether the server confirmed with a strong ETag that the bytes belong to those before; true for a whole file. */
+      /**
+       * Whether the bytes are the file's own, in no encoding that nobody asked for, and belong to those before, as a strong
+       * ETag says; a whole file has none before.
+       */
       readonly confirmed: boolean;
     }
+  /** There is nothing after what is there already. */
+  | { readonly kind: 'nothingLeft'; readonly length: number }
   | { readonly kind: 'redirect'; readonly location: string }
   /** The link does not open the file, or not any more. */
   | { readonly kind: 'denied'; readonly status: number }
@@ -56,8 +61,11 @@ export function meaningOf({ status, headers }: ResponseHead, asked: Asked, now: 
     case 404:
     case 410:
       return { kind: 'denied', status };
-    case 412:
     case 416:
+      if (asked.offset > 0 && unsatisfiedLength(headers) === asked.offset)
+        return { kind: 'nothingLeft', length: asked.offset };
+      return asked.offset > 0 ? { kind: 'otherRange', status } : { kind: 'refused', status };
+    case 412:
       return asked.offset > 0 ? { kind: 'otherRange', status } : { kind: 'refused', status };
     case 408:
     case 425:
@@ -104,7 +112,7 @@ function wholeFile(headers: IncomingHttpHeaders): ResponseMeaning {
     offset: 0,
     facts: { etag: strongEtag(headers), length },
     framed: length !== undefined || isChunked(headers),
-    confirmed: true,
+    confirmed: isIdentity(headers),
   };
 }
 
@@ -127,7 +135,7 @@ function partOfFile(headers: IncomingHttpHeaders, asked: Asked): ResponseMeaning
     facts: { etag: asked.etag, length },
     // Without the length of the whole, nothing says that the last byte of this range is the last one of the file.
     framed: length !== undefined,
-    confirmed: etag !== undefined && etag === asked.etag,
+    confirmed: etag !== undefined && etag === asked.etag && isIdentity(headers),
   };
 }
 
@@ -138,6 +146,17 @@ function contentLength(headers: IncomingHttpHeaders): number | undefined {
   const value = textOf(headers['content-length']) ?? '';
   return /^\d{1,15}$/.test(value) && !isChunked(headers) ? Number(value) : undefined;
 }
+
+/** What a 416 says that the length of the file is (RFC 9110 section 14.4). */
+function unsatisfiedLength(headers: IncomingHttpHeaders): number | undefined {
+  const [, length] = /^bytes \*\/(\d{1,15})$/i.exec(textOf(headers['content-range']) ?? '') ?? [];
+  return length === undefined ? undefined : Number(length);
+}
+
+/** Some hosts call a file that ends in .gz encoded with gzip, others encode it on the way: only its hash tells which. */
+const isIdentity = (headers: IncomingHttpHeaders): boolean =>
+  /^(identity)?$/i.test(textOf(headers['content-encoding']) ?? '') &&
+  /^(chunked)?$/i.test(textOf(headers['transfer-encoding']) ?? '');
 
 const isChunked = (headers: IncomingHttpHeaders): boolean =>
   (textOf(headers['transfer-encoding']) ?? '').toLowerCase().includes('chunked');

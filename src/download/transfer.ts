@@ -108,10 +108,9 @@ function receive(
     onWholeFile();
     part.restart();
   }
-  const { fullTries, proven } = part.info();
-  part.note(
-    offset === 0 ? { ...facts, fullTries: fullTries + 1 } : { ...facts, resumed: true, proven: proven && confirmed },
-  );
+  const info = part.info();
+  const progress = offset === 0 ? { fullTries: info.fullTries + 1 } : { resumed: true };
+  part.note({ ...facts, ...progress, proven: info.proven && confirmed });
   const { length = Number.POSITIVE_INFINITY } = facts;
   return (chunk: Buffer, flow: Flow) => {
     if (part.size() + chunk.byteLength > length) throw new TooLongError();
@@ -135,6 +134,9 @@ async function endOf(meaning: ResponseMeaning | undefined, part: Part): Promise<
       part.note(meaning.framed ? { length: part.size() } : { proven: false });
       return { kind: 'complete' };
     }
+    case 'nothingLeft':
+      part.note({ length: meaning.length });
+      return { kind: 'complete' };
     case 'redirect':
       return meaning;
     case 'denied':
@@ -142,7 +144,7 @@ async function endOf(meaning: ResponseMeaning | undefined, part: Part): Promise<
     case 'unavailable':
       return { kind: 'broken', what: answered(meaning.status), waitMs: meaning.waitMs };
     case 'otherRange':
-      return { kind: 'notResumable', what: `${answered(meaning.status)} to a request for the rest` };
+      return { kind: 'notResumable', what: `${answered(meaning.status)}, but not with what was asked for` };
     case 'refused':
       return { kind: 'refused', what: answered(meaning.status) };
   }

@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Serving } from '../support/atlas-simulator/files.ts';
 import { contentOf, temporaryDirectory } from '../support/download-run.ts';
 import { eventually } from '../support/eventually.ts';
@@ -27,11 +28,20 @@ const STALLED: Serving = { kind: 'file', etag: '"v1"', ranges: true, stallAfter:
 const WHOLE: Serving = { kind: 'file', etag: '"v1"', ranges: true };
 const SECRETS = [FILE_HEADER.value, FILE_KEY, encodeURIComponent(FILE_KEY), API_KEY.privateKey];
 
-function start({ ids }: Put, more: { readonly env?: NodeJS.ProcessEnv; readonly node?: readonly string[] } = {}) {
+interface Launch {
+  readonly env?: NodeJS.ProcessEnv;
+  /** Flags of Node.js. */
+  readonly node?: readonly string[];
+  /** The program, with its arguments, that starts the command. */
+  readonly prefix?: readonly string[];
+}
+
+function start({ ids }: Put, more: Launch = {}) {
   const { PATH = '' } = process.env;
   const env = { PATH, HOME: '/nowhere', ATLAS_BASE_URL: atlas.url, NODE_EXTRA_CA_CERTS: atlas.caFile, ...WITH_KEY };
-  const args = [...(more.node ?? []), PROGRAM, 'download', ...ids, '--directory', directory.path];
-  const child = spawn(process.execPath, args, { env: { ...env, ...more.env }, stdio: ['ignore', 'pipe', 'pipe'] });
+  const command = [process.execPath, ...(more.node ?? []), PROGRAM, 'download', ...ids, '--directory', directory.path];
+  const [program = '', ...args] = [...(more.prefix ?? []), ...command];
+  const child = spawn(program, args, { env: { ...env, ...more.env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let [stdout, stderr] = ['', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;
@@ -83,6 +93,51 @@ test('a process that was killed leaves a part that the next one takes over once 
   expect(await start(download).ended).toMatchObject({ exitCode: 0 });
   expect(download.requests()).toEqual(['200', expect.stringMatching(/^206 from \d{7}$/)]);
   expect((await contentOf(directory.path))[download.name]?.equals(content)).toBe(true);
+});
+
+describe('a file that has no room', () => {
+  const BYTES = 8 * 1_024 ** 2;
+  /** A multiple of 512, the unit of ulimit. */
+  const ROOM = 2_560_000;
+  const content = randomBytes(BYTES);
+  const preloaded = ['--import', path.join(import.meta.dirname, '../support/full-disk.mjs')];
+
+  test.each<[string, Launch, RegExp]>([
+    [
+      'on a full disk',
+      { node: preloaded, env: { DISK_BYTES: String(ROOM) } },
+      /\.part cannot be written \(no space is left, ENOSPC\)\. Free some space and run the command again/,
+    ],
+    [
+      'because of a limit for files',
+      { prefix: ['sh', '-c', `ulimit -f ${ROOM / 512} && exec "$@"`, 'sh'] },
+      /\.part cannot be written \(a file of this size is not allowed here, EFBIG\)\. .*ulimit -f/,
+    ],
+  ])('%s is named with the remedy, and what came is kept for the next run', async (_where, launch, message) => {
+    const download = putDownload({ atlas }, { content, servings: [WHOLE] });
+    expect(await start(download, launch).ended).toMatchObject({ exitCode: 11, stderr: expect.stringMatching(message) });
+    const kept = (await readFile(partOf(download))).byteLength;
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThan(BYTES);
+    // Still full.
+    expect(await start(download, launch).ended).toMatchObject({ exitCode: 11 });
+    expect(await start(download).ended).toMatchObject({ exitCode: 0 });
+    expect(download.requests()).toEqual([
+      '200',
+      ...Array.from({ length: 2 }, () => expect.stringMatching(/^206 from /)),
+    ]);
+    expect((await readFile(path.join(directory.path, download.name))).equals(content)).toBe(true);
+  });
+
+  test('on a disk without room for what is known of it loses nothing', async () => {
+    const download = putDownload({ atlas }, { content, servings: [WHOLE] });
+    await start(download, { node: preloaded, env: { DISK_BYTES: String(ROOM) } }).ended;
+    const before = await contentOf(directory.path);
+    const { exitCode, stderr } = await start(download, { node: preloaded, env: { DISK_BYTES: '0' } }).ended;
+    expect({ exitCode, stderr }).toEqual({ exitCode: 11, stderr: expect.stringContaining('no space is left, ENOSPC') });
+    expect(await contentOf(directory.path)).toEqual(before);
+    expect(download.requests()).toEqual(['200']);
+  });
 });
 
 test('no secret stands in the command line or the files of a process that fetches, nor in what it says', async () => {

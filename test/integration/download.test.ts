@@ -181,6 +181,73 @@ describe('run again', () => {
     expect((await run(download)).exitCode).toBe(0);
     expect(await onDisk(download)).toEqual(VERIFIED);
   });
+
+  test('no link is followed to write the hash beside a file', async () => {
+    const download = put({ hash: 'known' });
+    await writeFile(at(download.name), FILE_CONTENT);
+    await writeFile(at('elsewhere'), 'kept');
+    await symlink(at('elsewhere'), at(`${download.name}.sha1`));
+    expect((await run(download)).exitCode).toBe(0);
+    expect(await readFile(at('elsewhere'), 'utf8')).toBe('kept');
+    expect(await readFile(at(`${download.name}.sha1`), 'utf8')).toBe(`${FILE_SHA1}  ${download.name}\n`);
+  });
+});
+
+/** The state of a part that is cut after 100,000 bytes, as a process leaves it that ends without a warning. */
+describe('a part of a process that was killed', () => {
+  const UNSYNCED = Buffer.concat([FILE_CONTENT.subarray(0, 99_000), Buffer.alloc(1_000)]);
+  const untouched = (text: string): string => text;
+  const REST = ['200', '400 from 100000', '206 from 100000'];
+  const OVER = ['200', '400 from 100000', '200'];
+
+  test.each<{
+    readonly found: string;
+    readonly part?: Buffer;
+    readonly info?: (text: string) => string;
+    readonly requests: readonly string[];
+  }>([
+    { found: 'all bytes', requests: REST },
+    {
+      found: 'zeros where the last bytes were not synced before its machine stopped',
+      part: UNSYNCED,
+      requests: [...REST, '200'],
+    },
+    { found: 'fewer bytes', part: FILE_CONTENT.subarray(0, 7), requests: ['200', '400 from 100000', '206 from 7'] },
+    { found: 'no byte', part: Buffer.alloc(0), requests: OVER },
+    { found: 'more bytes than the file has', part: Buffer.alloc(400_000), info: withLength, requests: OVER },
+    { found: 'an empty file beside it', info: () => '', requests: OVER },
+    { found: 'a torn file beside it', info: (text) => text.slice(0, 60), requests: OVER },
+    { found: 'zeros in the file beside it', info: () => '\0'.repeat(1_024), requests: OVER },
+    { found: 'the file beside it of another version', info: () => '{"version":2}', requests: OVER },
+  ])('with $found ends in the right file', async ({ part, info = untouched, requests }) => {
+    const download = put({ servings: [CUT, { kind: 'status', status: 400 }, WHOLE], hash: 'known' });
+    await run(download);
+    const [partFile, infoFile] = [at(`${download.name}.part`), at(`${download.name}.part.json`)];
+    if (part !== undefined) await writeFile(partFile, part);
+    const heartbeat = new Date(Date.now() - 60_000).toISOString();
+    const known: object = JSON.parse(await readFile(infoFile, 'utf8'));
+    await writeFile(infoFile, info(JSON.stringify({ ...known, heartbeat })));
+    const { exitCode, stderr } = await run(download, [], { limits: { staleHeartbeat: 100 } });
+    expect({ exitCode, requests: download.requests(), stderr }).toEqual({ exitCode: 0, requests, stderr });
+    expect(await onDisk(download)).toEqual(VERIFIED);
+    expect(sha1Of(await readFile(at(download.name)))).toBe(FILE_SHA1);
+  });
+
+  function withLength(text: string): string {
+    const known: object = JSON.parse(text);
+    return JSON.stringify({ ...known, length: 300_000 });
+  }
+
+  test('is no file without the hash: its last bytes may not be its own', async () => {
+    const download = put({ servings: [CUT, { kind: 'status', status: 400 }, WHOLE], hash: 'never' });
+    await run(download);
+    const infoFile = at(`${download.name}.part.json`);
+    const known: object = JSON.parse(await readFile(infoFile, 'utf8'));
+    await writeFile(infoFile, JSON.stringify({ ...known, heartbeat: '2026-01-01T00:00:00.000Z' }));
+    await writeFile(at(`${download.name}.part`), UNSYNCED);
+    expect((await run(download, ['--hash-timeout=1s'])).exitCode).toBe(10);
+    expect(await onDisk(download)).toEqual(['NAME.part 300000', 'NAME.part.json 1024']);
+  });
 });
 
 describe('several at once', () => {

@@ -30,6 +30,7 @@ const VERIFIED = ['NAME 300000', 'NAME.sha1 93'];
 const STRONG = { etag: '"v1"', ranges: true } as const;
 const WEAK = { etag: 'W/"v1"', ranges: true } as const;
 const NO_ETAG = { ranges: true } as const;
+const ENCODED = { headers: { 'content-encoding': 'gzip' } } as const;
 const CUT = { cutAfter: 100_000 } as const;
 const file = (serving: Partial<Extract<Serving, { kind: 'file' }>> = {}): Serving => ({ kind: 'file', ...serving });
 const status = (code: number, headers: Readonly<Record<string, string>> = {}): Serving => ({
@@ -129,6 +130,37 @@ export const DOWNLOAD_FAULTS: readonly DownloadFault[] = [
     exitCode: 0,
     disk: VERIFIED,
     requests: ['200', '416 from 100000', '200'],
+  },
+  {
+    fault: 'cut after the last byte, before the end was told; 416 says that nothing is left',
+    servings: [file({ ...STRONG, cutAfter: 300_000 }), file(STRONG)],
+    hash: 'known',
+    exitCode: 0,
+    disk: VERIFIED,
+    requests: ['200', '416 from 300000'],
+  },
+  {
+    fault: 'the host calls the file encoded (Content-Encoding), as some do where its name ends in .gz',
+    servings: [file(ENCODED)],
+    exitCode: 0,
+    disk: VERIFIED,
+    requests: ['200'],
+  },
+  {
+    fault: 'the host encodes the file although nobody asked for it',
+    servings: [file({ ...ENCODED, content: OTHER_CONTENT })],
+    exitCode: 9,
+    disk: ['NAME.corrupt 300000'],
+    requests: ['200', '200'],
+  },
+  {
+    fault: 'the same, and the hash never comes',
+    servings: [file({ ...ENCODED, content: OTHER_CONTENT })],
+    args: ['--hash-timeout=1s'],
+    hash: 'never',
+    exitCode: 10,
+    disk: ['NAME.part 300000', 'NAME.part.json 1024'],
+    requests: ['200'],
   },
   {
     fault: 'silence in the middle',

@@ -22,7 +22,9 @@ interface FileServing {
   readonly ranges?: boolean;
   /** Whether If-Range is passed over, as some gateways do. */
   readonly ignoresIfRange?: boolean;
-  /** The connection is cut after so many bytes of the body. */
+  /** Further headers. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The connection is cut after so many bytes of the body; after all of them, before its end is told. */
   readonly cutAfter?: number;
   /** Nothing more is sent after so many bytes of the body. */
   readonly stallAfter?: number;
@@ -192,6 +194,7 @@ function fileReply(serving: FileServing, offered: Offered, headers: IncomingHttp
     status: offset === undefined ? 200 : 206,
     headers: {
       'content-type': 'application/octet-stream',
+      ...serving.headers,
       ...(etag === undefined ? {} : { etag }),
       ...(framing === 'length' ? { 'content-length': String(body.byteLength) } : {}),
       ...(offset === undefined ? {} : { 'content-range': `bytes ${offset}-${size - 1}/${size}` }),
@@ -215,8 +218,8 @@ function send(reply: Reply, response: ServerResponse): void {
     response.shouldKeepAlive = false;
   }
   response.writeHead(status, headers);
-  const end = Math.min(cutAfter ?? body.byteLength, stallAfter ?? body.byteLength);
-  if (end === body.byteLength) {
+  const end = Math.min(cutAfter ?? Number.POSITIVE_INFINITY, stallAfter ?? Number.POSITIVE_INFINITY);
+  if (end > body.byteLength) {
     response.end(body, onSent);
     return;
   }

@@ -33,9 +33,9 @@ test('a rate is that of the last ten seconds, and begins again with a download t
   expect([at(22_000, 10), at(23_000, 60)]).toEqual([0, 50]);
 });
 
-function screen(isTTY: boolean) {
+function screen(isTTY: boolean, columns = 20) {
   const written: string[] = [];
-  return { written, isTTY, columns: 20, write: (text: string) => written.push(text) };
+  return { written, isTTY, columns, write: (text: string) => written.push(text) };
 }
 
 test('without a terminal: a line now and then where something changes', () => {
@@ -63,4 +63,12 @@ test('on a terminal: one line that moves, and fits', () => {
   display.close();
   const line = `\r\u001b[K${'x'.repeat(19)}`;
   expect(written).toEqual([line, '\r\u001b[KA sentence.\n', line, '\r\u001b[K']);
+});
+
+test('on a terminal that does not know its size: as wide as most', () => {
+  const { written, ...own } = screen(true, 0);
+  const display = createDisplay(own, 10_000);
+  display.show(() => 'x'.repeat(200));
+  display.close();
+  expect(written[0]).toBe(`\r\u001b[K${'x'.repeat(79)}`);
 });

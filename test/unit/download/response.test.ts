@@ -24,6 +24,13 @@ describe('a whole file', () => {
     expect(meaning(200)).toEqual({ ...body, facts: { etag: undefined, length: undefined }, framed: false });
   });
 
+  test.each([{ 'content-encoding': 'gzip' }, { 'transfer-encoding': 'gzip, chunked' }])(
+    'in the encoding %j, which nobody asked for, can be other bytes',
+    (encoding) => {
+      expect(meaning(200, encoding)).toMatchObject({ kind: 'body', confirmed: false });
+    },
+  );
+
   test('in place of the rest begins with its first byte', () => {
     expect(meaning(200, { 'content-length': '300' }, REST)).toMatchObject({ kind: 'body', offset: 0 });
   });
@@ -45,6 +52,7 @@ describe('the rest of a file', () => {
   test.each<[string, Readonly<Record<string, string>>, Partial<Asked>]>([
     ['no ETag', { 'content-range': range }, {}],
     ['a weak ETag', { 'content-range': range, etag: 'W/"v1"' }, { etag: undefined }],
+    ['the right ETag of an encoding', { 'content-range': range, etag: '"v1"', 'content-encoding': 'gzip' }, {}],
     ['a strong ETag, where the beginning had none', { 'content-range': range, etag: '"v1"' }, { etag: undefined }],
   ])('is not confirmed by %s', (_what, headers, asked) => {
     expect(meaning(206, headers, { ...REST, ...asked })).toMatchObject({ kind: 'body', confirmed: false });
@@ -90,6 +98,11 @@ describe('any other response', () => {
   test.each([412, 416])('%i makes a request for the rest start over, and refuses one for all', (status) => {
     expect(meaning(status, {}, REST)).toEqual({ kind: 'otherRange', status });
     expect(meaning(status)).toEqual({ kind: 'refused', status });
+  });
+
+  test('416 with the length that is there already: nothing is left', () => {
+    expect(meaning(416, { 'content-range': 'bytes */100' }, REST)).toEqual({ kind: 'nothingLeft', length: 100 });
+    expect(meaning(416, { 'content-range': 'bytes */99' }, REST)).toEqual({ kind: 'otherRange', status: 416 });
   });
 
   test.each([201, 204, 300, 304, 400, 405, 407, 451])('%i is refused', (status) => {
