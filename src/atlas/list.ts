@@ -30,7 +30,8 @@ export async function* readPages<Page extends ListPage>(
     const knownBefore = known.size;
     for (const { id } of page.jobs) known.add(id);
     linked ||= page.links !== 'none';
-    const repeats = page.entryCount > 0 && known.size === knownBefore;
+    // What cannot be read cannot be recognized either.
+    const repeats = page.jobs.length > 0 && known.size === knownBefore;
     // A server that knows no pages gives the same one for every number.
     if (repeats && !linked) return;
     const isLast = page.entryCount === 0 || (linked ? page.links !== 'next' : page.entryCount < longest);

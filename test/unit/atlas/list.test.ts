@@ -68,6 +68,14 @@ describe('the pages of a list', () => {
     expect(await read(page('next', 'ab', 3), page('last', 'c', 2))).toMatchObject({ ids: 'abc', unreadable: 2 });
   });
 
+  test.each(['none', 'next', 'last'] as const)('a page that has nothing else is one, too: links %s', async (links) => {
+    const more = links === 'last' ? [] : [page(links, '', 2), page(links, 'a', 1)];
+    expect(await read(page(links, '', 2), ...more)).toMatchObject({
+      ids: links === 'last' ? '' : 'a',
+      unreadable: links === 'last' ? 2 : 4,
+    });
+  });
+
   test('pages that repeat, and pages without an end, are an error', async () => {
     let asked = 0;
     const repeated = readAllPages((pageNum) => {
