@@ -79,9 +79,12 @@ function obeyed(retryAfterMs: number | undefined): number | undefined {
   return Math.min(retryAfterMs, LONGEST_WAIT_MS);
 }
 
-/** Whether the budget pauses for it: a 429 always means to wait, any other response only when it says for how long. */
+/**
+ * Whether the budget pauses for it: a 429 always means to wait, an outage only when it says for how long. A refusal or a
+ * redirect can have a Retry-After, too, but is about its own request.
+ */
 export const asksToWait = ({ kind, retryAfterMs }: AtlasError): boolean =>
-  kind === 'rateLimited' || retryAfterMs !== undefined;
+  kind === 'rateLimited' || (kind === 'unavailable' && retryAfterMs !== undefined);
 
 /** The error of a response that says that the request failed. */
 export function errorFromResponse(

@@ -471,6 +471,12 @@ describe('the budget', () => {
     expect([client.budgets().paused, (await get()).job.id]).toEqual([0, JOB.jobId]);
   });
 
+  test.each([403, 404, 302])('is not paused by a %s, whatever Retry-After it has', async (status) => {
+    atlas.faults.add({ times: 1, fault: { kind: 'status', status, headers: { 'Retry-After': '3600' } } });
+    expect(await atlasErrorOf(get())).toMatchObject({ httpStatus: status });
+    expect([client.budgets().paused, (await get()).job.id]).toEqual([0, JOB.jobId]);
+  });
+
   test('is paused by a 429 of the token endpoint', async () => {
     atlas.configure({ tokenRequestsPerMinute: 0 });
     expect(await atlasErrorOf(get(ACCOUNT))).toMatchObject({ kind: 'rateLimited', retryAfterMs: 60_000 });

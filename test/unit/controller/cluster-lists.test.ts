@@ -298,6 +298,8 @@ describe('lists rest for ten minutes', () => {
   test.each<[string, Error, number]>([
     ['a 404', answered(404), 1],
     ['a 401', answered(401), 1],
+    ['a 403 with a Retry-After', answered(403, SECOND), 1],
+    ['a redirect with a Retry-After', answered(302, SECOND), 1],
     ['what cannot be understood', new AtlasError('ATLAS_NOT_A_LIST', 'no list'), 1],
     ['8 MiB', new AtlasError('ATLAS_RESPONSE_TOO_LARGE', 'too large'), 1],
     ['three failures that could have passed', answered(503), 3],
