@@ -12,7 +12,9 @@ export function safeYaml(value: unknown): string {
     noRefs: true,
     transform: (documents) =>
       visit(documents, (node) => {
-        if (node.kind === 'scalar' && UNPRINTABLE.test(node.value)) node.style = SCALAR_STYLE.DOUBLE_QUOTED;
+        if (node.kind !== 'scalar') return;
+        if (UNPRINTABLE.test(node.value)) node.style = SCALAR_STYLE.DOUBLE_QUOTED;
+        else if (GO_INTEGER.test(node.value)) node.style = SCALAR_STYLE.SINGLE_QUOTED;
       }),
   });
   return yaml.replace(UNESCAPED, (character) => {
@@ -25,6 +27,9 @@ export function safeYaml(value: unknown): string {
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\u2028\u2029]/u;
 /** Escaped within its text, each means the same. The other controls are escaped already, and line feeds divide the lines. */
 const UNESCAPED = /[\u007f-\u009f\p{Cf}\u2028\u2029]/gu;
+
+/** Integers for kubectl, which reads YAML with Go's strconv, and texts for js-yaml. */
+const GO_INTEGER = /^0(B[01]+|O[0-7]+|X[0-9A-Fa-f]+)$/;
 
 const hex = (code: number, digits: number): string => code.toString(16).padStart(digits, '0');
 

@@ -226,6 +226,20 @@ describe('what is printed', () => {
   });
 });
 
+test('kubectl reads the name of every cluster as a text', async () => {
+  const clusterNames = ['0X1F', '0B11', '0O7', '017', '1E5', 'NO'];
+  const applied = clusterNames.map(async (clusterName) => {
+    const job = { groupId: GROUP_ID, clusterName, jobId: newJobId() };
+    bed.atlas.addCluster(GROUP_ID, clusterName);
+    bed.atlas.putJob(job, { kind: 'fixed', body: youngJob(job) });
+    const flags = ['--group-id', GROUP_ID, '--cluster-name', clusterName, '-o', 'manifests'];
+    const { stdout } = await run(flags);
+    const args = ['apply', '--namespace', NAMESPACE, '--dry-run=server', '--output', 'jsonpath={.spec.clusterName}'];
+    return bed.controlPlane.kubectlRun([...args, '--filename', '-'], { stdin: stdout });
+  });
+  expect(await Promise.all(applied)).toEqual(clusterNames);
+});
+
 test('from a list to resources that the operator mirrors', async () => {
   const { flags, clusterName, jobs } = putCluster(brokenJob, (job) => urlV2Download(job, TOMORROW));
   const manifests = ['-o', 'manifests', '--credentials-secret', 'atlas-key', '--delivery-secrets'];

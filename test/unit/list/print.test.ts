@@ -88,6 +88,14 @@ describe('manifests', () => {
     const spec = typeof document === 'object' && document !== null && 'spec' in document ? document.spec : undefined;
     expect(Spec.safeParse(spec).success).toBe(true);
   });
+
+  test.each(['0X1F', '0B11', '0O7', '017', '1E5', 'NO'])(
+    'have a text where kubectl would read a value: %s',
+    (clusterName) => {
+      const options = optionsOf({ output: 'manifests', ref: { groupId: GROUP_ID, clusterName } });
+      expect(printJobs([jobOf(idOf('a'))], options)).toContain(`clusterName: '${clusterName}'\n`);
+    },
+  );
 });
 
 describe('what is left out', () => {
