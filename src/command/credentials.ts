@@ -40,8 +40,8 @@ export const VARIABLES: KeyNames = {
 
 type Texts = Readonly<Record<string, string | undefined>>;
 
-export type CredentialsChoice =
-  | { readonly ok: true; readonly source: CredentialsSource }
+export type CredentialsChoice<Source = CredentialsSource> =
+  | { readonly ok: true; readonly source: Source }
   | { readonly ok: false; readonly problem: string };
 
 /** Chooses by the flags that were given, under their keys; the environment counts only where none names a source. */

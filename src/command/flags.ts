@@ -1,11 +1,10 @@
 /** The flags that all commands have that ask Atlas, and how their help shows flags and exit codes. */
 import * as z from 'zod';
 import { Spec } from '../api/legacy-restore-job.ts';
-import { hasServiceAccounts, isClusterId } from '../atlas/ops-manager.ts';
-import { describeFlags, type FlagDetails, flag, type GivenFlags } from '../config/flags.ts';
-import { addressProblems, Settings } from '../config/settings.ts';
+import { describeFlags, type FlagDetails, flag } from '../config/flags.ts';
+import { Settings } from '../config/settings.ts';
 import { boolean, isNamespaceName, objectName } from '../config/values.ts';
-import { type CredentialsChoice, FILE_FLAGS, kindOf, VARIABLES } from './credentials.ts';
+import { FILE_FLAGS, VARIABLES } from './credentials.ts';
 import type { ExitCodeDescription } from './exit-codes.ts';
 
 /** A flag that has no variable. */
@@ -79,26 +78,6 @@ export const COMMON_FLAGS = {
   atlasTimeout: Settings.shape.atlasTimeout,
   help: switchFlag('Prints this text.', 'h'),
 };
-
-/** The problems of flags that all commands have: what they name cannot be asked together. */
-export function sharedProblems(flags: GivenFlags, credentials: CredentialsChoice): string[] {
-  const { given } = flags;
-  const api = Settings.shape.atlasApi.safeParse(given['atlasApi']).data;
-  const baseUrl = Settings.shape.atlasBaseUrl.safeParse(given['atlasBaseUrl']).data;
-  const { clusterName } = given;
-  const isName = clusterName !== undefined && Spec.shape.clusterName.safeParse(clusterName).success;
-  const needsApiKey = api !== undefined && baseUrl !== undefined && !hasServiceAccounts({ api, baseUrl });
-  return [
-    ...addressProblems(flags),
-    ...(api === 'public/v1.0' && isName && !isClusterId(clusterName)
-      ? ['--cluster-name must be the id of the cluster with public/v1.0: 24 digits of 0-9 and a-f']
-      : []),
-    ...(needsApiKey && credentials.ok && kindOf(credentials.source) === 'serviceAccount'
-      ? ['Ops Manager has no service accounts: an API key is needed']
-      : []),
-    ...(credentials.ok ? [] : [credentials.problem]),
-  ];
-}
 
 export const SHOW_URL_DESCRIPTION =
   "Shows the download's URLs and the value of its header: whoever holds them can read the data.";

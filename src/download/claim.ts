@@ -5,8 +5,7 @@
 import { statSync, writeSync } from 'node:fs';
 import { type FileHandle, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DownloadError } from './errors.ts';
-import { codeOf, notWritten } from './file-errors.ts';
+import { codeOf, DownloadError, notWritten } from './errors.ts';
 import type { DownloadFiles } from './file-name.ts';
 import type { Limits } from './limits.ts';
 import { type PartInfo, partInfoText, readPartInfo } from './part-info.ts';

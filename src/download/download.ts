@@ -1,4 +1,14 @@
-/** The command `download`: brings the file of a restore job into a directory and proves it. */
+/**
+ * The command `download`: brings the file of a restore job into a directory and proves it. In the order of a download:
+ *
+ * 1. options.ts reads the command line. atlas-source.ts or resource-source.ts looks at the job, job.ts says what it means.
+ * 2. bring.ts goes through the steps: wait.ts until the download is ready, present.ts for a file that is there already.
+ * 3. part.ts opens `NAME.part`, which claim.ts keeps from other processes; part-info.ts is what stands beside it.
+ * 4. fetch-file.ts tries, and next-step.ts decides, until all bytes are there. One try is transfer.ts; response.ts says
+ *    what a response means for the part, write-behind.ts writes its bytes.
+ * 5. wait-for-hash.ts waits for Atlas's hash, outcome.ts compares it and decides which name the part gets.
+ * 6. print.ts and exit-codes.ts tell the outcome; errors.ts has all failures; progress.ts shows what goes on meanwhile.
+ */
 import { oneLine } from '../api/printable.ts';
 import { withAtlas } from '../command/atlas.ts';
 import { type CommandProcess, openKubeClient, runCommand } from '../command/command.ts';

@@ -5,7 +5,7 @@ import { Spec } from '../api/legacy-restore-job.ts';
 import type { RestoreJobRef } from '../atlas/urls.ts';
 import type { AtlasOptions } from '../command/atlas.ts';
 import type { OptionsResult } from '../command/command.ts';
-import { type CredentialsSource, chooseSource } from '../command/credentials.ts';
+import { type CredentialsChoice, type CredentialsSource, chooseSource } from '../command/credentials.ts';
 import { listExitCodes } from '../command/exit-codes.ts';
 import {
   CLUSTER_NAME_PROBLEM,
@@ -13,12 +13,11 @@ import {
   CREDENTIALS_FLAGS,
   detailsHelp,
   optionalIdFlag,
-  sharedProblems,
   switchFlag,
   valueFlag,
 } from '../command/flags.ts';
-import { describeFlags, type FlagDescription, readFlags } from '../config/flags.ts';
-import { addressProblems } from '../config/settings.ts';
+import { readCommandLine } from '../command/options.ts';
+import { describeFlags, type FlagDescription } from '../config/flags.ts';
 import { duration, isNamespaceName, objectName } from '../config/values.ts';
 import { DOWNLOAD_EXIT_CODES } from './exit-codes.ts';
 import { isFileName } from './file-name.ts';
@@ -41,6 +40,8 @@ export interface DownloadOptions {
   readonly output: 'text' | 'json';
 }
 
+type Texts = Readonly<Record<string, string | undefined>>;
+
 /** Where the job comes from. */
 export type JobOptions =
   | (AtlasOptions & { readonly kind: 'atlas'; readonly ref: RestoreJobRef })
@@ -52,23 +53,15 @@ export type JobOptions =
     };
 
 /** Reads the command line of `download` and those variables that belong to it. Problems never repeat a value. */
-export function readDownloadOptions(
-  args: readonly string[],
-  environment: Readonly<Record<string, string | undefined>>,
-): OptionsResult<DownloadOptions> {
-  const { values, problems, ...flags } = readFlags(Flags, args, environment);
-  const { given } = flags;
-  if (given['help'] === 'true') return { kind: 'help' };
-  const source = given['resource'] === undefined ? chooseSource(given, environment) : undefined;
-  const shared = source === undefined ? addressProblems(flags) : sharedProblems(flags, source);
-  const all = [...problems, ...contradictions(given), ...shared];
-  const job = values === undefined ? undefined : jobOptions(values, source?.ok === true ? source.source : undefined);
-  if (values === undefined || job === undefined || all.length > 0) return { kind: 'problems', problems: all };
+export function readDownloadOptions(args: readonly string[], environment: Texts): OptionsResult<DownloadOptions> {
+  const read = readCommandLine({ table: Flags, contradictions, choose: chooseUnlessResource }, args, environment);
+  if (read.kind !== 'options') return read;
+  const { values, credentials } = read.options;
   const { directory, fileName, wait, timeout, noVerify, hashTimeout, force, output } = values;
   return {
     kind: 'options',
     options: {
-      job,
+      job: jobOptions(values, credentials),
       atlasApi: values.atlasApi,
       plainOrigin: values.atlasAllowPlainHttp ? new URL(values.atlasBaseUrl).origin : undefined,
       directory,
@@ -143,20 +136,32 @@ const Flags = z.object({
   ...COMMON_FLAGS,
 });
 
+/** A resource is read with the kubeconfig, and Atlas is not asked. */
+function chooseUnlessResource(given: Texts, environment: Texts): CredentialsChoice<CredentialsSource | undefined> {
+  return given['resource'] === undefined ? chooseSource(given, environment) : { ok: true, source: undefined };
+}
+
+/** The ids are there where credentials are: contradictions asks for them. */
 function jobOptions(
-  { resource, groupId, clusterName, jobId, atlasBaseUrl, atlasApi, atlasTimeout }: z.output<typeof Flags>,
+  {
+    resource,
+    groupId = '',
+    clusterName = '',
+    jobId = '',
+    atlasBaseUrl,
+    atlasApi,
+    atlasTimeout,
+  }: z.output<typeof Flags>,
   credentials: CredentialsSource | undefined,
-): JobOptions | undefined {
-  if (resource !== undefined) {
-    const [name = '', namespace] = resource.split('/').reverse();
+): JobOptions {
+  if (credentials === undefined) {
+    const [name = '', namespace] = (resource ?? '').split('/').reverse();
     return { kind: 'resource', namespace, name };
   }
-  if (groupId === undefined || clusterName === undefined || jobId === undefined || credentials === undefined)
-    return undefined;
   return { kind: 'atlas', ref: { groupId, clusterName, jobId }, credentials, atlasBaseUrl, atlasApi, atlasTimeout };
 }
 
-function contradictions(given: Readonly<Record<string, string | undefined>>): string[] {
+function contradictions(given: Texts): string[] {
   const named = (...keys: readonly (keyof typeof Flags.shape)[]): string[] =>
     listDownloadFlags()
       .filter(({ key }) => keys.some((wanted) => wanted === key) && given[key] !== undefined)

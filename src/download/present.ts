@@ -1,6 +1,6 @@
 /** A file that is there already: fetched before, or by somebody else. */
 import { type FileHandle, open, readFile, stat } from 'node:fs/promises';
-import { codeOf, notRead } from './file-errors.ts';
+import { codeOf, notRead } from './errors.ts';
 import type { DownloadFiles } from './file-name.ts';
 import { createSha1, hashFile } from './sha1.ts';
 

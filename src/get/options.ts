@@ -13,11 +13,11 @@ import {
   detailsHelp,
   idFlag,
   SHOW_URL_DESCRIPTION,
-  sharedProblems,
   switchFlag,
   valueFlag,
 } from '../command/flags.ts';
-import { describeFlags, type FlagDescription, readFlags } from '../config/flags.ts';
+import { readCommandLine } from '../command/options.ts';
+import { describeFlags, type FlagDescription } from '../config/flags.ts';
 import { duration } from '../config/values.ts';
 
 export interface GetOptions extends AtlasOptions {
@@ -42,19 +42,16 @@ export function readGetOptions(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): OptionsResult<GetOptions> {
-  const { values, problems, ...flags } = readFlags(Flags, args, environment);
-  const { given } = flags;
-  if (given['help'] === 'true') return { kind: 'help' };
-  const source = chooseSource(given, environment);
-  const all = [...problems, ...contradictions(given), ...sharedProblems(flags, source)];
-  if (values === undefined || !source.ok || all.length > 0) return { kind: 'problems', problems: all };
+  const read = readCommandLine({ table: Flags, contradictions, choose: chooseSource }, args, environment);
+  if (read.kind !== 'options') return read;
+  const { values, credentials } = read.options;
   const { groupId, clusterName, jobId, watch, for: kind, interval, timeout, ...rest } = values;
   return {
     kind: 'options',
     options: {
       ...rest,
       ref: { groupId, clusterName, jobId },
-      credentials: source.source,
+      credentials,
       until: watch ? { kind, intervalMs: interval, timeoutMs: timeout } : { kind: 'fetched' },
     },
   };

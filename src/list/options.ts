@@ -13,11 +13,11 @@ import {
   detailsHelp,
   optionalIdFlag,
   SHOW_URL_DESCRIPTION,
-  sharedProblems,
   switchFlag,
   valueFlag,
 } from '../command/flags.ts';
-import { describeFlags, type FlagDescription, readFlags } from '../config/flags.ts';
+import { readCommandLine } from '../command/options.ts';
+import { describeFlags, type FlagDescription } from '../config/flags.ts';
 import { LIST_EXIT_CODES } from './exit-codes.ts';
 
 export interface ListOptions extends AtlasOptions {
@@ -37,12 +37,9 @@ export function readListOptions(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): OptionsResult<ListOptions> {
-  const { values, problems, ...flags } = readFlags(Flags, args, environment);
-  const { given } = flags;
-  if (given['help'] === 'true') return { kind: 'help' };
-  const source = chooseSource(given, environment);
-  const all = [...problems, ...contradictions(given), ...sharedProblems(flags, source)];
-  if (values === undefined || !source.ok || all.length > 0) return { kind: 'problems', problems: all };
+  const read = readCommandLine({ table: Flags, contradictions, choose: chooseSource }, args, environment);
+  if (read.kind !== 'options') return read;
+  const { values, credentials } = read.options;
   const { groupId, clusterName, batchId, credentialsSecret, status, ...rest } = values;
   return {
     kind: 'options',
@@ -51,7 +48,7 @@ export function readListOptions(
       ref: { groupId, clusterName, batchId },
       status: status === undefined ? undefined : new Set(status),
       credentialsSecret,
-      credentials: source.source,
+      credentials,
     },
   };
 }
