@@ -19,4 +19,6 @@ export default {
   testTimeout: 120_000,
   // Integration tests wait more than they compute. More control planes at once would starve each other on two cores.
   maxWorkers: 3,
+  // Concurrent tests of one file wait for intervals side by side, each for its own.
+  maxConcurrency: 10,
 };

@@ -54,7 +54,7 @@ export interface TestBed {
   readonly patch: (name: string, patch: unknown, namespace?: string) => Promise<Resource>;
   readonly delete: (name: string, namespace?: string) => Promise<void>;
   /** Requests a reconcile now and waits until it is done. */
-  readonly reconcile: (name: string) => Promise<Resource>;
+  readonly reconcile: (name: string, namespace?: string) => Promise<Resource>;
   /** Waits until a resource fulfils a condition. */
   readonly until: (
     name: string,
@@ -63,7 +63,21 @@ export interface TestBed {
     namespace?: string,
     timeoutMs?: number,
   ) => Promise<Resource>;
+  /** Creates a namespace with the Secret `atlas-key`; an operator that is started there works in no other one. */
+  readonly inNamespace: (namespace: string) => Promise<NamespacedBed>;
   readonly stop: () => Promise<void>;
+}
+
+/** A test bed whose resources are all in one namespace: several tests can run at once, each with an operator of its own. */
+export interface NamespacedBed {
+  readonly startOperator: TestBed['startOperator'];
+  readonly createSecret: (name: string, data: Readonly<Record<string, string>>) => Promise<void>;
+  readonly create: (name: string, spec?: Readonly<Record<string, unknown>>) => Promise<Resource>;
+  readonly get: (name: string) => Promise<Resource>;
+  readonly patch: (name: string, patch: unknown) => Promise<Resource>;
+  readonly delete: (name: string) => Promise<void>;
+  readonly reconcile: (name: string) => Promise<Resource>;
+  readonly until: (name: string, what: string, condition: (resource: Resource) => boolean) => Promise<Resource>;
 }
 
 interface TestBedOptions {
@@ -89,7 +103,6 @@ export async function startTestBed(
   atlas.addCluster(GROUP_ID, clusterName);
   if (crd) await installCrds(controlPlane);
   const kubeconfig = await installAccount(controlPlane);
-  await mustBe(201, 'POST', '/api/v1/namespaces', { metadata: { name: NAMESPACE } });
 
   const collection = (namespace: string): string =>
     `/apis/atlasrestore.dev/v1/namespaces/${namespace}/legacyrestorejobs`;
@@ -130,13 +143,18 @@ export async function startTestBed(
   ): Promise<void> {
     await mustBe(201, 'POST', `/api/v1/namespaces/${namespace}/secrets`, { metadata: { name }, stringData: data });
   }
-  await createSecret('atlas-key', { publicApiKey: API_KEY.publicKey, privateApiKey: API_KEY.privateKey });
+
+  async function createNamespace(name: string): Promise<void> {
+    await mustBe(201, 'POST', '/api/v1/namespaces', { metadata: { name } });
+    await createSecret('atlas-key', { publicApiKey: API_KEY.publicKey, privateApiKey: API_KEY.privateKey }, name);
+  }
+  await createNamespace(NAMESPACE);
 
   async function endOperators(): Promise<void> {
     await Promise.all(operators.splice(0).map((operator) => operator.kill('SIGKILL')));
   }
 
-  return {
+  const bed: TestBed = {
     controlPlane,
     atlas,
     clusterName,
@@ -171,18 +189,33 @@ export async function startTestBed(
     delete: async (name, namespace = NAMESPACE) => {
       await mustBe(200, 'DELETE', `${collection(namespace)}/${name}`);
     },
-    reconcile: async (name) => {
+    reconcile: async (name, namespace = NAMESPACE) => {
       const token = randomBytes(8).toString('hex');
-      await patch(name, { metadata: { annotations: { 'atlasrestore.dev/requestedAt': token } } });
-      return until(name, 'the requested reconcile is done', ({ status }) => status.lastHandledReconcileAt === token);
+      await patch(name, { metadata: { annotations: { 'atlasrestore.dev/requestedAt': token } } }, namespace);
+      const isHandled = ({ status }: Resource): boolean => status.lastHandledReconcileAt === token;
+      return until(name, 'the requested reconcile is done', isHandled, namespace);
     },
     until,
+    inNamespace: async (namespace) => {
+      await createNamespace(namespace);
+      return {
+        startOperator: (env = {}) => bed.startOperator({ NAMESPACES: namespace, ...env }),
+        createSecret: (name, data) => createSecret(name, data, namespace),
+        create: (name, spec) => bed.create(name, spec, namespace),
+        get: (name) => get(name, namespace),
+        patch: (name, body) => patch(name, body, namespace),
+        delete: (name) => bed.delete(name, namespace),
+        reconcile: (name) => bed.reconcile(name, namespace),
+        until: (name, what, condition) => until(name, what, condition, namespace),
+      };
+    },
     stop: async () => {
       await endOperators();
       await atlas.stop();
       await controlPlane.stop();
     },
   };
+  return bed;
 }
 
 async function startAtlas(tls: boolean): Promise<Pick<TestBed, 'atlas' | 'atlasEnv'>> {
