@@ -70,6 +70,7 @@ export interface TestBed {
 
 /** A test bed whose resources are all in one namespace: several tests can run at once, each with an operator of its own. */
 export interface NamespacedBed {
+  readonly namespace: string;
   readonly startOperator: TestBed['startOperator'];
   readonly createSecret: (name: string, data: Readonly<Record<string, string>>) => Promise<void>;
   readonly create: (name: string, spec?: Readonly<Record<string, unknown>>) => Promise<Resource>;
@@ -77,7 +78,12 @@ export interface NamespacedBed {
   readonly patch: (name: string, patch: unknown) => Promise<Resource>;
   readonly delete: (name: string) => Promise<void>;
   readonly reconcile: (name: string) => Promise<Resource>;
-  readonly until: (name: string, what: string, condition: (resource: Resource) => boolean) => Promise<Resource>;
+  readonly until: (
+    name: string,
+    what: string,
+    condition: (resource: Resource) => boolean,
+    timeoutMs?: number,
+  ) => Promise<Resource>;
 }
 
 interface TestBedOptions {
@@ -199,6 +205,7 @@ export async function startTestBed(
     inNamespace: async (namespace) => {
       await createNamespace(namespace);
       return {
+        namespace,
         startOperator: (env = {}) => bed.startOperator({ NAMESPACES: namespace, ...env }),
         createSecret: (name, data) => createSecret(name, data, namespace),
         create: (name, spec) => bed.create(name, spec, namespace),
@@ -206,7 +213,7 @@ export async function startTestBed(
         patch: (name, body) => patch(name, body, namespace),
         delete: (name) => bed.delete(name, namespace),
         reconcile: (name) => bed.reconcile(name, namespace),
-        until: (name, what, condition) => until(name, what, condition, namespace),
+        until: (name, what, condition, timeoutMs) => until(name, what, condition, namespace, timeoutMs),
       };
     },
     stop: async () => {
