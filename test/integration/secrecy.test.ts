@@ -13,8 +13,12 @@ import { conditionOf, GROUP_ID, NAMESPACE, newJobId, putJob, startTestBed, type 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 
 let bed: TestBed;
+/** It takes more than a minute, in which the other tests run. */
+let everywhere: Promise<void>;
 beforeAll(async () => {
   bed = await startTestBed();
+  everywhere = searchEverywhere();
+  everywhere.catch(() => {});
 });
 afterAll(() => bed?.stop());
 
@@ -26,7 +30,70 @@ const CANARIES = {
   wrongClientSecret: 'mdb_sa_sk_canary-wrong-secret',
 } as const;
 
-test('no secret reaches a log line, an event, a metric, a probe or a condition', async () => {
+describe('what cannot be used is named without what stands there', () => {
+  /** A kubeconfig in which only the canaries are secret. */
+  const kubeconfigWith = (cluster: Readonly<Record<string, string>>, user: unknown): string =>
+    JSON.stringify({
+      'current-context': 'x',
+      contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
+      clusters: [{ name: 'x', cluster: { server: 'https://127.0.0.1:1', ...cluster } }],
+      users: [{ name: 'x', user }],
+    });
+  const USER = { token: 'canary-token' } as const;
+  const plugin = (script: string) => ({
+    exec: { command: '/bin/sh', args: ['-c', script, '--token=canary-arg'], env: [{ name: 'A', value: 'canary-env' }] },
+  });
+
+  test.each<[string, string, Readonly<Record<string, string>>]>([
+    ['a kubeconfig with a wrong indentation', 'users:\n- user:\n    token: canary-token\n   as: canary', {}],
+    ['a kubeconfig with an alias that is none', 'users:\n- user:\n    token: *canary-token', {}],
+    ['a kubeconfig with a wrong type', kubeconfigWith({}, { token: ['canary-token'] }), {}],
+    ['a server that is no URL', kubeconfigWith({ server: 'https//user:canary-password@host' }, USER), {}],
+    ['a server with a password', kubeconfigWith({ server: 'https://user:canary-password@127.0.0.1:1' }, USER), {}],
+    ['a proxy-url that is no URL', kubeconfigWith({ 'proxy-url': 'http://u:canary-password@h:99999' }, USER), {}],
+    [
+      'a proxy-url that nobody listens on',
+      kubeconfigWith({ server: 'https://10.0.0.1', 'proxy-url': 'http://u:canary-password@127.0.0.1:1' }, USER),
+      {},
+    ],
+    ['a plugin that fails', kubeconfigWith({}, plugin('echo "$A $*" "$0" "Bearer canary-bearer" >&2; exit 1')), {}],
+    ['a plugin that prints nonsense', kubeconfigWith({}, plugin('echo "token=canary-token"; echo $A >&2')), {}],
+    ['a proxy variable that is no URL', kubeconfigWith({}, USER), { HTTPS_PROXY: 'http://u:canary-password@h:99999' }],
+    ['a proxy variable with a bad escape', kubeconfigWith({}, USER), { HTTP_PROXY: 'http://u:canary-%zz@h' }],
+  ])('%s', async (_name, content, env) => {
+    const file = path.join(bed.controlPlane.dir, 'broken-kubeconfig');
+    await writeFile(file, content);
+    const ids = [`--group-id=${GROUP_ID}`, '--cluster-name=x', `--job-id=${newJobId()}`, '--secret=default/x'];
+    const variables = { PATH: process.env['PATH'] ?? '', HOME: '/nowhere', KUBECONFIG: file, ...env };
+    const outputs = await Promise.all([
+      outputOf(['get', ...ids], variables),
+      outputOf(['run', '--log-level=trace', '--http-bind-address=127.0.0.1:0'], variables),
+    ]);
+    for (const output of outputs) {
+      expect(output).not.toBe('');
+      expect(output).not.toContain('canary');
+    }
+  });
+
+  /** All that a command writes until it ends, or within some seconds of its first word. */
+  async function outputOf(args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
+    const child = spawn(process.execPath, [PROGRAM, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let timer: NodeJS.Timeout | undefined;
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding('utf8').on('data', (text: string) => {
+        output += text;
+        timer ??= setTimeout(() => child.kill('SIGTERM'), 3_000);
+      });
+    await once(child, 'close');
+    clearTimeout(timer);
+    return output;
+  }
+});
+
+test('no secret reaches a log line, an event, a metric, a probe or a condition', () => everywhere);
+
+async function searchEverywhere(): Promise<void> {
   const clientId = 'mdb_sa_id_0123456789abcdef01234567';
   bed.atlas.addApiKey({ publicKey: 'canaries', privateKey: CANARIES.privateKey, groupIds: [GROUP_ID] });
   bed.atlas.addServiceAccount({ clientId, clientSecret: CANARIES.clientSecret, groupIds: [GROUP_ID] });
@@ -105,68 +172,7 @@ test('no secret reaches a log line, an event, a metric, a probe or a condition',
   // The URL stands in exactly the status that may hold it.
   expect((await bed.get('plain')).status.delivery?.url).toContain('https://api-backup.mongodb.com');
   expect((await bed.get('in-secret')).status.delivery).not.toHaveProperty('url');
-});
-
-describe('what cannot be used is named without what stands there', () => {
-  /** A kubeconfig in which only the canaries are secret. */
-  const kubeconfigWith = (cluster: Readonly<Record<string, string>>, user: unknown): string =>
-    JSON.stringify({
-      'current-context': 'x',
-      contexts: [{ name: 'x', context: { cluster: 'x', user: 'x' } }],
-      clusters: [{ name: 'x', cluster: { server: 'https://127.0.0.1:1', ...cluster } }],
-      users: [{ name: 'x', user }],
-    });
-  const USER = { token: 'canary-token' } as const;
-  const plugin = (script: string) => ({
-    exec: { command: '/bin/sh', args: ['-c', script, '--token=canary-arg'], env: [{ name: 'A', value: 'canary-env' }] },
-  });
-
-  test.each<[string, string, Readonly<Record<string, string>>]>([
-    ['a kubeconfig with a wrong indentation', 'users:\n- user:\n    token: canary-token\n   as: canary', {}],
-    ['a kubeconfig with an alias that is none', 'users:\n- user:\n    token: *canary-token', {}],
-    ['a kubeconfig with a wrong type', kubeconfigWith({}, { token: ['canary-token'] }), {}],
-    ['a server that is no URL', kubeconfigWith({ server: 'https//user:canary-password@host' }, USER), {}],
-    ['a server with a password', kubeconfigWith({ server: 'https://user:canary-password@127.0.0.1:1' }, USER), {}],
-    ['a proxy-url that is no URL', kubeconfigWith({ 'proxy-url': 'http://u:canary-password@h:99999' }, USER), {}],
-    [
-      'a proxy-url that nobody listens on',
-      kubeconfigWith({ server: 'https://10.0.0.1', 'proxy-url': 'http://u:canary-password@127.0.0.1:1' }, USER),
-      {},
-    ],
-    ['a plugin that fails', kubeconfigWith({}, plugin('echo "$A $*" "$0" "Bearer canary-bearer" >&2; exit 1')), {}],
-    ['a plugin that prints nonsense', kubeconfigWith({}, plugin('echo "token=canary-token"; echo $A >&2')), {}],
-    ['a proxy variable that is no URL', kubeconfigWith({}, USER), { HTTPS_PROXY: 'http://u:canary-password@h:99999' }],
-    ['a proxy variable with a bad escape', kubeconfigWith({}, USER), { HTTP_PROXY: 'http://u:canary-%zz@h' }],
-  ])('%s', async (_name, content, env) => {
-    const file = path.join(bed.controlPlane.dir, 'broken-kubeconfig');
-    await writeFile(file, content);
-    const ids = [`--group-id=${GROUP_ID}`, '--cluster-name=x', `--job-id=${newJobId()}`, '--secret=default/x'];
-    const variables = { PATH: process.env['PATH'] ?? '', HOME: '/nowhere', KUBECONFIG: file, ...env };
-    const outputs = await Promise.all([
-      outputOf(['get', ...ids], variables),
-      outputOf(['run', '--log-level=trace', '--http-bind-address=127.0.0.1:0'], variables),
-    ]);
-    for (const output of outputs) {
-      expect(output).not.toBe('');
-      expect(output).not.toContain('canary');
-    }
-  });
-
-  /** All that a command writes until it ends, or within some seconds of its first word. */
-  async function outputOf(args: readonly string[], env: Readonly<Record<string, string>>): Promise<string> {
-    const child = spawn(process.execPath, [PROGRAM, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    let timer: NodeJS.Timeout | undefined;
-    for (const stream of [child.stdout, child.stderr])
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        output += text;
-        timer ??= setTimeout(() => child.kill('SIGTERM'), 3_000);
-      });
-    await once(child, 'close');
-    clearTimeout(timer);
-    return output;
-  }
-});
+}
 
 test('a policy that repeats the download of the Secret that it refuses', async () => {
   const name = 'repeats-secrets';
