@@ -89,7 +89,7 @@ async function request(
     signal.throwIfAborted();
     if (error instanceof DownloadError) throw error;
     await part.flush();
-    return endOfError(error);
+    return endOfError(error, meaning !== undefined);
   } finally {
     // A body that is not wanted may have no end.
     void dispatcher.destroy();
@@ -156,7 +156,8 @@ const answered = (status: number): string => `the download host answered ${statu
 const connect = (url: URL, environment: Environment): Dispatcher =>
   openConnections({ agent: { allowH2: false }, proxy: proxyFor(url, environment) });
 
-function endOfError(error: unknown): TryEnd {
+/** `hasBegun`: its response has a head that could be read. */
+function endOfError(error: unknown, hasBegun: boolean): TryEnd {
   if (error instanceof TooLongError) return { kind: 'notResumable', what: error.message };
   if (error instanceof ProxyError) return broken(error.message);
   // Only the code: messages of the network layer carry addresses.
@@ -166,6 +167,8 @@ function endOfError(error: unknown): TryEnd {
       kind: 'refused',
       what: `the certificate of the download host is not trusted (${code}); NODE_EXTRA_CA_CERTS names a file with further CAs`,
     };
+  if (code === 'UND_ERR_HEADERS_OVERFLOW' || (code === PARSER_CODE && !hasBegun))
+    return broken('the response of the download host cannot be read: it is no HTTP, or has too many headers');
   if (SILENCE_CODES.has(code)) return broken('the download host fell silent');
   return broken(BREAK_CODES.has(code) ? 'the transfer broke off' : `the download host cannot be reached (${code})`);
 }
@@ -173,9 +176,10 @@ function endOfError(error: unknown): TryEnd {
 const broken = (what: string): TryEnd => ({ kind: 'broken', what, waitMs: undefined });
 
 const SILENCE_CODES: ReadonlySet<string> = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT']);
-/** The empty one: what undici's parser says of a body without its last chunk. */
+/** Errors of undici's parser have no code: of what is no HTTP, and of a body without its last chunk. */
+const PARSER_CODE = '';
 const BREAK_CODES: ReadonlySet<string> = new Set([
-  '',
+  PARSER_CODE,
   'ECONNRESET',
   'EPIPE',
   'UND_ERR_SOCKET',

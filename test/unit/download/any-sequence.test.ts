@@ -4,12 +4,11 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { RestoreJob } from '../../../src/api/restore-job.ts';
-import { type BringOptions, bring } from '../../../src/download/bring.ts';
 import { DownloadError } from '../../../src/download/errors.ts';
 import type { Verification } from '../../../src/download/outcome.ts';
 import { createFiles, type Serving } from '../../support/atlas-simulator/files.ts';
-import { contentOf, QUICK, temporaryDirectory } from '../../support/download-run.ts';
+import { bringFrom } from '../../support/bring-from.ts';
+import { contentOf, temporaryDirectory } from '../../support/download-run.ts';
 import { listen } from '../../support/listen.ts';
 
 const SIZE = 60_000;
@@ -90,42 +89,9 @@ type End = Verification['kind'] | DownloadError['code'];
 
 async function run(directory: string, servings: readonly Serving[], hash: string): Promise<End> {
   const { path } = files.put({ name: NAME, content: CONTENT, key: 'key', servings });
-  const url = origin + path;
-  const content: RestoreJob = {
-    statusName: 'FINISHED',
-    delivery: { methodName: 'HTTP', statusName: 'READY', url },
-    ...(hash === 'right' ? { hashes: [{ fileName: NAME, hash: SHA1, typeName: 'SHA1' }] } : {}),
-  };
-  const options: BringOptions = {
-    source: {
-      look: () =>
-        Promise.resolve({
-          groupId: 'g',
-          jobId: 'j',
-          content,
-          link: { kind: 'link', link: { url, header: undefined } },
-        }),
-      requestHash: () => Promise.resolve(),
-    },
-    directory,
-    fileName: undefined,
-    waitMs: undefined,
-    hashTimeoutMs: 20,
-    force: false,
-    limits: { ...QUICK, fruitlessTries: 3, backoff: { first: 0, longest: 0 } },
-    display: { show: () => undefined, say: () => undefined, close: () => undefined },
-    signal: new AbortController().signal,
-    environment: {},
-    userAgent: 'test',
-    plainOrigin: undefined,
-    atlasApi: 'atlas/v1.0',
-  };
-  try {
-    return (await bring(options)).verification.kind;
-  } catch (error) {
-    if (error instanceof DownloadError) return error.code;
-    throw error;
-  }
+  const hashes = hash === 'right' ? [{ fileName: NAME, hash: SHA1, typeName: 'SHA1' }] : [];
+  const ended = await bringFrom({ url: origin + path, directory, hashes });
+  return ended instanceof DownloadError ? ended.code : ended.verification.kind;
 }
 
 const ENDS: readonly End[] = ['verified', 'noHash', 'differs', 'NOT_FETCHED'];
