@@ -69,6 +69,13 @@ interface ListInFlight {
   readonly findings: ListFindings;
 }
 
+/** Why a cluster is without lists; kept until a list pays again. */
+interface Rest {
+  /** Monotonic. */
+  readonly until: number;
+  readonly why: string;
+}
+
 const MINUTE_MS = 60_000;
 /** Without lists, where they fail or do not pay. */
 const REST_MS = 10 * MINUTE_MS;
@@ -83,8 +90,7 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
   /** The keys of the resources of each cluster. */
   const clusters = new Map<string, Set<string>>();
   const inFlight = new Map<string, ListInFlight>();
-  /** Monotonic times. */
-  const restingUntil = new LRUCache<string, number>({ max: MAX_RESTING });
+  const rests = new LRUCache<string, Rest>({ max: MAX_RESTING });
   const stopping = new AbortController();
   const ended = AbortSignal.any([stopping.signal, options.signal]);
 
@@ -106,7 +112,7 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
   function wait(job: LegacyRestoreJob, credentials: AtlasCredentials): Waiting | undefined {
     if (!isCandidate(job)) return undefined;
     const name = `${credentialsKey(credentials)} ${clusterId(job.spec)}`;
-    if ((restingUntil.get(name) ?? 0) > performance.now()) return undefined;
+    if ((rests.get(name)?.until ?? 0) > performance.now()) return undefined;
     const list = inFlight.get(name) ?? begin(name, job.spec, credentials);
     if (list === undefined) return undefined;
     list.waiters.add(job.key);
@@ -168,7 +174,8 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
     for (const job of result.unseen) leaveOut(list, job);
     const { requestId } = list;
     log.debug({ ...clusterFields(list.ref), requestId, ...result, unseen: result.unseen.length }, 'a list was read');
-    if (!result.paid) rest(list.findings, 'info', 'they cost more requests than they spare');
+    if (result.paid) rests.delete(list.findings.name);
+    else rest(list.findings, 'info', 'they cost more requests than they spare');
   }
 
   /** The candidates whose credentials have the values that the list is made with, as they are now. */
@@ -257,8 +264,11 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
   }
 
   function rest({ name, ref }: ListFindings, level: 'info' | 'warn' | 'error', cause: unknown): void {
-    restingUntil.set(name, performance.now() + REST_MS);
-    log[level](
+    const why = String(cause);
+    const isNews = rests.get(name)?.why !== why;
+    rests.set(name, { until: performance.now() + REST_MS, why });
+    // What a role or a gateway refuses is refused every ten minutes, of every cluster.
+    log[isNews ? level : 'debug'](
       { ...clusterFields(ref), ...causeFields(cause, options.atlasApi) },
       'the open restore jobs of a cluster are fetched one by one for 10m',
     );

@@ -20,6 +20,7 @@ const { createClusterLists } = await import('../../../src/controller/cluster-lis
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
+const WARN = 40;
 const KEY: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'private' };
 const OTHER: AtlasCredentials = { kind: 'apiKey', publicKey: 'public', privateKey: 'other' };
 
@@ -343,6 +344,21 @@ describe('lists rest for ten minutes', () => {
     expect([cluster.asked.length, cluster.due]).toEqual([2, ['a']]);
     expect(cluster.rests()).toEqual(['they cost more requests than they spare']);
     expect(cluster.logged.some(({ level }) => level > 30)).toBe(false);
+  });
+
+  test('and tell why once, until a list is worth it again or the reason is another one', async () => {
+    const cluster = clusterOf('abc');
+    const works = page(['a', 'b', 'c'].map((id) => item(id)));
+    const [forbidden, missing] = [answered(403), answered(404)];
+    for (const reply of [forbidden, forbidden, missing, missing, works, missing]) {
+      cluster.replies = [reply];
+      expect(cluster.waits('a')).toBe(true);
+      await pass();
+      cluster.fetched('a', true);
+      await pass(10 * MINUTE);
+    }
+    const told = cluster.logged.filter(({ level }) => level === WARN).map(({ error }) => error);
+    expect(told).toEqual([forbidden.message, missing.message, missing.message]);
   });
 
   test('not after failures that pass', async () => {
