@@ -142,8 +142,8 @@ export const listSettings = (): readonly SettingDescription[] =>
 /** The problems of settings that are valid alone but not together. */
 const contradictions = (flags: GivenFlags): readonly string[] => [
   ...addressProblems(flags),
-  ...defaultCredentialsProblems(flags.given),
-  ...leaseProblems(flags.given),
+  ...defaultCredentialsProblems(flags),
+  ...leaseProblems(flags),
 ];
 
 /** The problems of the settings that say which API is asked and where. Commands have them, too. */
@@ -157,21 +157,20 @@ export function addressProblems({ given, sourceOf }: GivenFlags): readonly strin
   return [`${sourceOf('atlasBaseUrl')} must be https, except for loopback hosts${unless}`];
 }
 
-type Given = Readonly<Record<string, string | undefined>>;
-
-function defaultCredentialsProblems(given: Given): readonly string[] {
+function defaultCredentialsProblems({ given, sourceOf }: GivenFlags): readonly string[] {
   const directory = (given['defaultCredentialsDir'] ?? '') !== '';
   const list = namespaceList.safeParse(given['defaultCredentialsNamespaces'] ?? '');
   if (!list.success) return [];
   const namespaces = list.data.length > 0;
-  if (directory && !namespaces)
-    return ['DEFAULT_CREDENTIALS_DIR needs DEFAULT_CREDENTIALS_NAMESPACES: who may use them'];
-  if (namespaces && !directory)
-    return ['DEFAULT_CREDENTIALS_NAMESPACES needs DEFAULT_CREDENTIALS_DIR: what they may use'];
+  const [dirSource, namespacesSource] = [sourceOf('defaultCredentialsDir'), sourceOf('defaultCredentialsNamespaces')];
+  if (directory && !namespaces) return [`${dirSource} needs ${namespacesSource}: who may use them`];
+  if (namespaces && !directory) return [`${namespacesSource} needs ${dirSource}: what they may use`];
   return [];
 }
 
-function leaseProblems({ labelSelector: selector = '', leaderElect, leaseName = '' }: Given): readonly string[] {
+function leaseProblems({ given, sourceOf }: GivenFlags): readonly string[] {
+  const { labelSelector: selector = '', leaderElect, leaseName = '' } = given;
   if (selector === '' || leaderElect !== 'true' || leaseName !== '') return [];
-  return ['LABEL_SELECTOR with LEADER_ELECT needs LEASE_NAME: of operators that share a lease only one reconciles'];
+  const both = `${sourceOf('labelSelector')} with ${sourceOf('leaderElect')}`;
+  return [`${both} needs ${sourceOf('leaseName')}: of operators that share a lease only one reconciles`];
 }

@@ -258,6 +258,23 @@ describe('what is refused', () => {
     expect(problems([], environment)).toEqual([problem]);
   });
 
+  test.each<[readonly string[], string]>([
+    [
+      ['--label-selector=shard=a', '--leader-elect=true'],
+      '--label-selector with --leader-elect needs LEASE_NAME: of operators that share a lease only one reconciles',
+    ],
+    [
+      ['--default-credentials-dir=/x'],
+      '--default-credentials-dir needs DEFAULT_CREDENTIALS_NAMESPACES: who may use them',
+    ],
+    [
+      ['--default-credentials-namespaces=a'],
+      '--default-credentials-namespaces needs DEFAULT_CREDENTIALS_DIR: what they may use',
+    ],
+  ])('a contradiction is told with the flags that were given: %p', (args, problem) => {
+    expect(problems(args, {})).toEqual([problem]);
+  });
+
   test('a label selector goes with a lease of its own, and with no lease', () => {
     expect(problems([], { LABEL_SELECTOR: 'shard=a', LEADER_ELECT: 'true', LEASE_NAME: 'shard-a' })).toEqual([]);
     expect(problems([], { LABEL_SELECTOR: 'shard=a' })).toEqual([]);
