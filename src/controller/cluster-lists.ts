@@ -200,13 +200,18 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
     { ref, credentials, requestId, waiters }: ListInFlight,
     pageNum: number,
   ): Promise<FetchedPage> {
-    for (let failures = 0; ; ) {
+    let failures = 0;
+    let askedToWaitAt: number | undefined;
+    for (;;) {
       try {
         return await atlas.listPage(ref, credentials, pageNum, { requestId });
       } catch (error) {
         ended.throwIfAborted();
         if (!(error instanceof AtlasError)) throw error;
         if (asksToWait(error)) {
+          askedToWaitAt ??= performance.now();
+          // The list alone is limited: jobs that wait for it would never be fetched.
+          if (wasFetchedSince(ref, askedToWaitAt)) throw error;
           // Now they wait for Atlas, which their status is to show.
           for (const key of waiters) onDue(key);
           continue;
@@ -217,6 +222,10 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
       }
     }
   }
+
+  /** Whether one of the resources that wait for lists of a cluster has been fetched on its own since then. */
+  const wasFetchedSince = (ref: ClusterRef, time: number): boolean =>
+    candidatesOf(ref).some(({ key }) => (states.get(key)?.fetchedAt ?? 0) > time);
 
   function answer(list: ListInFlight, job: LegacyRestoreJob, items: readonly ListedJob[], begunAt: number): void {
     const state = states.of(job);
