@@ -271,6 +271,25 @@ describe('helm on the API server', () => {
     expect(await concurrency()).toBe('16');
   });
 
+  test('a release takes every value at once, and gives it up again', async () => {
+    const upgrade = ['upgrade', 'first', CHART, '--namespace=first', '--reset-values', '--values=-'];
+    const podOf = async (): Promise<unknown> =>
+      JSON.parse(
+        await controlPlane.kubectlRun([
+          'get',
+          'deployment/first-legacy-restore-operator',
+          '--namespace=first',
+          '--output=jsonpath={.spec.template.spec}',
+        ]),
+      );
+    const before = await podOf();
+    await helm(upgrade, JSON.stringify(EVERYTHING), controlPlane.kubeconfig);
+    expect(await podOf()).toMatchObject({ hostUsers: false, runtimeClassName: 'sandboxed', dnsPolicy: 'None' });
+    await controlPlane.kubectlRun(['get', 'configmap/first-extra', 'configmap/first-text', '--namespace=payments']);
+    await helm(upgrade, '{}', controlPlane.kubeconfig);
+    expect(await podOf()).toEqual(before);
+  });
+
   test('uninstalling takes neither the definition nor a resource away', async () => {
     await controlPlane.kubectlRun(['apply', '-f', '-'], { stdin: yaml([job]) });
     await cluster('uninstall', 'second', '--namespace=second');
