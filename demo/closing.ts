@@ -53,7 +53,7 @@ export async function showWhatToTry({ environment, samples, screen }: Demo): Pro
   );
   await controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: documents });
   const nameOf = ({ clusterName, jobId }: JobIdentity): string => manifestName(clusterName, jobId);
-  const variables = Object.entries({ KUBECONFIG: kubeconfig, ...commandVariables(atlas) });
+  const variables = Object.entries({ KUBECONFIG: kubeconfig, ...commandVariables(atlas, samples) });
   screen.print(`
 Everything stays up until Ctrl-C. In another terminal, in this folder:
 

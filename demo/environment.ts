@@ -10,8 +10,7 @@ import { type ControlPlane, startControlPlane } from '../test/support/control-pl
 import { install, LEADER_ELECTION, MANIFESTS, OPERATOR } from '../test/support/installation.ts';
 import { type OperatorProcess, startOperator } from '../test/support/operator-process.ts';
 import { PROGRAM } from '../test/support/program.ts';
-import { ROOT } from './samples.ts';
-import { ACCOUNT } from './scenario.ts';
+import { only, ROOT, type Samples } from './samples.ts';
 import type { Screen } from './screen.ts';
 
 export interface Environment {
@@ -26,6 +25,7 @@ export interface Environment {
 
 /** Sets everything up; `cleanup` takes it down in reverse order. */
 export async function startEnvironment(
+  samples: Samples,
   screen: Screen,
   cleanup: AsyncDisposableStack,
   signal: AbortSignal,
@@ -57,15 +57,14 @@ export async function startEnvironment(
   });
   await operator.waitForLog(({ msg }) => msg === 'starting workers');
   screen.say(`the operator runs (process ${operator.process.pid}) as ${OPERATOR.user}`);
-  return { controlPlane, atlas, operator, kubectl, program: programAt(controlPlane, atlas) };
+  return { controlPlane, atlas, operator, kubectl, program: programAt(controlPlane, commandVariables(atlas, samples)) };
 }
 
 /** The variables that the commands need, as a person would export them. */
-export const commandVariables = ({ url }: AtlasSimulator): Readonly<Record<string, string>> => ({
-  ATLAS_BASE_URL: url,
-  MONGODB_ATLAS_CLIENT_ID: ACCOUNT.clientId,
-  MONGODB_ATLAS_CLIENT_SECRET: ACCOUNT.clientSecret,
-});
+export function commandVariables({ url }: AtlasSimulator, samples: Samples): Readonly<Record<string, string>> {
+  const { clientId, clientSecret } = only(samples.credentials.secrets);
+  return { ATLAS_BASE_URL: url, MONGODB_ATLAS_CLIENT_ID: clientId, MONGODB_ATLAS_CLIENT_SECRET: clientSecret };
+}
 
 /** Copies the operator's log to where it survives the end of the demo, and returns that path. */
 export async function keepOperatorLog({ controlPlane }: Environment): Promise<string> {
@@ -80,8 +79,8 @@ export const restoreFolder = ({ dir }: ControlPlane): string => path.join(dir, '
 /** Path of the operator's log while the demo runs. */
 export const operatorLog = ({ dir }: ControlPlane): string => path.join(dir, 'operator.log');
 
-function programAt({ kubeconfig }: ControlPlane, atlas: AtlasSimulator): Environment['program'] {
-  const env = { ...process.env, KUBECONFIG: kubeconfig, ...commandVariables(atlas) };
+function programAt({ kubeconfig }: ControlPlane, variables: Readonly<Record<string, string>>): Environment['program'] {
+  const env = { ...process.env, KUBECONFIG: kubeconfig, ...variables };
   return (...args) => promisify(execFile)(process.execPath, [PROGRAM, ...args], { env });
 }
 

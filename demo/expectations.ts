@@ -182,14 +182,14 @@ async function secrecyProblems({ environment, samples }: Demo): Promise<string[]
   const { deliverySecretName: name = '' } = only(samples.deliverySecret.jobs);
   const secret = DeliverySecret.parse(JSON.parse(await environment.kubectl('get', 'secret', name, '--output=json')));
   const authValue = Buffer.from(secret.data.authValue, 'base64').toString();
-  const { privateApiKey } = only(samples.credentials.secrets);
+  const { clientSecret } = only(samples.credentials.secrets);
   const places: readonly (readonly [place: string, content: string])[] = [
     ['a resource', await environment.kubectl('get', 'lrj', '--output=json')],
     ["the operator's log", JSON.stringify(environment.operator.log) + environment.operator.otherOutput()],
   ];
   return places.flatMap(([place, content]) => [
     ...(content.includes(authValue) ? [`${place} holds the authValue of a download`] : []),
-    ...(content.includes(privateApiKey) ? [`${place} holds a private API key`] : []),
+    ...(content.includes(clientSecret) ? [`${place} holds a client secret`] : []),
   ]);
 }
 

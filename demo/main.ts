@@ -35,7 +35,7 @@ async function perform(screen: Screen, interrupted: AbortSignal): Promise<void> 
     screen.say('ending everything');
   });
   const samples = await readSamples();
-  const environment = await unlessAborted(startEnvironment(screen, cleanup, interrupted), interrupted);
+  const environment = await unlessAborted(startEnvironment(samples, screen, cleanup, interrupted), interrupted);
   // Ends the demo, however it goes on after this function.
   const ending = new AbortController();
   cleanup.defer(() => ending.abort());

@@ -25,8 +25,8 @@ export interface SampleJob extends JobIdentity {
 
 export interface SampleSecret {
   readonly name: string;
-  readonly publicApiKey: string;
-  readonly privateApiKey: string;
+  readonly clientId: string;
+  readonly clientSecret: string;
 }
 
 /** Every sample; of the batch only the ids, which Atlas lists. */
@@ -62,7 +62,7 @@ const SecretManifest = z
   .object({
     kind: z.literal('Secret'),
     metadata: z.object({ name: z.string() }),
-    stringData: z.object({ publicApiKey: z.string(), privateApiKey: z.string() }),
+    stringData: z.object({ clientId: z.string(), clientSecret: z.string() }),
   })
   .transform(({ metadata, stringData }): SampleSecret => ({ name: metadata.name, ...stringData }));
 

@@ -25,18 +25,11 @@ export const BATCH_ID = '5c1e0a9e80eef5354c2b6a10';
  */
 const BETWEEN = { firstAndSecond: 5_000, secondAndThird: 14_000, thirdAndFourth: 24_500 } as const;
 
-/** The service account of README.md and of docs/credentials.md. */
-export const ACCOUNT = {
-  clientId: 'mdb_sa_id_5f0000000000000000000001',
-  clientSecret: 'your-client-secret',
-} as const;
-
-/** Makes the API key of the samples and the service account ones that Atlas accepts, for the project of the samples. */
+/** Makes the service account of the samples one that Atlas accepts, for the project of the samples. */
 export function acceptCredentials(atlas: AtlasSimulator, samples: Samples): void {
-  const { publicApiKey, privateApiKey } = only(samples.credentials.secrets);
+  const { clientId, clientSecret } = only(samples.credentials.secrets);
   const groupIds = [...new Set(Object.values(samples).flatMap(({ jobs }) => jobs.map(({ groupId }) => groupId)))];
-  atlas.addApiKey({ publicKey: publicApiKey, privateKey: privateApiKey, groupIds });
-  atlas.addServiceAccount({ ...ACCOUNT, groupIds });
+  atlas.addServiceAccount({ clientId, clientSecret, groupIds });
 }
 
 /** A download that takes its time: it runs, finishes, and then its file becomes ready. Fetching it breaks once. */

@@ -48,12 +48,12 @@ async function applyAll(demo: Demo): Promise<void> {
     await delay(READING_MS, undefined, { signal });
   };
   acceptCredentials(atlas, samples);
-  await apply(samples.credentials, 'the API key for Atlas');
+  await apply(samples.credentials, 'the service account for Atlas');
   await mirrorBatch(demo);
   runJob(atlas, samples.running);
   await apply(samples.running, 'a restore job that Atlas is still working on');
   offerDownload(atlas, samples.wrongCredentials);
-  await apply(samples.wrongCredentials, 'a job whose Secret holds a key that Atlas does not accept');
+  await apply(samples.wrongCredentials, 'a job whose Secret holds a client secret that Atlas does not accept');
   await apply(samples.wrongId, 'a job whose id has a typo');
   recallExpired(atlas, samples.expired);
   await apply(samples.expired, 'an old job: finished, but its download has expired');
@@ -128,12 +128,14 @@ async function waitForJob({ environment, screen, signal }: Demo, name: string): 
 async function repair({ environment, samples, screen, resources, signal }: Demo): Promise<void> {
   const { name } = only(samples.wrongCredentials.jobs);
   const wrong = only(samples.wrongCredentials.secrets);
-  const { publicApiKey, privateApiKey } = only(samples.credentials.secrets);
+  const { clientId, clientSecret } = only(samples.credentials.secrets);
   const ready = (resource: Resource): string => conditionOf(resource, 'Ready');
-  // Unknown for its first minute, in which Atlas may not know the key yet; then False.
-  await resources.until(name, 'Atlas does not accept the key', (resource) => ready(resource).endsWith(' Unauthorized'));
+  // Unknown for its first minute, in which Atlas may not know the account yet; then False.
+  await resources.until(name, 'Atlas does not accept the credentials', (resource) =>
+    ready(resource).endsWith(' Unauthorized'),
+  );
   screen.say(
-    `${name}: Atlas answers 401, REASON says Unauthorized; for a minute READY is Unknown, as a key can be new`,
+    `${name}: Atlas answers 401, REASON says Unauthorized; for a minute READY is Unknown, as credentials can be new`,
   );
   await delay(WRONG_FOR_MS, undefined, { signal });
 
@@ -142,10 +144,10 @@ async function repair({ environment, samples, screen, resources, signal }: Demo)
     apiVersion: 'v1',
     kind: 'Secret',
     metadata: { name: wrong.name },
-    stringData: { publicApiKey, privateApiKey },
+    stringData: { clientId, clientSecret },
   };
   await environment.controlPlane.kubectlRun(['apply', '--filename=-'], { stdin: JSON.stringify(secret) });
-  await resources.until(name, 'Atlas accepts the key', (resource) => ready(resource) === 'True JobFinished');
+  await resources.until(name, 'Atlas accepts the credentials', (resource) => ready(resource) === 'True JobFinished');
   screen.say(`${name}: the operator has found the corrected Secret, and the job is there`);
 }
 

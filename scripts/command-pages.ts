@@ -38,7 +38,7 @@ export function listPage(): string {
   return generatedPage(
     'The list command',
     'Lists the restore jobs of a cluster, newest first: all pages, and each job once. It needs no cluster of Kubernetes and changes nothing. It finds the ids of restores, and creates the resources that mirror them:',
-    '```sh\nlegacy-restore-operator list --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0\nlegacy-restore-operator list --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0 --status IN_PROGRESS \\\n  -o manifests --credentials-secret atlas-key | kubectl apply -f -\n```',
+    '```sh\nlegacy-restore-operator list --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0\nlegacy-restore-operator list --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0 --status IN_PROGRESS \\\n  -o manifests --credentials-secret atlas-account | kubectl apply -f -\n```',
     WAYS_TO_RUN,
     ...flags(listListFlags()),
     ...credentials(),
@@ -126,24 +126,24 @@ function flags(descriptions: readonly FlagDescription[]): readonly string[] {
 
 const credentials = (): readonly string[] => [
   '## Credentials',
-  'Use an API key or a service account with the role Project Read Only. There are three ways to pass it. The environment is used only if no flag names another one. Values are never passed on the command line, where the process list would show them.',
+  'Use a service account or an API key with the role Project Read Only. There are three ways to pass it. The environment is used only if no flag names another one. Values are never passed on the command line, where the process list would show them.',
   markdownTable(
-    ['way', 'API key', 'service account'],
+    ['way', 'service account', 'API key'],
     [
       [
         'files',
-        `\`${FILE_FLAGS.publicApiKey}\`, \`${FILE_FLAGS.privateApiKey}\``,
         `\`${FILE_FLAGS.clientId}\`, \`${FILE_FLAGS.clientSecret}\``,
+        `\`${FILE_FLAGS.publicApiKey}\`, \`${FILE_FLAGS.privateApiKey}\``,
       ],
       [
         'Secret: `--secret namespace/name`, read with the kubeconfig',
-        'keys `publicApiKey`, `privateApiKey`, or `publicKey`, `privateKey`',
         'keys `clientId`, `clientSecret`',
+        'keys `publicApiKey`, `privateApiKey`, or `publicKey`, `privateKey`',
       ],
       [
         'environment',
-        `\`${VARIABLES.publicApiKey}\`, \`${VARIABLES.privateApiKey}\``,
         `\`${VARIABLES.clientId}\`, \`${VARIABLES.clientSecret}\``,
+        `\`${VARIABLES.publicApiKey}\`, \`${VARIABLES.privateApiKey}\``,
       ],
     ],
   ),

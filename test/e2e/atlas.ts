@@ -8,9 +8,14 @@ import type { Images } from './images.ts';
 import { namespaceOf } from './namespaces.ts';
 
 export const ATLAS_URL = 'https://atlas.atlas.svc';
-/** The project, the cluster and the API key of deploy/samples. */
+/** The project, the cluster and the service account of deploy/samples. */
 export const GROUP_ID = '5a66666887d9d61443b41645';
 export const CLUSTER_NAME = 'Cluster0';
+export const SERVICE_ACCOUNT = {
+  clientId: 'mdb_sa_id_5f0000000000000000000001',
+  clientSecret: 'your-client-secret',
+} as const;
+/** What the test cases' own resources use. */
 export const API_KEY = { publicKey: 'your-public-key', privateKey: 'your-private-key' } as const;
 
 /** A request as the simulator logged it. */
@@ -36,7 +41,7 @@ const LoggedFileRequest = z.object({
 export interface Atlas {
   /** The certificate of the authority, as PEM text. */
   readonly caPem: string;
-  /** Restarts the simulator with these jobs and, where none are given, the usual API key; the jobs' times begin now. */
+  /** Restarts the simulator with these jobs and, where none are given, the usual credentials; the jobs' times begin now. */
   readonly present: (scenario: ScenarioInput) => Promise<void>;
   /** What was asked since then, oldest first, without the requests that only fetch a nonce. */
   readonly requests: () => Promise<readonly LoggedRequest[]>;
@@ -68,6 +73,7 @@ export async function installAtlas(cluster: Cluster, images: Images): Promise<At
     present: async (scenario) => {
       const text = JSON.stringify({
         apiKeys: [{ ...API_KEY, groupIds: [GROUP_ID] }],
+        serviceAccounts: [{ ...SERVICE_ACCOUNT, groupIds: [GROUP_ID] }],
         clusters: [{ groupId: GROUP_ID, clusterName: CLUSTER_NAME }],
         ...scenario,
       });

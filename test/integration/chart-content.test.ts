@@ -485,6 +485,16 @@ describe('the notes', () => {
     expect(commands[0]).toContain(` ${resource.spec.credentialsSecretRef?.name} `);
   });
 
+  test.each([
+    ['a service account', 'clientId=… --from-literal=clientSecret=…', {}],
+    ['a service account', 'clientId=… --from-literal=clientSecret=…', { settings: null }],
+    ['an API key', 'publicKey=… --from-literal=privateKey=…', { settings: { atlasApi: 'public/v1.0' } }],
+  ])('ask for %s: %s', async (kind, literals, values) => {
+    const text = await notes(values);
+    expect(text).toContain(`use ${kind} with the role Project Read Only`);
+    expect(text).toContain(`--from-literal=${literals}\n`);
+  });
+
   test('say which resources a release with a label selector reconciles, and that others need labels', async () => {
     const text = await notes({ labelSelector: 'shard in (a,b)' });
     expect(text).toContain('all namespaces, and reconciles only resources with labels that match `shard in (a,b)`.');

@@ -170,7 +170,7 @@ describe('the recipe that fetches', () => {
     expect(await may('get', 'lrj/customers-friday')).toBe('yes');
     expect(await may('get', 'secret/customers-friday-download')).toBe('yes');
     expect(await may('get', 'lrj/cluster0-friday')).toBe('no');
-    expect(await may('get', 'secret/atlas-key')).toBe('no');
+    expect(await may('get', 'secret/atlas-account')).toBe('no');
     expect(await may('list', 'secrets')).toBe('no');
     expect(await may('patch', 'lrj/customers-friday')).toBe('no');
   });

@@ -7,7 +7,15 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import * as z from 'zod';
 import { atlasDate, fetchedDownload } from '../support/atlas-simulator/recorded-bodies.ts';
-import { CLUSTER_NAME, conditionOf, GROUP_ID, NAMESPACE, startTestBed, type TestBed } from '../support/test-bed.ts';
+import {
+  API_KEY,
+  CLUSTER_NAME,
+  conditionOf,
+  GROUP_ID,
+  NAMESPACE,
+  startTestBed,
+  type TestBed,
+} from '../support/test-bed.ts';
 
 const RESTORES = 'deploy/gitops/restores';
 const JOBS = { 'cluster0-friday': '6b77893b80eef5354c77ee15', 'cluster0-monday': '6b77893b80eef5354c77ee16' };
@@ -17,6 +25,7 @@ let kubectl: TestBed['controlPlane']['kubectlRun'];
 let folder: string;
 beforeAll(async () => {
   bed = await startTestBed();
+  await bed.createSecret('atlas-account', { publicApiKey: API_KEY.publicKey, privateApiKey: API_KEY.privateKey });
   kubectl = bed.controlPlane.kubectlRun;
   folder = await mkdtemp(path.join(tmpdir(), 'gitops-'));
   await cp(RESTORES, folder, { recursive: true });

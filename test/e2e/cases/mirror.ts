@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import * as z from 'zod';
-import { API_KEY, CLUSTER_NAME, GROUP_ID, jobIdOf } from '../atlas.ts';
+import { API_KEY, CLUSTER_NAME, GROUP_ID, jobIdOf, SERVICE_ACCOUNT } from '../atlas.ts';
 import { run } from '../commands.ts';
 import { ROOT } from '../installation.ts';
 import { namespaceOf } from '../namespaces.ts';
@@ -65,18 +65,18 @@ export const mirrorCases: readonly TestCase[] = [
       const commands = /^kubectl create secret .*?--timeout=\S+$/ms.exec(notes)?.[0];
       assert.ok(commands, 'the notes name no commands from "kubectl create secret" to "kubectl wait"');
       const script = commands
-        .replace('publicApiKey=…', `publicApiKey=${API_KEY.publicKey}`)
-        .replace('privateApiKey=…', `privateApiKey=${API_KEY.privateKey}`);
-      assert.doesNotMatch(script, /…/, 'the notes leave more open than the key');
+        .replace('clientId=…', `clientId=${SERVICE_ACCOUNT.clientId}`)
+        .replace('clientSecret=…', `clientSecret=${SERVICE_ACCOUNT.clientSecret}`);
+      assert.doesNotMatch(script, /…/, 'the notes leave more open than the credentials');
       const folder = path.dirname(environment.programs.kubectl);
       const env = {
         KUBECONFIG: environment.cluster.kubeconfig,
         PATH: `${folder}${path.delimiter}${process.env['PATH']}`,
       };
       await run('sh', ['-euc', script], { env });
-      const remove = ['delete', 'lrj/cluster0-friday', 'secret/atlas-key', '--namespace=default'];
+      const remove = ['delete', 'lrj/cluster0-friday', 'secret/atlas-account', '--namespace=default'];
       await environment.cluster.kubectl(remove);
-      return 'run as printed, with a key filled in';
+      return 'run as printed, with the credentials filled in';
     },
   },
   {
@@ -96,7 +96,7 @@ export const mirrorCases: readonly TestCase[] = [
       assert.ok(written > 0, 'the leader counts no status write');
       const lines = (await Promise.all((await operatorPods(cluster)).map((pod) => logOf(cluster, pod)))).flat();
       const text = JSON.stringify(lines);
-      assert.ok(!text.includes(API_KEY.privateKey), 'a private key is in the log');
+      assert.ok(!text.includes(SERVICE_ACCOUNT.clientSecret), 'a client secret is in the log');
       assert.ok(!text.includes('api-backup.mongodb.com'), 'a download URL is in the log');
       const bad = lines.filter(({ level }) => level === 'error');
       assert.deepEqual(bad, [], 'the log has errors');
@@ -115,7 +115,10 @@ export const mirrorCases: readonly TestCase[] = [
       const synced = (what: string, condition: string) =>
         untilResource(cluster, NAMESPACE, 'rotation', what, (status) => conditionOf(status, 'Synced') === condition);
       await atlas.present({ apiKeys: [usual, renewed], jobs });
-      await cluster.apply([resource(NAMESPACE, 'rotation', jobIdOf(0), { interval: '10s' })]);
+      await cluster.apply([
+        keySecret(NAMESPACE, API_KEY),
+        resource(NAMESPACE, 'rotation', jobIdOf(0), { interval: '10s' }),
+      ]);
       await synced('the old key is accepted', 'True JobFetched');
       await atlas.present({ apiKeys: [renewed], jobs });
       await synced('the old key is refused', 'False Unauthorized');

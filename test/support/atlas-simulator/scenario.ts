@@ -46,6 +46,9 @@ export const scenarioSchema = z.strictObject({
   apiKeys: z
     .array(z.strictObject({ publicKey: z.string(), privateKey: z.string(), groupIds: z.array(z.string()).readonly() }))
     .default([]),
+  serviceAccounts: z
+    .array(z.strictObject({ clientId: z.string(), clientSecret: z.string(), groupIds: z.array(z.string()).readonly() }))
+    .default([]),
   clusters: z.array(z.strictObject({ groupId: z.string(), clusterName: z.string() })).default([]),
   jobs: z.array(job).default([]),
   files: z.array(file).default([]),
@@ -64,6 +67,7 @@ export const fileContent = ({ name, bytes }: { readonly name: string; readonly b
 /** Sets up a scenario. The timelines of its jobs start now. */
 export function applyScenario(scenario: Scenario, simulator: AtlasSimulator): void {
   for (const key of scenario.apiKeys) simulator.addApiKey(key);
+  for (const account of scenario.serviceAccounts) simulator.addServiceAccount(account);
   for (const { groupId, clusterName } of scenario.clusters) simulator.addCluster(groupId, clusterName);
   for (const { name, bytes, key, header, stallAfter } of scenario.files) {
     const whole: Serving = { kind: 'file', framing: 'length', etag: '"1"', ranges: true };
