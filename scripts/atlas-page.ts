@@ -13,7 +13,7 @@ import { generatedPage } from './pages.ts';
 export function atlasPage(): string {
   return generatedPage(
     'The Atlas endpoint',
-    'The operator uses one endpoint of the Atlas Administration API, "Return One Legacy Backup Restore Job" (operation `getLegacyBackupRestoreJob`), and two of its OAuth server:',
+    'The operator mirrors the response of one endpoint of the Atlas Administration API, "Return One Legacy Backup Restore Job" (operation `getLegacyBackupRestoreJob`), and uses two of its OAuth server:',
     '```text\nGET  /api/atlas/v1.0/groups/{groupId}/clusters/{clusterName}/restoreJobs/{jobId}\nPOST /api/oauth/token\nPOST /api/oauth/revoke\n```',
     'The endpoint needs the role Project Read Only and changes nothing at Atlas. The base URL is `https://cloud.mongodb.com` unless the setting `--atlas-base-url` names another one, such as `https://cloud.mongodbgov.com` for Atlas for Government. This page shows where each part of the endpoint ends up.',
     '`--atlas-api` chooses the API that serves the restore jobs:',
@@ -82,14 +82,14 @@ export function atlasPage(): string {
       ['credential', 'keys of the Secret', 'how'],
       [
         [
-          'API key',
-          '`publicApiKey`, `privateApiKey`, or `publicKey`, `privateKey`',
-          'HTTP Digest (RFC 7616; MD5, SHA-256 and SHA-512-256, also `-sess`; `qop=auth` or none). One request per reconcile while a nonce is valid, else two.',
-        ],
-        [
           'service account',
           '`clientId`, `clientSecret`',
           'OAuth 2.0 client credentials. One token per credential, renewed before it expires, replaced when Atlas no longer accepts it, revoked at shutdown.',
+        ],
+        [
+          'API key',
+          '`publicApiKey`, `privateApiKey`, or `publicKey`, `privateKey`',
+          'HTTP Digest (RFC 7616; MD5, SHA-256 and SHA-512-256, also `-sess`; `qop=auth` or none). One request per reconcile while a nonce is valid, else two.',
         ],
       ],
     ),

@@ -37,7 +37,7 @@ export function getPage(): string {
 export function listPage(): string {
   return generatedPage(
     'The list command',
-    'Lists the restore jobs of a cluster, newest first: all pages, and each job once. It needs no cluster of Kubernetes and changes nothing. It finds the ids of restores, and creates the resources that mirror them:',
+    'Lists the restore jobs of a cluster, newest first: all pages, and each job once. It needs no Kubernetes cluster and changes nothing. It finds the ids of restores, and creates the resources that mirror them:',
     '```sh\nlegacy-restore-operator list --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0\nlegacy-restore-operator list --group-id 5a66666887d9d61443b41645 --cluster-name Cluster0 --status IN_PROGRESS \\\n  -o manifests --credentials-secret atlas-account | kubectl apply -f -\n```',
     WAYS_TO_RUN,
     ...flags(listListFlags()),
@@ -53,7 +53,7 @@ export function listPage(): string {
         ['`name`', 'the ids, one per line'],
         [
           '`manifests`',
-          'one LegacyRestoreJob per job for `kubectl apply -f -`, with the name `<cluster name in lower case>-<job id>`. To apply them again changes nothing.',
+          'one LegacyRestoreJob per job for `kubectl apply -f -`, with the name `<cluster name in lower case>-<job id>`. Applying them again changes nothing.',
         ],
       ],
     ),

@@ -59,9 +59,9 @@ export const listListFlags = (): readonly FlagDescription[] => describeFlags(Fla
 /** What `list --help` prints. */
 export const listHelp = (): string => `Usage: legacy-restore-operator list --group-id=… --cluster-name=… [flags]
 
-Prints the restore jobs of a cluster, newest first. No cluster of Kubernetes is needed. To mirror them into one:
+Prints the restore jobs of a cluster, newest first. No Kubernetes cluster is needed. To mirror them into one:
 
-  legacy-restore-operator list --group-id=… --cluster-name=… -o manifests --credentials-secret=atlas-key | kubectl apply -f -
+  legacy-restore-operator list --group-id=… --cluster-name=… -o manifests --credentials-secret=atlas-account | kubectl apply -f -
 
 ${detailsHelp(Flags, listExitCodes(LIST_EXIT_CODES))}`;
 

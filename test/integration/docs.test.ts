@@ -76,6 +76,7 @@ beforeAll(async () => {
   demoCommands = demo.then(runDemoCommands);
   demoCommands.catch(() => {});
   bed = await startTestBed({}, { tls: false });
+  await bed.createSecret('atlas-account', ACCOUNT);
   putJobs();
   await bed.startOperator({
     DEFAULT_INTERVAL: '10s',
