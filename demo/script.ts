@@ -131,12 +131,11 @@ async function repair({ environment, samples, screen, resources, signal }: Demo)
   const { clientId, clientSecret } = only(samples.credentials.secrets);
   const ready = (resource: Resource): string => conditionOf(resource, 'Ready');
   // Unknown for its first minute, in which Atlas may not know the account yet; then False.
-  await resources.until(name, 'Atlas does not accept the credentials', (resource) =>
+  const refused = await resources.until(name, 'Atlas does not accept the credentials', (resource) =>
     ready(resource).endsWith(' Unauthorized'),
   );
-  screen.say(
-    `${name}: Atlas answers 401, REASON says Unauthorized; for a minute READY is Unknown, as credentials can be new`,
-  );
+  screen.say(`${name}: REASON says Unauthorized, and kubectl describe says what to do: ${syncedMessage(refused)}`);
+  screen.say(`${name}: credentials can be too new for Atlas, so there is no event and READY is Unknown for a minute`);
   await delay(WRONG_FOR_MS, undefined, { signal });
 
   screen.say(`correcting Secret ${wrong.name}; the operator reads Secrets that failed again and again`);
@@ -154,14 +153,18 @@ async function repair({ environment, samples, screen, resources, signal }: Demo)
 /** A mistake that only a person can correct: it is told at once. */
 async function mistype({ samples, screen, resources }: Demo): Promise<void> {
   const { name } = only(samples.wrongId.jobs);
-  const { status } = await resources.until(
+  const missing = await resources.until(
     name,
     'Atlas has no such job',
     (resource) => conditionOf(resource, 'Stalled') === 'True JobNotFound',
   );
-  const message = status.conditions?.find(({ type }) => type === 'Synced')?.message;
-  screen.say(`${name}: REASON says JobNotFound, an event is written, and kubectl describe says what to do: ${message}`);
+  screen.say(
+    `${name}: REASON says JobNotFound, an event is written, and kubectl describe says what to do: ${syncedMessage(missing)}`,
+  );
 }
+
+const syncedMessage = ({ status }: Resource): string =>
+  status.conditions?.find(({ type }) => type === 'Synced')?.message ?? '';
 
 async function followBatch({ samples, screen, resources }: Demo): Promise<void> {
   const done = samples.batch.jobs.map(({ name }) =>

@@ -17,7 +17,8 @@ export const LEADER_ELECTION = { LEADER_ELECT: 'true', LEASE_NAMESPACE: OPERATOR
 /** The folder and the files that `install` applies, relative to the root of the repository. */
 export const MANIFESTS = {
   crds: 'crds/',
-  rights: ['deploy/base/rbac.yaml', 'deploy/base/delivery-secrets-rbac.yaml'],
+  // The namespace as well: kubectl warns when it later applies one that it did not create.
+  rights: ['deploy/base/namespace.yaml', 'deploy/base/rbac.yaml', 'deploy/base/delivery-secrets-rbac.yaml'],
 } as const;
 
 /** Installs the CRD and the rights; returns the path of a kubeconfig of the service account. */
@@ -34,9 +35,8 @@ export async function installCrds({ kubectlRun }: ControlPlane): Promise<void> {
 
 /** As `install`, without the CRD. */
 export async function installAccount(controlPlane: ControlPlane): Promise<string> {
-  const kubeconfig = await controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
   await grantRights(controlPlane);
-  return kubeconfig;
+  return controlPlane.serviceAccountKubeconfig(OPERATOR.namespace, OPERATOR.name);
 }
 
 /** Gives the service account the rights that it has where the operator is installed. */

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import {
   exitCodeOfOutcome,
@@ -61,6 +62,13 @@ test.each<[Outcome, number, string]>([
   expect(exitCodeOfOutcome(ended)).toBe(exitCode);
   expect(printOutcome(ended, 'text', 1)).toBe(text);
   expect(complaint(ended) === undefined).toBe(text !== '');
+});
+
+test('README shows what is printed', () => {
+  const [, file = '', sha1 = ''] =
+    /^(\S+) \(1\.4 GiB, SHA-1 ([0-9a-f]{40})\)/m.exec(readFileSync('README.md', 'utf8')) ?? [];
+  const printed = printOutcome({ ...outcome({ kind: 'verified' }), file, sha1, bytes: 1.4 * 2 ** 30 }, 'text', 1);
+  expect(readFileSync('README.md', 'utf8')).toContain(printed);
 });
 
 test('json has the same members however it ended', () => {
