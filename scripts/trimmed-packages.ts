@@ -26,12 +26,9 @@ export const packagesInParts: Plugin = {
   setup(bundling) {
     // undici's own switch for what Node.js leaves out of its copy, too: a second parser, which nobody turns on.
     bundling.initialOptions.define = { ...bundling.initialOptions.define, esbuildDetection: 'true' };
-    // All connections are HTTP/1.1, and node:http2 would be loaded and kept.
-    bundling.onLoad({ filter: /[/\\]undici[/\\]lib[/\\]dispatcher[/\\]client-h2\.js$/ }, () => ({
-      contents: "module.exports = () => { throw new Error('HTTP/2 is not in this bundle'); };",
-    }));
+    bundling.onResolve({ filter: LEFT_OUT }, () => ({ path: path.join(BUNDLED, 'left-out.cjs') }));
     bundling.onResolve({ filter: /^(undici|prom-client)$/ }, ({ path: name }) => ({
-      path: path.join(import.meta.dirname, 'bundled', `${name}.mjs`),
+      path: path.join(BUNDLED, `${name}.mjs`),
     }));
   },
 };
@@ -52,3 +49,11 @@ export const ownLinesInMap: Plugin = {
 };
 
 const CLIENT_NODE = '@kubernetes/client-node';
+
+const BUNDLED = path.join(import.meta.dirname, 'bundled');
+
+/**
+ * What undici and client-node require for what never happens: all connections are HTTP/1.1, bodies are strings, and settings
+ * and kubeconfigs that name a SOCKS proxy are refused.
+ */
+const LEFT_OUT = /^(?:\.\/client-h2\.js|\.\.\/web\/.*|\.\/socks5-proxy-agent|socks|socks-proxy-agent)$/;

@@ -55,7 +55,7 @@ describe('a build', () => {
   test('leaves out what packages bring and nobody here uses', () => {
     const { sources } = sourceMap();
     const unused =
-      /zod\/v4\/locales\/(?!en\.)|client-node\/dist\/gen\/(models|apis)\/|undici\/lib\/(mock|web\/websocket|cache)\//;
+      /zod\/v4\/locales\/(?!en\.)|client-node\/dist\/gen\/(models|apis)\/|undici\/lib\/(mock|web|cache)\/|node_modules\/(socks|ip-address)/;
     expect(sources.filter((source) => unused.test(source))).toEqual([]);
   });
 
