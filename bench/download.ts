@@ -27,12 +27,12 @@ export async function downloads(sizes: readonly number[], run: number, take: Tak
     // Which comes first in one round comes last in the next.
     for (const subject of run % 2 === 0 ? subjects : subjects.toReversed()) {
       signal.throwIfAborted();
-      take(rowOf(bytes), subject.name, await measured(subject, bytes));
+      take(downloadRow(bytes), subject.name, await measured(subject, bytes));
     }
   }
 }
 
-const rowOf = (bytes: number): string =>
+export const downloadRow = (bytes: number): string =>
   `download of ${bytes >= 1_024 ** 3 ? `${bytes / 1_024 ** 3} GiB` : `${bytes / 1_024 ** 2} MiB`}`;
 
 /** A file of the download host, and its job. */

@@ -8,6 +8,7 @@
  */
 import * as z from 'zod';
 import { readFlags, runCommand } from '../test/support/command.ts';
+import { budgetTable, type Sizes } from './budgets.ts';
 import { downloads } from './download.ts';
 import { type Environment, startEnvironment } from './environment.ts';
 import { addMeasurement, type Measurement, type Results } from './measurement.ts';
@@ -15,7 +16,7 @@ import { circumstances, writePage, writePlot } from './report.ts';
 import { sizes } from './size.ts';
 import { OPERATOR_BUNDLE, PEER_BINARY, SUBJECT_NAMES, SUBJECTS, type Subject } from './subjects.ts';
 import { toMarkdown } from './table.ts';
-import { firstSync, life, lists, polling, start, type Take } from './workloads.ts';
+import { firstSync, life, lists, type PollingOptions, polling, start, type Take } from './workloads.ts';
 
 const WORKLOADS = ['first-sync', 'running', 'life', 'growth', 'polling', 'lists', 'start', 'download'] as const;
 type Workload = (typeof WORKLOADS)[number];
@@ -23,19 +24,12 @@ type Workload = (typeof WORKLOADS)[number];
 const IN_CLUSTER = WORKLOADS.filter((workload) => workload !== 'download');
 
 /** How much is measured. */
-interface Plan {
+interface Plan extends Sizes {
   /** How often each subject does each workload. */
   readonly runs: Readonly<Record<Workload, number>>;
-  readonly firstSync: number;
-  /** A first sync in which each resource gets an event. */
-  readonly running: number;
-  readonly life: Parameters<typeof life>[2];
   /** Numbers of resources for the plot, besides those of `firstSync` and `life`. */
   readonly growth: readonly number[];
-  readonly polling: Parameters<typeof polling>[2];
-  readonly lists: readonly Parameters<typeof lists>[2][];
-  /** Bytes of files. */
-  readonly download: readonly number[];
+  readonly polling: PollingOptions;
 }
 
 const MIB = 1_024 ** 2;
@@ -111,7 +105,14 @@ async function bench(chosen: Flags, signal: AbortSignal): Promise<void> {
     ARTIFACTS.filter(({ subject }) => chosen.subjects.includes(subject)).map(({ artifact }) => artifact),
   );
   const command = `npm run bench${process.argv.length > 2 ? ` -- ${process.argv.slice(2).join(' ')}` : ''}`;
-  const measured = `${circumstances(command, startedAt)}\n\n${toMarkdown(results)}\n### Sizes\n\n${artifacts}\n`;
+  const budgets = budgetTable(results, plan);
+  const sections = [
+    circumstances(command, startedAt),
+    ...(budgets === '' ? [] : [`### Budgets\n\n${budgets}`]),
+    toMarkdown(results).trimEnd(),
+    `### Sizes\n\n${artifacts}\n`,
+  ];
+  const measured = sections.join('\n\n');
   console.log(`\n${measured}`);
   if (!chosen.write) return;
   await writePage(measured);

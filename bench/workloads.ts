@@ -17,6 +17,17 @@ const LONGER = '23h';
 export const firstSyncRow = (size: number, phase: Phase = 'finished'): string =>
   phase === 'finished' ? `first sync of ${count(size)}` : `first sync of ${count(size)} whose job runs`;
 
+export const idleRow = ({ resources, idleSeconds }: LifeOptions): string =>
+  `${count(resources)} idle for ${idleSeconds} s`;
+
+export const burstRow = ({ resources, burst }: LifeOptions): string =>
+  `burst of ${count(burst)} changes among ${count(resources)}`;
+
+export const listsRow = ({ resources, intervalSeconds, changes, intervals }: ListsOptions): string =>
+  `${count(resources)} running jobs of one cluster every ${intervalSeconds} s, ${changes} changing each time, for ${intervals * intervalSeconds} s`;
+
+export const WATCH_ROW = 'start until the API server answers the watch';
+
 /**
  * New resources: each is fetched from Atlas once and written once. Each whose job runs gets an event, none whose job had
  * ended before.
@@ -69,7 +80,7 @@ export async function life(
 
     await run.begin();
     await delay(idleSeconds * 1_000);
-    take(`${count(resources)} idle for ${idleSeconds} s`, subject.name, await run.measure(idleSeconds));
+    take(idleRow(options), subject.name, await run.measure(idleSeconds));
 
     const changed = Array.from({ length: burst }, (_, index) => expectedJob(index, 'finished', 2));
     for (const [key, job] of changed) expected.set(key, job);
@@ -81,8 +92,7 @@ export async function life(
     );
     const { lastStatusWriteAt } = await run.untilWritten(burst);
     await run.untilCalm();
-    const row = `burst of ${count(burst)} changes among ${count(resources)}`;
-    take(row, subject.name, await run.measure((lastStatusWriteAt - begunAt) / 1_000));
+    take(burstRow(options), subject.name, await run.measure((lastStatusWriteAt - begunAt) / 1_000));
   });
   await environment.verify(expected);
 }
@@ -140,10 +150,11 @@ const REQUESTS_PER_MINUTE = 100;
 export async function lists(
   environment: Environment,
   subject: Subject,
-  { resources, intervalSeconds, changes, intervals }: ListsOptions,
+  options: ListsOptions,
   take: Take,
 ): Promise<void> {
   if (!subject.watches) return;
+  const { resources, intervalSeconds, changes, intervals } = options;
   // Every tenth job is of the first namespace, and so of its project and cluster.
   const jobOf = (index: number, version: number) => expectedJob(index * NAMESPACES, 'running', version);
   const expected: ExpectedState = new Map(Array.from({ length: resources }, (_, index) => jobOf(index, 1)));
@@ -165,8 +176,7 @@ export async function lists(
       if (statusWrites < due) throw new NotDone(`mirrored ${statusWrites} of ${due} changes within two intervals`);
     }
     const seconds = intervals * intervalSeconds;
-    const row = `${count(resources)} running jobs of one cluster every ${intervalSeconds} s, ${changes} changing each time, for ${seconds} s`;
-    take(row, subject.name, await run.measure(seconds));
+    take(listsRow(options), subject.name, await run.measure(seconds));
     await run.untilWritten(intervals * changes);
   });
   await environment.verify(expected);
@@ -198,7 +208,7 @@ async function startOf(
     const { firstWatchAt } = await run.untilWritten(1);
     const { firstRequestAt } = await environment.atlas.counts();
     const since = (at: number): Measurement => ({ wallSeconds: (at - run.process.startedAt) / 1_000 });
-    take('start until the API server answers the watch', name, since(firstWatchAt));
+    take(WATCH_ROW, name, since(firstWatchAt));
     take('start until the first request to Atlas', name, since(firstRequestAt));
   });
   await environment.verify(expected);
