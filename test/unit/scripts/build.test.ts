@@ -25,13 +25,7 @@ describe('a build', () => {
     expect(readdirSync(first).sort()).toEqual(FILES);
   });
 
-  test('gives the same bytes when it is started in another folder', () => {
-    const second = path.join(folder, 'second');
-    build(ROOT, folder, second);
-    expectSameFiles(first, second);
-  });
-
-  test('gives the same bytes in another checkout', () => {
+  test('gives the same bytes in another checkout, and when it is started in another folder', () => {
     const checkout = path.join(folder, 'elsewhere', 'checkout');
     for (const name of ['src', 'scripts', 'package.json', 'tsconfig.json'])
       cpSync(path.join(ROOT, name), path.join(checkout, name), { recursive: true });
@@ -40,7 +34,7 @@ describe('a build', () => {
       cpSync(path.join(ROOT, name), path.join(checkout, name), { recursive: true });
     symlinkSync(path.join(ROOT, 'node_modules/esbuild'), path.join(checkout, 'node_modules/esbuild'));
     const other = path.join(folder, 'other');
-    build(checkout, checkout, other);
+    build(checkout, folder, other);
     expectSameFiles(first, other);
   });
 
