@@ -26,7 +26,11 @@ beforeAll(async () => {
   const text = (await readFile(direct, 'utf8')).replaceAll(server, proxy.url);
   await writeFile(kubeconfig, text.replaceAll(base64(caPem), base64(proxy.caPem())), { mode: 0o600 });
 });
-afterEach(() => bed.endOperators());
+let undo = (): void => undefined;
+afterEach(async () => {
+  undo();
+  await bed.endOperators();
+});
 afterAll(async () => {
   await proxy?.stop();
   await bed?.stop();
@@ -37,7 +41,7 @@ const requestsTo = (matches: (request: ProxiedRequest) => boolean): number => pr
 describe.each(['redirect', 'page'] as const)('with a %s', (what) => {
   test('for a Lease: nobody leads, one warning, one line when it is over', async () => {
     const isLease = ({ target }: ProxiedRequest): boolean => target.includes('/leases');
-    const undo = proxy.always(isLease, GATEWAY_RESPONSES[what]);
+    undo = proxy.always(isLease, GATEWAY_RESPONSES[what]);
     const before = requestsTo(isLease);
     const operator = await bed.startOperator({ ...LEADER_ELECTION, KUBECONFIG: kubeconfig });
     await eventually('it is tried again and again', () => expect(requestsTo(isLease)).toBeGreaterThan(before + 2));
@@ -54,7 +58,7 @@ describe.each(['redirect', 'page'] as const)('with a %s', (what) => {
 
   test('for a status write: it counts as not written, and is written later', async () => {
     const isWrite = ({ method, target }: ProxiedRequest): boolean => method === 'PATCH' && target.endsWith('/status');
-    const undo = proxy.always(isWrite, GATEWAY_RESPONSES[what]);
+    undo = proxy.always(isWrite, GATEWAY_RESPONSES[what]);
     const operator = await bed.startOperator({ KUBECONFIG: kubeconfig });
     const job = putJob(bed.atlas, youngJob);
     const name = `written-${what}`;
@@ -70,7 +74,7 @@ describe.each(['redirect', 'page'] as const)('with a %s', (what) => {
 
   test('for a Secret: it is no Secret without keys', async () => {
     const isSecret = ({ target }: ProxiedRequest): boolean => target.includes('/secrets/');
-    const undo = proxy.always(isSecret, GATEWAY_RESPONSES[what]);
+    undo = proxy.always(isSecret, GATEWAY_RESPONSES[what]);
     const before = requestsTo(isSecret);
     const operator = await bed.startOperator({ KUBECONFIG: kubeconfig });
     const job = putJob(bed.atlas, youngJob);
