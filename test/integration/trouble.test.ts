@@ -29,6 +29,8 @@ const SECRETS = `/api/v1/namespaces/${NAMESPACE}/secrets`;
 
 let bed: TestBed;
 let operator: OperatorProcess;
+let refusedStatus: Promise<void>;
+let refusedSecrets: Promise<void>;
 beforeAll(async () => {
   bed = await startTestBed();
   // Expected to come for a minute: what takes so long is set up first, and looked at last.
@@ -40,6 +42,10 @@ beforeAll(async () => {
   await etcd.putAll(new Map([[`/registry/secrets/${NAMESPACE}/unreadable`, 'no Secret at all']]));
   await bed.create('unreadable', { jobId: job(youngJob).jobId, credentialsSecretRef: { name: 'unreadable' } });
   operator = await bed.startOperator();
+  // They take half a minute, in which the other tests run.
+  refusedStatus = refuseStatus();
+  refusedSecrets = refuseSecrets();
+  for (const ended of [refusedStatus, refusedSecrets]) ended.catch(() => {});
 });
 afterAll(() => bed?.stop());
 
@@ -55,8 +61,14 @@ async function eventsOf(name: string): Promise<readonly string[]> {
   return items.filter(({ regarding }) => regarding.name === name).map(({ reason }) => reason);
 }
 
-/** Admits what the expression says, of the resources of a group, with the reason of a refusal. */
-async function policy(name: string, resource: string, expression: string, reason: 'Forbidden' | 'Invalid') {
+/** Refuses what the expression does not admit, of the resources of a group, with a reason, until the clean-up. */
+async function policy(
+  cleanup: AsyncDisposableStack,
+  name: string,
+  resource: string,
+  expression: string,
+  reason: 'Forbidden' | 'Invalid',
+): Promise<void> {
   const [apiGroup = '', plural = ''] = resource.split('/').length === 1 ? ['', resource] : resource.split(/\/(.*)/);
   const collection = '/apis/admissionregistration.k8s.io/v1';
   const spec = {
@@ -69,6 +81,10 @@ async function policy(name: string, resource: string, expression: string, reason
     validations: [{ expression, reason, message: `refused by ${name}` }],
   };
   const binding = { policyName: name, validationActions: ['Deny'] };
+  cleanup.defer(async () => {
+    await bed.controlPlane.request('DELETE', `${collection}/validatingadmissionpolicybindings/${name}`);
+    await bed.controlPlane.request('DELETE', `${collection}/validatingadmissionpolicies/${name}`);
+  });
   const created = await Promise.all([
     bed.controlPlane.request('POST', `${collection}/validatingadmissionpolicies`, { metadata: { name }, spec }),
     bed.controlPlane.request('POST', `${collection}/validatingadmissionpolicybindings`, {
@@ -77,10 +93,6 @@ async function policy(name: string, resource: string, expression: string, reason
     }),
   ]);
   expect(created.map(({ status }) => status)).toEqual([201, 201]);
-  return async (): Promise<void> => {
-    await bed.controlPlane.request('DELETE', `${collection}/validatingadmissionpolicybindings/${name}`);
-    await bed.controlPlane.request('DELETE', `${collection}/validatingadmissionpolicies/${name}`);
-  };
 }
 
 const synced =
@@ -88,53 +100,29 @@ const synced =
   (resource: Resource): boolean =>
     conditionOf(resource, 'Synced') === wanted;
 
-describe('a status that is refused', () => {
-  test('by a policy is told once and dropped, and what Atlas says later is mirrored', async () => {
-    const { jobId } = job(youngJob);
-    await bed.create('refused', { jobId, interval: '10s' });
-    await bed.until('refused', 'it is mirrored', synced('True JobFetched'));
-    const expression = "!has(object.status.statusName) || object.status.statusName != 'FINISHED'";
-    const remove = await policy('no-finished', 'atlasrestore.dev/legacyrestorejobs/status', expression, 'Forbidden');
-    bed.atlas.setBody(jobId, pendingDownload({ groupId: GROUP_ID, clusterName: 'Cluster0', jobId }));
-    await eventually(
-      'the refusal is told',
-      async () => expect(await eventsOf('refused')).toContain('StatusWriteRefused'),
-      { timeoutMs: 60_000 },
-    );
-    bed.atlas.setBody(jobId, brokenJob({ groupId: GROUP_ID, clusterName: 'Cluster0', jobId }));
-    await bed.until('refused', 'the job is broken', ({ status }) => status.statusName === 'BROKEN', NAMESPACE, 60_000);
-    await remove();
-    const told = operator.log.filter(({ name, level }) => name === 'refused' && level === 'warn');
-    expect(told).toMatchObject([{ msg: 'the status is refused and dropped, the next try starts from Atlas' }]);
-    expect((await eventsOf('refused')).filter((reason) => reason === 'StatusWriteRefused')).toHaveLength(1);
-  });
+test('a status that is refused by a policy is told once and dropped, and what Atlas says later is mirrored', () =>
+  refusedStatus);
 
-  test('with a 404, as the subresource is missing for a moment, is written once it is there again', async () => {
-    const { jobId } = job(youngJob);
-    await bed.create('no-subresource', { jobId, interval: '10s' });
-    await bed.until('no-subresource', 'it is mirrored', synced('True JobFetched'));
-    await bed.controlPlane.request('PATCH', CRD, { spec: { versions: await versions(false) } });
-    bed.atlas.setBody(jobId, brokenJob({ groupId: GROUP_ID, clusterName: 'Cluster0', jobId }));
-    await operator.waitForLog(
-      ({ name, msg }) => name === 'no-subresource' && msg === 'the status could not be written and is tried again',
-    );
-    await bed.controlPlane.request('PATCH', CRD, { spec: { versions: await versions(true) } });
-    await bed.until(
-      'no-subresource',
-      'the job is broken',
-      ({ status }) => status.statusName === 'BROKEN',
-      NAMESPACE,
-      60_000,
-    );
-  });
-
-  /** The versions of the CRD, with the status subresource or without. */
-  async function versions(subresource: boolean): Promise<readonly unknown[]> {
-    const { body } = await bed.controlPlane.request('GET', CRD);
-    const found: readonly object[] = Reflect.get(Object(Reflect.get(Object(body), 'spec')), 'versions');
-    return found.map((version) => ({ ...version, subresources: subresource ? { status: {} } : null }));
-  }
-});
+async function refuseStatus(): Promise<void> {
+  await using cleanup = new AsyncDisposableStack();
+  const { jobId } = job(youngJob);
+  await bed.create('refused', { jobId, interval: '10s' });
+  await bed.until('refused', 'it is mirrored', synced('True JobFetched'));
+  const isFinished = "has(object.status.statusName) && object.status.statusName == 'FINISHED'";
+  const expression = `object.metadata.name != 'refused' || !(${isFinished})`;
+  await policy(cleanup, 'no-finished', 'atlasrestore.dev/legacyrestorejobs/status', expression, 'Forbidden');
+  bed.atlas.setBody(jobId, pendingDownload({ groupId: GROUP_ID, clusterName: 'Cluster0', jobId }));
+  await eventually(
+    'the refusal is told',
+    async () => expect(await eventsOf('refused')).toContain('StatusWriteRefused'),
+    { timeoutMs: 60_000 },
+  );
+  bed.atlas.setBody(jobId, brokenJob({ groupId: GROUP_ID, clusterName: 'Cluster0', jobId }));
+  await bed.until('refused', 'the job is broken', ({ status }) => status.statusName === 'BROKEN', NAMESPACE, 60_000);
+  const told = operator.log.filter(({ name, level }) => name === 'refused' && level === 'warn');
+  expect(told).toMatchObject([{ msg: 'the status is refused and dropped, the next try starts from Atlas' }]);
+  expect((await eventsOf('refused')).filter((reason) => reason === 'StatusWriteRefused')).toHaveLength(1);
+}
 
 test('a status that is too large is kept as far as there is room', async () => {
   const { jobId } = job((id) => ({
@@ -168,82 +156,114 @@ test('text that cannot be stored as it was sent is written once', async () => {
 });
 
 describe('a delivery Secret that is refused', () => {
-  const FORBIDDEN = { deliverySecretName: 'refused-forbidden' };
-  const INVALID = { deliverySecretName: 'refused-invalid' };
-  const HOOKED = { deliverySecretName: 'hooked' };
-
-  test('by a policy or by a webhook that is down: all but the URL is mirrored, and it is written once it may be', async () => {
-    const named = (name: string) => `object.metadata.name != '${name}'`;
-    const removals = [
-      await policy('no-forbidden', 'secrets', named(FORBIDDEN.deliverySecretName), 'Forbidden'),
-      await policy('no-invalid', 'secrets', named(INVALID.deliverySecretName), 'Invalid'),
-      await webhook(HOOKED.deliverySecretName),
-    ];
-    const ready = (id: Parameters<typeof readyDownload>[0]) => readyDownload(id, TOMORROW);
-    const specs = { forbidden: FORBIDDEN, invalid: INVALID, hooked: HOOKED };
-    const jobIds = new Map<string, string>();
-    for (const { deliverySecretName } of Object.values(specs)) await untilRefused(deliverySecretName);
-    for (const [name, spec] of Object.entries(specs)) {
-      const { jobId } = job(ready);
-      jobIds.set(name, jobId);
-      await bed.create(name, { jobId, ...spec });
-    }
-    for (const name of Object.keys(specs)) {
-      const { status } = await bed.until(name, 'it is told', synced('False DeliverySecretRefused'), NAMESPACE, 60_000);
-      expect(status).toMatchObject({ statusName: 'FINISHED', urlWithheld: true, reason: 'DeliverySecretRefused' });
-      expect(status.failure?.detail).toMatch(/refused by no-|failed calling webhook/);
-    }
-    const requests = [...jobIds.values()].map((jobId) => bed.atlas.requests.ofJob(jobId));
-    for (const remove of removals) await remove();
-    for (const name of Object.keys(specs)) {
-      await bed.until(name, 'it is delivered', synced('True JobFetched'), NAMESPACE, 120_000);
-    }
-    // The Secret alone was tried again.
-    expect([...jobIds.values()].map((jobId) => bed.atlas.requests.ofJob(jobId))).toEqual(requests);
-    const secret = await bed.controlPlane.request('GET', `${SECRETS}/hooked`);
-    expect(secret).toMatchObject({ status: 200, body: { metadata: { labels: { 'atlasrestore.dev/job': 'hooked' } } } });
-  });
+  test('by a policy or by a webhook that is down: all but the URL is mirrored, and it is written once it may be', () =>
+    refusedSecrets);
 
   test('and the download is over: it is given up', async () => {
+    await using cleanup = new AsyncDisposableStack();
     const { jobId } = job((id) => endedDownload(id, 'EXPIRED', atlasDate(Date.now() - 86_400_000)));
-    const remove = await policy('no-expired', 'secrets', "object.metadata.name != 'refused-expired'", 'Forbidden');
+    await policy(cleanup, 'no-expired', 'secrets', "object.metadata.name != 'refused-expired'", 'Forbidden');
     await untilRefused('refused-expired');
     await bed.create('expired', { jobId, deliverySecretName: 'refused-expired' });
     await bed.until('expired', 'it is in sync', synced('True JobFetched'));
-    await remove();
   });
-
-  /** Admission hears of its configuration a moment later. */
-  async function untilRefused(name: string): Promise<void> {
-    await eventually(`Secret ${name} is refused`, async () => {
-      const { status } = await bed.controlPlane.request('POST', `${SECRETS}?dryRun=All`, { metadata: { name } });
-      expect(status).toBeGreaterThanOrEqual(400);
-    });
-  }
-
-  /** A webhook that nobody serves, for one Secret. */
-  async function webhook(name: string): Promise<() => Promise<void>> {
-    const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
-    const created = await bed.controlPlane.request('POST', path, {
-      metadata: { name: 'down' },
-      webhooks: [
-        {
-          name: 'down.example.com',
-          clientConfig: { url: 'https://127.0.0.1:9/' },
-          rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] }],
-          matchConditions: [{ name: 'one', expression: `object.metadata.name == '${name}'` }],
-          admissionReviewVersions: ['v1'],
-          sideEffects: 'None',
-          timeoutSeconds: 1,
-        },
-      ],
-    });
-    expect(created.status).toBe(201);
-    return async () => {
-      await bed.controlPlane.request('DELETE', `${path}/down`);
-    };
-  }
 });
+
+async function refuseSecrets(): Promise<void> {
+  const specs = {
+    forbidden: { deliverySecretName: 'refused-forbidden' },
+    invalid: { deliverySecretName: 'refused-invalid' },
+    hooked: { deliverySecretName: 'hooked' },
+  };
+  const named = (name: string) => `object.metadata.name != '${name}'`;
+  await using cleanup = new AsyncDisposableStack();
+  await policy(cleanup, 'no-forbidden', 'secrets', named(specs.forbidden.deliverySecretName), 'Forbidden');
+  await policy(cleanup, 'no-invalid', 'secrets', named(specs.invalid.deliverySecretName), 'Invalid');
+  await webhook(cleanup, specs.hooked.deliverySecretName);
+  const ready = (id: Parameters<typeof readyDownload>[0]) => readyDownload(id, TOMORROW);
+  const jobIds = new Map<string, string>();
+  for (const { deliverySecretName } of Object.values(specs)) await untilRefused(deliverySecretName);
+  for (const [name, spec] of Object.entries(specs)) {
+    const { jobId } = job(ready);
+    jobIds.set(name, jobId);
+    await bed.create(name, { jobId, ...spec });
+  }
+  for (const name of Object.keys(specs)) {
+    const { status } = await bed.until(name, 'it is told', synced('False DeliverySecretRefused'), NAMESPACE, 60_000);
+    expect(status).toMatchObject({ statusName: 'FINISHED', urlWithheld: true, reason: 'DeliverySecretRefused' });
+    expect(status.failure?.detail).toMatch(/refused by no-|failed calling webhook/);
+  }
+  const requests = [...jobIds.values()].map((jobId) => bed.atlas.requests.ofJob(jobId));
+  await cleanup.disposeAsync();
+  for (const name of Object.keys(specs)) {
+    await bed.until(name, 'it is delivered', synced('True JobFetched'), NAMESPACE, 120_000);
+  }
+  // The Secret alone was tried again.
+  expect([...jobIds.values()].map((jobId) => bed.atlas.requests.ofJob(jobId))).toEqual(requests);
+  const secret = await bed.controlPlane.request('GET', `${SECRETS}/hooked`);
+  expect(secret).toMatchObject({ status: 200, body: { metadata: { labels: { 'atlasrestore.dev/job': 'hooked' } } } });
+}
+
+/** Admission hears of its configuration a moment later. */
+async function untilRefused(name: string): Promise<void> {
+  await eventually(`Secret ${name} is refused`, async () => {
+    const { status } = await bed.controlPlane.request('POST', `${SECRETS}?dryRun=All`, { metadata: { name } });
+    expect(status).toBeGreaterThanOrEqual(400);
+  });
+}
+
+/** A webhook that nobody serves, for one Secret, until the clean-up. */
+async function webhook(cleanup: AsyncDisposableStack, name: string): Promise<void> {
+  const path = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+  cleanup.defer(async () => {
+    await bed.controlPlane.request('DELETE', `${path}/down`);
+  });
+  const created = await bed.controlPlane.request('POST', path, {
+    metadata: { name: 'down' },
+    webhooks: [
+      {
+        name: 'down.example.com',
+        clientConfig: { url: 'https://127.0.0.1:9/' },
+        rules: [{ apiGroups: [''], apiVersions: ['v1'], operations: ['CREATE'], resources: ['secrets'] }],
+        matchConditions: [{ name: 'one', expression: `object.metadata.name == '${name}'` }],
+        admissionReviewVersions: ['v1'],
+        sideEffects: 'None',
+        timeoutSeconds: 1,
+      },
+    ],
+  });
+  expect(created.status).toBe(201);
+}
+
+test('a status that is refused with a 404, as the subresource is missing for a moment, is written once it is there again', async () => {
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(async () => {
+    await bed.controlPlane.request('PATCH', CRD, { spec: { versions: await versions(true) } });
+  });
+  const { jobId } = job(youngJob);
+  await bed.create('no-subresource', { jobId, interval: '10s' });
+  await bed.until('no-subresource', 'it is mirrored', synced('True JobFetched'));
+  await bed.controlPlane.request('PATCH', CRD, { spec: { versions: await versions(false) } });
+  bed.atlas.setBody(jobId, brokenJob({ groupId: GROUP_ID, clusterName: 'Cluster0', jobId }));
+  await operator.waitForLog(
+    ({ name, msg }) => name === 'no-subresource' && msg === 'the status could not be written and is tried again',
+  );
+  await bed.controlPlane.request('PATCH', CRD, { spec: { versions: await versions(true) } });
+  await bed.until(
+    'no-subresource',
+    'the job is broken',
+    ({ status }) => status.statusName === 'BROKEN',
+    NAMESPACE,
+    60_000,
+  );
+});
+
+/** The versions of the CRD, with the status subresource or without. */
+async function versions(subresource: boolean): Promise<readonly unknown[]> {
+  const { body } = await bed.controlPlane.request('GET', CRD);
+  const found: readonly object[] = Reflect.get(Object(Reflect.get(Object(body), 'spec')), 'versions');
+  return found.map((version) => ({ ...version, subresources: subresource ? { status: {} } : null }));
+}
 
 test('a resource that only waits for a foreign finalizer is not polled and gets no delivery Secret', async () => {
   const { jobId } = job((id) => readyDownload(id, TOMORROW));
