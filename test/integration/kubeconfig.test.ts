@@ -223,17 +223,18 @@ describe('Ctrl-C', () => {
   });
 
   test('ends get at once while the API server hangs', async () => {
+    await using cleanup = new AsyncDisposableStack();
     const { promise: connected, resolve } = Promise.withResolvers<Socket>();
     const silent = createServer(resolve);
+    cleanup.defer(() => void silent.close());
     const server = `https://127.0.0.1:${await listen(silent)}`;
     const { child, ended } = startGet({ KUBECONFIG: await kubeconfig('silent', { cluster: { server } }) });
     const socket = await connected;
+    cleanup.defer(() => void socket.destroy());
     const startedAt = performance.now();
     child.kill('SIGINT');
     expect(await ended).toEqual({ exitCode: 130, output: 'interrupted\n' });
     expect(performance.now() - startedAt).toBeLessThan(3_000);
-    socket.destroy();
-    silent.close();
   });
 });
 
@@ -245,7 +246,10 @@ describe('a proxy', () => {
   });
 
   test('HTTPS_PROXY is used for the API server, NO_PROXY and loopback are not proxied, proxy-url wins', async () => {
+    await using cleanup = new AsyncDisposableStack();
     const [proxy, other] = await Promise.all([startConnectProxy(), startConnectProxy()]);
+    cleanup.defer(() => proxy.stop());
+    cleanup.defer(() => other.stop());
     const KUBECONFIG = await kubeconfig('proxied', { cluster: elsewhere() });
     expect(await get({ KUBECONFIG, HTTPS_PROXY: proxy.url })).toMatchObject({ exitCode: READ });
     expect(proxy.tunnels.length).toBe(1);
@@ -261,11 +265,12 @@ describe('a proxy', () => {
     const none = await kubeconfig('no-proxy', { cluster: { ...elsewhere(), 'proxy-url': '' } });
     expect(await get({ KUBECONFIG: none, HTTPS_PROXY: proxy.url })).toMatchObject({ exitCode: READ });
     expect([proxy.tunnels.length, other.tunnels.length]).toEqual([2, 1]);
-    await Promise.all([proxy.stop(), other.stop()]);
   });
 
   test('one that refuses is named, by get and on /readyz', async () => {
+    await using cleanup = new AsyncDisposableStack();
     const proxy = await startConnectProxy({ refuseWith: 403 });
+    cleanup.defer(() => proxy.stop());
     const withPassword = proxy.url.replace('//', '//user:canary@');
     const KUBECONFIG = await kubeconfig('refused', { cluster: { ...elsewhere(), 'proxy-url': withPassword } });
     const told =
@@ -277,7 +282,6 @@ describe('a proxy', () => {
       expect(await (await fetch(`${operator.url}/readyz`)).text()).toBe(`the API server cannot be reached: ${told}\n`);
     });
     await operator.stop();
-    await proxy.stop();
     expect(JSON.stringify(operator.log) + output).not.toContain('canary');
   });
 });
