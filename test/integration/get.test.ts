@@ -21,6 +21,7 @@ import {
   youngJob,
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { fastClock } from '../support/fast-clock.ts';
 import { PROGRAM } from '../support/program.ts';
 import {
   API_KEY,
@@ -38,7 +39,6 @@ const ACCOUNT = {
   clientSecret: 'mdb_sa_sk_canary-client-secret',
 } as const;
 const WITHOUT_MD5 = path.join(import.meta.dirname, '../support/without-md5.mjs');
-const FAST_CLOCK = path.join(import.meta.dirname, '../support/fast-clock.mjs');
 const WITH_KEY = {
   MONGODB_ATLAS_PUBLIC_API_KEY: API_KEY.publicKey,
   MONGODB_ATLAS_PRIVATE_API_KEY: API_KEY.privateKey,
@@ -535,7 +535,7 @@ describe('--watch', () => {
   test('a page of a proxy that stays for five minutes ends it', async () => {
     const ids = put(youngJob);
     bed.atlas.faults.add({ fault: { kind: 'html', status: 200 } });
-    const fast = { NODE_OPTIONS: `--import=${FAST_CLOCK}`, CLOCK_MINUTES: '2' };
+    const fast = fastClock(2);
     const { exitCode, stdout, stderr } = await run([...ids, ...watching], { ...WITH_KEY, ...fast });
     expect({ exitCode, stdout }).toEqual({ exitCode: 7, stdout: '' });
     expect(stderr.trim().split('\n')).toEqual([

@@ -7,13 +7,14 @@ import { TOKEN_PREFIX } from '../support/atlas-simulator/access-tokens.ts';
 import { failing } from '../support/atlas-simulator/fault-samples.ts';
 import { atlasDate, readyDownload, urlV2Download, youngJob } from '../support/atlas-simulator/recorded-bodies.ts';
 import { eventually } from '../support/eventually.ts';
+import { fastClock } from '../support/fast-clock.ts';
 import { PROGRAM } from '../support/program.ts';
 import { conditionOf, GROUP_ID, NAMESPACE, newJobId, putJob, startTestBed, type TestBed } from '../support/test-bed.ts';
 
 const TOMORROW = atlasDate(Date.now() + 86_400_000);
 
 let bed: TestBed;
-/** It takes more than a minute, in which the other tests run. */
+/** It takes half a minute, in which the other tests run. */
 let everywhere: Promise<void>;
 beforeAll(async () => {
   bed = await startTestBed();
@@ -44,7 +45,7 @@ describe('what cannot be used is named without what stands there', () => {
     exec: { command: '/bin/sh', args: ['-c', script, '--token=canary-arg'], env: [{ name: 'A', value: 'canary-env' }] },
   });
 
-  test.each<[string, string, Readonly<Record<string, string>>]>([
+  test.concurrent.each<[string, string, Readonly<Record<string, string>>]>([
     ['a kubeconfig with a wrong indentation', 'users:\n- user:\n    token: canary-token\n   as: canary', {}],
     ['a kubeconfig with an alias that is none', 'users:\n- user:\n    token: *canary-token', {}],
     ['a kubeconfig with a wrong type', kubeconfigWith({}, { token: ['canary-token'] }), {}],
@@ -61,7 +62,7 @@ describe('what cannot be used is named without what stands there', () => {
     ['a proxy variable that is no URL', kubeconfigWith({}, USER), { HTTPS_PROXY: 'http://u:canary-password@h:99999' }],
     ['a proxy variable with a bad escape', kubeconfigWith({}, USER), { HTTP_PROXY: 'http://u:canary-%zz@h' }],
   ])('%s', async (_name, content, env) => {
-    const file = path.join(bed.controlPlane.dir, 'broken-kubeconfig');
+    const file = path.join(bed.controlPlane.dir, `broken-kubeconfig-${newJobId()}`);
     await writeFile(file, content);
     const ids = [`--group-id=${GROUP_ID}`, '--cluster-name=x', `--job-id=${newJobId()}`, '--secret=default/x'];
     const variables = { PATH: process.env['PATH'] ?? '', HOME: '/nowhere', KUBECONFIG: file, ...env };
@@ -103,7 +104,8 @@ async function searchEverywhere(): Promise<void> {
   await bed.createSecret('wrong-account', { clientId, clientSecret: CANARIES.wrongClientSecret });
   await bed.createSecret('half', { privateApiKey: CANARIES.privateKey });
   await bed.createSecret('taken', { url: 'x' });
-  const operator = await bed.startOperator({ LOG_LEVEL: 'trace' });
+  // Credentials that do not work are expected to be corrected for a minute.
+  const operator = await bed.startOperator({ LOG_LEVEL: 'trace', ...fastClock(0.1) });
 
   const download = putJob(bed.atlas, (job) => readyDownload(job, TOMORROW));
   const secretDownload = putJob(bed.atlas, (job) => urlV2Download(job, TOMORROW));
@@ -128,7 +130,6 @@ async function searchEverywhere(): Promise<void> {
       ...(deliverySecretName === undefined ? {} : { deliverySecretName }),
     });
   }
-  // Credentials that do not work are expected to be corrected for a minute.
   for (const [name, , , , synced] of expected) {
     await bed.until(name, synced, (resource) => conditionOf(resource, 'Synced') === synced, NAMESPACE, 90_000);
   }

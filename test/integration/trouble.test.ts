@@ -11,6 +11,7 @@ import {
 } from '../support/atlas-simulator/recorded-bodies.ts';
 import { createEtcdClient } from '../support/etcd.ts';
 import { eventually } from '../support/eventually.ts';
+import { fastClock } from '../support/fast-clock.ts';
 import type { OperatorProcess } from '../support/operator-process.ts';
 import {
   API_KEY,
@@ -41,7 +42,7 @@ beforeAll(async () => {
   const etcd = createEtcdClient(bed.controlPlane.etcdUrl);
   await etcd.putAll(new Map([[`/registry/secrets/${NAMESPACE}/unreadable`, 'no Secret at all']]));
   await bed.create('unreadable', { jobId: job(youngJob).jobId, credentialsSecretRef: { name: 'unreadable' } });
-  operator = await bed.startOperator();
+  operator = await bed.startOperator(fastClock(0.1));
   // They take half a minute, in which the other tests run.
   refusedStatus = refuseStatus();
   refusedSecrets = refuseSecrets();
