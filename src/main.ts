@@ -46,7 +46,7 @@ void main(command, args).then((exitCode) => {
 async function main(name: string, flags: readonly string[]): Promise<number> {
   switch (name) {
     case 'run':
-      return runOperator(flags);
+      return flags.some(isHelp) ? print(help()) : runOperator(flags);
     case 'get':
       return askAtlas(get, flags);
     case 'list':
@@ -60,10 +60,10 @@ async function main(name: string, flags: readonly string[]): Promise<number> {
     case 'help':
     case '--help':
     case '-h':
-      return print(USAGE + settingsHelp());
+      return print(help());
     // Whoever types only the name of the program must not start an operator on the current kubeconfig.
     case '':
-      process.stderr.write(USAGE + settingsHelp());
+      process.stderr.write(help());
       return EXIT_USAGE;
     default:
       if (name.startsWith('-'))
@@ -114,13 +114,18 @@ function onSignal(): AbortSignal {
   return stop.signal;
 }
 
-function settingsHelp(): string {
-  return listSettings()
+function isHelp(flag: string): boolean {
+  return flag === '--help' || flag === '-h';
+}
+
+function help(): string {
+  const settings = listSettings()
     .map(
       ({ name, variable, fallback, description }) =>
         `  --${name}, ${variable} (${fallback || 'none'})\n      ${description}\n`,
     )
     .join('');
+  return USAGE + settings;
 }
 
 function print(text: string): number {

@@ -90,17 +90,20 @@ describe('the other commands', () => {
     expect(await run(['version'])).toEqual({ exitCode: 0, stdout: `${packageJson.version}\n`, stderr: '' });
   });
 
-  test('help lists every setting', async () => {
-    const { exitCode, stdout } = await run(['--help']);
-    expect(exitCode).toBe(0);
-    for (const name of [
-      '--atlas-base-url, ATLAS_BASE_URL',
-      '--leader-elect, LEADER_ELECT',
-      '--log-format, LOG_FORMAT',
-    ]) {
-      expect(stdout).toContain(name);
-    }
-  });
+  test.each([['help'], ['--help'], ['run --help'], ['run --concurrency=0 -h']])(
+    '%s lists every setting',
+    async (args) => {
+      const { exitCode, stdout } = await run(args.split(' '));
+      expect(exitCode).toBe(0);
+      for (const name of [
+        '--atlas-base-url, ATLAS_BASE_URL',
+        '--leader-elect, LEADER_ELECT',
+        '--log-format, LOG_FORMAT',
+      ]) {
+        expect(stdout).toContain(name);
+      }
+    },
+  );
 
   test('none at all: help on standard error, exit code 2, and no operator is started', async () => {
     const { exitCode, stdout, stderr } = await run([], { KUBECONFIG: '/nowhere/kubeconfig' });
