@@ -27,8 +27,8 @@ const EXPIRING_SOON_MS = 6 * 3_600_000;
 
 /**
  * Counts. `ageMs` tells how many milliseconds ago a resource was fetched, `intervalMs` how many may lie between two
- * fetches; `now` is in milliseconds since the epoch. What
- * others have written into a status makes no new label: names that nobody knows count together.
+ * fetches; `now` is in milliseconds since the epoch. What others have written into a status makes no new label: names that
+ * nobody knows count together.
  */
 export function countResources(
   jobs: Iterable<LegacyRestoreJob>,

@@ -22,7 +22,8 @@ const EMITTED = ['Synced', 'Ready', 'DownloadAvailable'] as const;
 
 /**
  * One event for each of Synced, Ready and DownloadAvailable whose reason changed: what happened while the operator
- * watched, never a poll. Of a job that is mirrored for the first time nothing is told that had ended before. The reasons of before stand in the previous status, so that neither a restart nor another replica repeats an event.
+ * watched, never a poll. Of a job that is mirrored for the first time nothing is told that had ended before. The reasons
+ * of before stand in the previous status, so that neither a restart nor another replica repeats an event.
  */
 export function eventsFor(status: Status, previous: Status): readonly EventContent[] {
   return EMITTED.flatMap((type) => {
