@@ -5,14 +5,13 @@ import { findProgram } from '../interop/processes.ts';
 import { messageOf } from '../support/command.ts';
 import { ensureTools } from '../support/control-plane/tools.ts';
 import { ensureGoTools } from '../support/go-tools.ts';
-import { ensureHelm3 } from '../support/helm3.ts';
 import { run } from './commands.ts';
 
 export interface Programs {
   readonly docker: string;
   readonly kubectl: string;
   readonly helm: string;
-  /** Helm 3, for `lint` and `template`. */
+  /** Helm 3, for `lint`, `template` and an upgrade of the chart. */
   readonly helm3: string;
   /** Undefined where an existing cluster is used whose nodes kind did not make. */
   readonly kind: string | undefined;
@@ -22,12 +21,14 @@ export interface Programs {
 export async function findPrograms(needsKind: boolean, signal: AbortSignal): Promise<Programs> {
   const docker = await findDocker(signal);
   const tools = await ensureTools(['helm', 'kubectl'], { signal });
+  const own = path.join(import.meta.dirname, 'tools');
+  const { path: helm3 } = await ensureGoTools(own, { helm3: { package: 'helm.sh/helm/v3/cmd/helm' } }, { signal });
   return {
     docker,
     kubectl: tools.path('kubectl'),
     helm: tools.path('helm'),
-    helm3: await ensureHelm3({ signal }),
-    kind: needsKind ? await findKind(signal) : undefined,
+    helm3: helm3('helm3'),
+    kind: needsKind ? await findKind(own, signal) : undefined,
   };
 }
 
@@ -43,13 +44,12 @@ async function findDocker(signal: AbortSignal): Promise<string> {
   }
 }
 
-async function findKind(signal: AbortSignal): Promise<string> {
+async function findKind(own: string, signal: AbortSignal): Promise<string> {
   const named = process.env['KIND'];
   if (named) {
     accessSync(named, constants.X_OK);
     return named;
   }
-  const own = path.join(import.meta.dirname, 'tools');
   return (
     findProgram('kind') ??
     (await ensureGoTools(own, { kind: { package: 'sigs.k8s.io/kind' } }, { signal })).path('kind')

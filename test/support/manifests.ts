@@ -89,24 +89,14 @@ export function helmTemplateText(
   return helm(['template', name, CHART, `--namespace=${namespace}`, '--values=-'], JSON.stringify(values));
 }
 
-/** Runs the Helm of `tools/`, as `helmWith`. */
-export async function helm(args: readonly string[], stdin = '', kubeconfig?: string): Promise<string> {
-  const { path: of } = await ensureTools(['helm']);
-  return helmWith(of('helm'), args, stdin, kubeconfig);
-}
-
 /**
- * Runs a Helm without the user's settings and plugins, and on no cluster unless a kubeconfig is given; returns its output
+ * Runs helm without the user's settings and plugins, and on no cluster unless a kubeconfig is given; returns its output
  * and rejects with what it complained.
  */
-export function helmWith(
-  program: string,
-  args: readonly string[],
-  stdin: string,
-  kubeconfig: string | undefined,
-): Promise<string> {
+export async function helm(args: readonly string[], stdin = '', kubeconfig?: string): Promise<string> {
+  const { path: of } = await ensureTools(['helm']);
   const home = path.join(tmpdir(), 'legacy-restore-operator-helm');
-  return run(program, args, stdin, {
+  return run(of('helm'), args, stdin, {
     PATH: process.env['PATH'],
     HOME: home,
     HELM_CACHE_HOME: home,

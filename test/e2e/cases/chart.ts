@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { loadAll } from 'js-yaml';
 import * as z from 'zod';
+import { type Helm, TYPICAL_VALUES, upgradeEarlierChart } from '../../support/earlier-chart/upgrade.ts';
 import type { Cluster } from '../cluster.ts';
 import { run } from '../commands.ts';
 import { CHART, helmRelease, prepareNamespace } from '../installation.ts';
@@ -27,6 +28,22 @@ export const chartCases: readonly TestCase[] = [
       assert.deepEqual(await render(helm3), await render(helm), 'Helm 3 and Helm 4 render different objects');
       const version = (program: string): Promise<string> => run(program, ['version', '--template={{.Version}}']);
       return `${await version(helm3)} and ${await version(helm)} render the same`;
+    },
+  },
+  {
+    name: 'helm upgrade of an earlier chart, Helm 3, and Helm 4 after it',
+    run: async ({ cluster, programs }) => {
+      const kubectl = (args: readonly string[], input = ''): Promise<string> => cluster.kubectl(args, { input });
+      const helmOf =
+        (program: string): Helm =>
+        (args, input = '') =>
+          run(program, args, { input, env: { KUBECONFIG: cluster.kubeconfig } });
+      const [helm3, helm4] = [helmOf(programs.helm3), helmOf(programs.helm)];
+      for (const name of ['payments', 'orders']) await kubectl(['create', 'namespace', name]);
+      await upgradeEarlierChart({ kubectl, installWith: helm3, upgradeWith: helm3 }, TYPICAL_VALUES);
+      await upgradeEarlierChart({ kubectl, installWith: helm3, upgradeWith: helm4 }, TYPICAL_VALUES);
+      await kubectl(['delete', 'namespace', 'payments', 'orders', 'earlier-chart']);
+      return 'no conflict, and every object is still there, those of users too';
     },
   },
   {
