@@ -15,6 +15,7 @@ export default {
     { ...common, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     { ...common, displayName: 'integration', testMatch: ['<rootDir>/test/integration/**/*.test.ts'] },
   ],
+  testSequencer: '<rootDir>/jest.sequencer.js',
   // jest takes this for all projects only; integration tests wait for real processes.
   testTimeout: 120_000,
   // Integration tests wait more than they compute. More control planes at once would starve each other on two cores.
