@@ -200,18 +200,13 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
     { ref, credentials, requestId, waiters }: ListInFlight,
     pageNum: number,
   ): Promise<FetchedPage> {
-    let failures = 0;
-    let askedToWaitAt: number | undefined;
-    for (;;) {
+    for (let failures = 0; ; ) {
       try {
         return await atlas.listPage(ref, credentials, pageNum, { requestId });
       } catch (error) {
         ended.throwIfAborted();
         if (!(error instanceof AtlasError)) throw error;
         if (asksToWait(error)) {
-          askedToWaitAt ??= performance.now();
-          // The list alone is limited: jobs that wait for it would never be fetched.
-          if (wasFetchedSince(ref, askedToWaitAt)) throw error;
           // Now they wait for Atlas, which their status is to show.
           for (const key of waiters) onDue(key);
           continue;
@@ -222,10 +217,6 @@ export function createClusterLists(options: ClusterListsOptions): ClusterLists {
       }
     }
   }
-
-  /** Whether one of the resources that wait for lists of a cluster has been fetched on its own since then. */
-  const wasFetchedSince = (ref: ClusterRef, time: number): boolean =>
-    candidatesOf(ref).some(({ key }) => (states.get(key)?.fetchedAt ?? 0) > time);
 
   function answer(list: ListInFlight, job: LegacyRestoreJob, items: readonly ListedJob[], begunAt: number): void {
     const state = states.of(job);

@@ -386,23 +386,6 @@ describe('Atlas asks to wait in the middle of the pages', () => {
     },
   );
 
-  test('but fetches work: only lists are limited, and rest', async () => {
-    const cluster = clusterOf('abcd');
-    cluster.replies = [
-      answered(429, SECOND),
-      () => {
-        jest.advanceTimersByTime(SECOND);
-        cluster.fetched('b', true);
-        return Promise.reject(answered(429, SECOND));
-      },
-      page(['a', 'b', 'c', 'd'].map((id) => item(id))),
-    ];
-    cluster.waits('a');
-    await pass();
-    expect([cluster.asked.length, cluster.rests()]).toEqual([2, ['Atlas answered 429']]);
-    expect([cluster.due, cluster.waits('a')]).toEqual([['a', 'a'], false]);
-  });
-
   test('a job that moved to the next page meanwhile is answered once', async () => {
     const cluster = clusterOf('abcd');
     cluster.replies = [page([item('a'), item('b')], 'next'), page([item('b'), item('c'), item('d')])];
