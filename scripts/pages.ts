@@ -3,7 +3,7 @@ import { CONDITION_TYPES } from '../src/api/legacy-restore-job.ts';
 import { listSettings } from '../src/config/settings.ts';
 import { CONDITIONS } from '../src/restore-job/conditions.ts';
 import { listEvents } from '../src/restore-job/events.ts';
-import { entryOf, reasonsOf, remedyOf } from '../src/restore-job/reasons.ts';
+import { meaningOf, reasonsOf, remedyOf } from '../src/restore-job/reasons.ts';
 import type { MetricEntry } from '../src/telemetry/instruments.ts';
 import { LOG_FIELDS, type LogField } from '../src/telemetry/log-fields.ts';
 import { METRICS } from '../src/telemetry/metrics.ts';
@@ -128,7 +128,7 @@ export const generatedPage = (title: string, ...parts: readonly string[]): strin
 function reasonTable(condition: Parameters<typeof reasonsOf>[0]): string {
   const rows = reasonsOf(condition).map((reason) => [
     `\`${reason}\``,
-    entryOf(reason).meaning,
+    meaningOf(reason),
     remedyOf(reason, undefined, 'resource'),
   ]);
   return markdownTable(['reason', 'meaning', 'what to do'], rows);

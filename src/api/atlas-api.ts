@@ -7,9 +7,11 @@
 export const ATLAS_APIS = ['atlas/v1.0', 'atlas/v2', 'public/v1.0'] as const;
 export type AtlasApi = (typeof ATLAS_APIS)[number];
 
-/**
- * One of our own sentences, which are all written for Atlas, for the API that is asked. Only before anything from outside
- * is put into it: a cluster can be called Atlas, too.
- */
-export const wordedFor = (api: AtlasApi, sentence: string): string =>
-  api === 'public/v1.0' ? sentence.replaceAll('Atlas', 'Ops Manager or Cloud Manager') : sentence;
+/** What sentences call whoever serves that API. */
+export const serverName = (api: AtlasApi): string => (api === 'public/v1.0' ? 'Ops Manager or Cloud Manager' : 'Atlas');
+
+/** One of our own sentences; a function where it names the server. */
+export type Sentence = string | ((server: string) => string);
+
+export const sentenceFor = (api: AtlasApi, sentence: Sentence): string =>
+  typeof sentence === 'string' ? sentence : sentence(serverName(api));

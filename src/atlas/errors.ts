@@ -1,5 +1,6 @@
 /** Every way in which a request to Atlas can fail, as one error class with stable codes in one table. */
 import type { ApiError, AtlasErrorKind } from '../api/api-error.ts';
+import { type Sentence, sentenceFor } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 
 /** The codes of AtlasError, each with its kind. */
@@ -54,6 +55,8 @@ export class AtlasError extends Error {
   override readonly name = 'AtlasError';
   readonly code: AtlasErrorCode;
   readonly kind: AtlasErrorKind;
+  /** The message, for whichever API was asked. */
+  readonly sentence: Sentence;
   /** HTTP status code of the response; undefined when there was none. */
   readonly httpStatus: number | undefined;
   /** The error as Atlas described it; undefined when the response had no description of Atlas's form. */
@@ -61,8 +64,9 @@ export class AtlasError extends Error {
   /** Milliseconds that Atlas asked to wait, at most an hour; undefined when it did not. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(code: AtlasErrorCode, message: string, fields: AtlasErrorFields = {}) {
-    super(message, { cause: fields.cause });
+  constructor(code: AtlasErrorCode, sentence: Sentence, fields: AtlasErrorFields = {}) {
+    super(sentenceFor('atlas/v1.0', sentence), { cause: fields.cause });
+    this.sentence = sentence;
     this.code = code;
     this.kind = KINDS[code];
     this.httpStatus = fields.httpStatus;
@@ -93,8 +97,8 @@ export function errorFromResponse(
   retryAfterMs: number | undefined,
 ): AtlasError {
   const errorCode = printable(apiError?.errorCode ?? '', 64);
-  const message = errorCode === '' ? `Atlas answered ${httpStatus}` : `Atlas answered ${httpStatus} ${errorCode}`;
-  return new AtlasError(codeOfStatus(httpStatus), message, { httpStatus, apiError, retryAfterMs });
+  const sentence = (server: string): string => `${server} answered ${httpStatus} ${errorCode}`.trimEnd();
+  return new AtlasError(codeOfStatus(httpStatus), sentence, { httpStatus, apiError, retryAfterMs });
 }
 
 function codeOfStatus(httpStatus: number): AtlasErrorCode {

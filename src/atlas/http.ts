@@ -1,6 +1,7 @@
 /** One HTTP request to Atlas: one deadline from connecting to the last byte, a bounded body, no redirects. */
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Dispatcher } from 'undici';
+import type { Sentence } from '../api/atlas-api.ts';
 import { formatDuration } from '../api/duration.ts';
 import { printable } from '../api/printable.ts';
 import { ProxyError } from '../net/connections.ts';
@@ -56,7 +57,11 @@ export function createSend({ dispatcher, timeoutMs, signal, userAgent }: SendOpt
     } catch (cause) {
       signal.throwIfAborted();
       if (cause instanceof DeadlineError)
-        throw new AtlasError('ATLAS_TIMEOUT', `Atlas did not answer within ${formatDuration(timeoutMs)}`, { cause });
+        throw new AtlasError(
+          'ATLAS_TIMEOUT',
+          (server) => `${server} did not answer within ${formatDuration(timeoutMs)}`,
+          { cause },
+        );
       throw toAtlasError(cause);
     }
   };
@@ -69,13 +74,14 @@ function bodyOf({ status, headers, body }: ReceivedResponse): string {
   const encoding = contentEncoding(headers);
   if (status !== 200) return encoding === '' ? body.toString('utf8') : '';
   if (encoding !== '') {
-    const message = `Atlas's response has the content encoding ${printable(encoding, 64)}, which was not asked for`;
-    throw new AtlasError('ATLAS_RESPONSE_ENCODED', message, { httpStatus: status });
+    const sentence: Sentence = (server) =>
+      `${server}'s response has the content encoding ${printable(encoding, 64)}, which was not asked for`;
+    throw new AtlasError('ATLAS_RESPONSE_ENCODED', sentence, { httpStatus: status });
   }
   try {
     return UTF8.decode(body);
   } catch (cause) {
-    throw new AtlasError('ATLAS_RESPONSE_NOT_UTF8', "Atlas's response is not valid UTF-8", { cause });
+    throw new AtlasError('ATLAS_RESPONSE_NOT_UTF8', (server) => `${server}'s response is not valid UTF-8`, { cause });
   }
 }
 
@@ -97,15 +103,16 @@ const contentEncoding = (headers: IncomingHttpHeaders): string =>
 function toAtlasError(cause: unknown): AtlasError {
   if (cause instanceof AtlasError) return cause;
   if (cause instanceof BodyTooLargeError) {
-    const message = `Atlas's response is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`;
-    return new AtlasError('ATLAS_RESPONSE_TOO_LARGE', message, { cause });
+    const sentence: Sentence = (server) => `${server}'s response is larger than ${MAX_BODY_BYTES / 1_048_576} MiB`;
+    return new AtlasError('ATLAS_RESPONSE_TOO_LARGE', sentence, { cause });
   }
   if (cause instanceof ProxyError) {
     const refused = cause.status === undefined ? 'ATLAS_UNREACHABLE' : 'ATLAS_PROXY_REFUSED';
-    return new AtlasError(refused, `Atlas cannot be reached: ${cause.message}`, { cause });
+    return new AtlasError(refused, (server) => `${server} cannot be reached: ${cause.message}`, { cause });
   }
   const code = Error.isError(cause) && 'code' in cause && typeof cause.code === 'string' ? cause.code : undefined;
   // Only the code: messages of the network layer carry addresses, and with a proxy its credentials.
-  const message = `Atlas cannot be reached${code === undefined ? '' : ` (${printable(code, 64)})`}`;
-  return new AtlasError('ATLAS_UNREACHABLE', message, { cause });
+  const sentence: Sentence = (server) =>
+    `${server} cannot be reached${code === undefined ? '' : ` (${printable(code, 64)})`}`;
+  return new AtlasError('ATLAS_UNREACHABLE', sentence, { cause });
 }

@@ -1,5 +1,6 @@
 /** Reads one page of a list of restore jobs, as leniently as a single one is read. */
 import * as z from 'zod';
+import type { Sentence } from '../api/atlas-api.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { AtlasError } from './errors.ts';
 import { readContent, readRestoreJob } from './response.ts';
@@ -27,8 +28,8 @@ export function readListPage(
   if (content instanceof AtlasError) return content;
   const page = SentPage.safeParse(content).data;
   if (page === undefined) {
-    const message = 'Atlas answered 200, but not with a list of restore jobs';
-    return new AtlasError('ATLAS_NOT_A_LIST', message, { httpStatus: 200 });
+    const sentence: Sentence = (server) => `${server} answered 200, but not with a list of restore jobs`;
+    return new AtlasError('ATLAS_NOT_A_LIST', sentence, { httpStatus: 200 });
   }
   const relations = page.links.map(({ rel }) => rel).filter((rel) => rel !== undefined);
   return {

@@ -240,10 +240,11 @@ const authorized = (request: HttpRequest, token: Token): HttpRequest => ({
 });
 
 const noToken = (cause?: unknown): AtlasError =>
-  new AtlasError('ATLAS_NOT_A_TOKEN', 'Atlas answered the token request with something that is not a token', {
-    httpStatus: 200,
-    cause,
-  });
+  new AtlasError(
+    'ATLAS_NOT_A_TOKEN',
+    (server) => `${server} answered the token request with something that is not a token`,
+    { httpStatus: 200, cause },
+  );
 
 /**
  * RFC 6749 section 2.3.1. Atlas documents base64(id:secret), and whether it decodes the form encoding that the RFC puts

@@ -1,4 +1,5 @@
 /** What `public/v1.0`, the API of Ops Manager and Cloud Manager, does not take: told before anything is sent. */
+import type { Sentence } from '../api/atlas-api.ts';
 import type { AtlasCredentials } from './credentials.ts';
 import { AtlasError } from './errors.ts';
 import type { ApiAddress, ClusterRef } from './urls.ts';
@@ -11,8 +12,8 @@ export function unsupportedError(
 ): AtlasError | undefined {
   if (address.api !== 'public/v1.0') return undefined;
   if (!isClusterId(clusterName)) {
-    const message = 'Atlas was not asked: it knows clusters by their ids, and this is none';
-    return new AtlasError('ATLAS_CLUSTER_ID_REQUIRED', message);
+    const sentence: Sentence = (server) => `${server} was not asked: it knows clusters by their ids, and this is none`;
+    return new AtlasError('ATLAS_CLUSTER_ID_REQUIRED', sentence);
   }
   if (kind === 'apiKey' || hasServiceAccounts(address)) return undefined;
   return new AtlasError('ATLAS_NO_SERVICE_ACCOUNTS', 'Ops Manager was not asked: it has no service accounts');

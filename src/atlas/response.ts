@@ -4,6 +4,7 @@
  */
 import * as z from 'zod';
 import type { ApiError } from '../api/api-error.ts';
+import type { Sentence } from '../api/atlas-api.ts';
 import { RestoreJob, type RestoreJobResponse } from '../api/restore-job.ts';
 import { parseJson } from '../net/json.ts';
 import { AtlasError, errorFromResponse } from './errors.ts';
@@ -21,7 +22,9 @@ export function readRestoreJobResponse(
   if (content instanceof AtlasError) return content;
   return (
     readRestoreJob(content) ??
-    new AtlasError('ATLAS_NOT_A_RESTORE_JOB', 'Atlas answered 200, but not with a restore job', { httpStatus: 200 })
+    new AtlasError('ATLAS_NOT_A_RESTORE_JOB', (server) => `${server} answered 200, but not with a restore job`, {
+      httpStatus: 200,
+    })
   );
 }
 
@@ -35,8 +38,8 @@ export function readContent(httpStatus: number, body: string, retryAfterMs: numb
     return errorFromResponse(failedStatus, apiError, retryAfterMs ?? tokenBucketWait(apiError));
   }
   if (opened.httpStatus !== 200) {
-    const message = `Atlas answered ${opened.httpStatus} instead of 200`;
-    return new AtlasError('ATLAS_UNEXPECTED_STATUS', message, { httpStatus: opened.httpStatus });
+    const sentence: Sentence = (server) => `${server} answered ${opened.httpStatus} instead of 200`;
+    return new AtlasError('ATLAS_UNEXPECTED_STATUS', sentence, { httpStatus: opened.httpStatus });
   }
   return opened.content;
 }

@@ -1,5 +1,5 @@
 /** The Atlas client of a command: nobody else uses it, so that it waits only where Atlas asks for it. */
-import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
+import { type AtlasApi, serverName } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
@@ -102,7 +102,7 @@ function connect(
     observer: {
       deprecation: ({ sunset }) => {
         const until = sunset === undefined ? '' : ` and ends it on ${printable(sunset, 64)}`;
-        note(own, `${wordedFor(atlasApi, 'Atlas marks this version of its API as deprecated')}${until}`);
+        note(own, `${serverName(atlasApi)} marks this version of its API as deprecated${until}`);
       },
     },
   });

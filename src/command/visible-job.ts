@@ -24,7 +24,8 @@ export function hiddenMembers({ job: { delivery, links }, authValue }: RestoreJo
 }
 
 /** Why members are not in the output, before their names. */
-export const OTHER_FORM = 'left out, because Atlas gave them in another form than it documents';
+export const otherForm = (server: string): string =>
+  `left out, because ${server} gave them in another form than it documents`;
 
 const MOST_LISTED = 10;
 

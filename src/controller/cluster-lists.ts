@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { LRUCache } from 'lru-cache';
-import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
+import { type AtlasApi, sentenceFor } from '../api/atlas-api.ts';
 import type { LegacyRestoreJob } from '../api/legacy-restore-job.ts';
 import type { AtlasClient, FetchedPage, Waiting } from '../atlas/client.ts';
 import { type AtlasCredentials, credentialsKey } from '../atlas/credentials.ts';
@@ -291,7 +291,7 @@ const clusterId = ({ groupId, clusterName }: ClusterRef): string => `${groupId}/
 
 function causeFields(cause: unknown, api: AtlasApi) {
   if (typeof cause === 'string') return { cause };
-  return cause instanceof AtlasError ? { error: wordedFor(api, cause.message) } : errorFields(cause);
+  return cause instanceof AtlasError ? { error: sentenceFor(api, cause.sentence) } : errorFields(cause);
 }
 
 const clusterFields = ({ groupId, clusterName }: ClusterRef) => ({ groupId, clusterName });

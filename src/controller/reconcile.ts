@@ -3,7 +3,7 @@
  * left to do, the next reconcile and changes of the cache, is returned to the controller.
  */
 import { randomUUID } from 'node:crypto';
-import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
+import { type AtlasApi, serverName } from '../api/atlas-api.ts';
 import { type LegacyRestoreJob, objectReference } from '../api/legacy-restore-job.ts';
 import { printable } from '../api/printable.ts';
 import type { KubeClient } from '../kube/client.ts';
@@ -240,7 +240,7 @@ export function createReconciler(options: ReconcilerOptions): Reconciler {
     // A request to Atlas is reserved once: what waits for one has no outcome to keep.
     state.unwritten = isRefused || observed.outcome.kind === 'waiting' ? undefined : observed;
     const message = isRefused
-      ? wordedFor(options.atlasApi, 'the status is refused and dropped, the next try starts from Atlas')
+      ? `the status is refused and dropped, the next try starts from ${serverName(options.atlasApi)}`
       : 'the status could not be written and is tried again';
     observed.log[isNews ? 'warn' : 'debug']({ reason, ...errorFields(error) }, message);
     if (!isRefused) return { result: 'error', requeueAfter: retryAfterMs ?? transientBackoff(count, Math.random) };

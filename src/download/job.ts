@@ -1,5 +1,5 @@
 /** What a restore job says of its download: whether there is a file, where, and which hash it has. Pure. */
-import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
+import { type AtlasApi, serverName } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 import type { RestoreJob } from '../api/restore-job.ts';
 import type { Content } from '../restore-job/content.ts';
@@ -49,7 +49,7 @@ export function downloadState(view: JobView, now: number, api: AtlasApi): Downlo
   if (!isDownload(content))
     return ended(
       'NOTHING_TO_DOWNLOAD',
-      wordedFor(api, 'There is nothing to download: Atlas brings the data to its target itself, or gives no URL.'),
+      `There is nothing to download: ${serverName(api)} brings the data to its target itself, or gives no URL.`,
     );
   switch (deliveryState(delivery)) {
     case 'expired':

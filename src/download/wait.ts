@@ -1,6 +1,6 @@
 /** Waits until a job's download is ready, or will never be. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
+import { type AtlasApi, sentenceFor } from '../api/atlas-api.ts';
 import { formatDuration } from '../api/duration.ts';
 import { AtlasError } from '../atlas/errors.ts';
 import { unlessStopped } from '../command/command.ts';
@@ -75,7 +75,7 @@ function pendingText({ content, remark }: JobView, error: DownloadError): string
 }
 
 const failureText = (error: AtlasError | KubeError, api: AtlasApi): string =>
-  error instanceof AtlasError ? wordedFor(api, error.message) : error.message;
+  error instanceof AtlasError ? sentenceFor(api, error.sentence) : error.message;
 
 const notInTime = ({ message }: DownloadError, waitMs: number): DownloadError =>
   new DownloadError('NOT_READY', `Not ready within ${formatDuration(waitMs)}: ${message}`);

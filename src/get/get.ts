@@ -1,5 +1,5 @@
 /** The command `get`: fetches one restore job from Atlas, once or until it has come to an end, and prints it. */
-import { wordedFor } from '../api/atlas-api.ts';
+import { serverName } from '../api/atlas-api.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { fetchJob, withAtlas } from '../command/atlas.ts';
 import { type CommandProcess, note, runCommand, unlessStopped } from '../command/command.ts';
@@ -27,7 +27,7 @@ async function fetchAndPrint(options: GetOptions, own: CommandProcess): Promise<
     if (end.failure !== undefined) throw end.failure;
   }
   if (end.response === undefined)
-    throw new CommandError(wordedFor(atlasApi, 'Atlas has not answered.'), EXIT_CODES.unavailable.code);
+    throw new CommandError(`${serverName(atlasApi)} has not answered.`, EXIT_CODES.unavailable.code);
   printResponse(end.response, options, own);
   return end.kind === 'timedOut' ? EXIT_CODES.inProgress.code : exitCodeAtEnd(end.response, until);
 }

@@ -1,8 +1,8 @@
 /** A restore job in the form that was asked for. */
-import { wordedFor } from '../api/atlas-api.ts';
+import { serverName } from '../api/atlas-api.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import { safeJson, safeYaml } from '../command/structured.ts';
-import { hiddenMembers, listed, OTHER_FORM, visibleJob } from '../command/visible-job.ts';
+import { hiddenMembers, listed, otherForm, visibleJob } from '../command/visible-job.ts';
 import type { GetOptions } from './options.ts';
 import { jobText } from './text.ts';
 
@@ -31,7 +31,7 @@ export function remarks(response: RestoreJobResponse, { atlasApi, output, showUr
   const read = job.hashes?.length ?? 0;
   const hidden = hiddenMembers(response);
   return [
-    ...(dropped.length > 0 ? [`${wordedFor(atlasApi, OTHER_FORM)}: ${listed(dropped)}`] : []),
+    ...(dropped.length > 0 ? [`${otherForm(serverName(atlasApi))}: ${listed(dropped)}`] : []),
     ...(read < hashCount ? [`only the first ${read} of ${hashCount} hashes were read`] : []),
     ...(output !== 'text' && !showUrl && hidden.length > 0
       ? [`left out, because it opens the data: ${listed(hidden)}; --show-url shows it`]

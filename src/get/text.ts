@@ -1,10 +1,10 @@
 /** A restore job as a person reads it, and what to do next. */
-import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
+import { type AtlasApi, serverName } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 import type { RestoreDelivery, RestoreJob, RestoreJobResponse } from '../api/restore-job.ts';
 import { fromNow, shown } from '../command/readable.ts';
 import { explain } from '../restore-job/messages.ts';
-import { entryOf } from '../restore-job/reasons.ts';
+import { meaningOf } from '../restore-job/reasons.ts';
 import { deliveryState, expiresAt, hasUrl, isDownload, jobState, timeOf } from '../restore-job/state.ts';
 
 interface TextOptions {
@@ -90,7 +90,7 @@ function hashRows({ job }: RestoreJobResponse, { atlasApi }: TextOptions): reado
   const hashes = job.hashes ?? [];
   if (hashes.length === 0)
     return isDownload(job) && hasUrl(job)
-      ? [['hash', wordedFor(atlasApi, 'not yet: Atlas tells it once the file was downloaded')]]
+      ? [['hash', `not yet: ${serverName(atlasApi)} tells it once the file was downloaded`]]
       : [];
   const rows = hashes
     .slice(0, MOST_HASHES)
@@ -142,9 +142,9 @@ function nextSteps(response: RestoreJobResponse, options: TextOptions): readonly
       return ['The job is running. The same command with --watch waits until it has finished.'];
     case 'broken':
     case 'killed':
-      return [wordedFor(atlasApi, 'The job will not finish. Create a new restore job in Atlas.')];
+      return [`The job will not finish. Create a new restore job in ${serverName(atlasApi)}.`];
     case 'unknown':
-      return [wordedFor(atlasApi, 'This version does not know the status of the job. Look at the job in Atlas.')];
+      return [`This version does not know the status of the job. Look at the job in ${serverName(atlasApi)}.`];
     case 'finished':
       return afterFinish(response, options);
   }
@@ -154,8 +154,8 @@ function afterFinish(response: RestoreJobResponse, options: TextOptions): readon
   const { job } = response;
   const { delivery } = job;
   const { atlasApi } = options;
-  if (delivery === undefined) return [wordedFor(atlasApi, 'Atlas names no delivery yet. Ask again later.')];
-  if (!isDownload(job)) return [wordedFor(atlasApi, NOTHING_TO_DOWNLOAD)];
+  if (delivery === undefined) return [`${serverName(atlasApi)} names no delivery yet. Ask again later.`];
+  if (!isDownload(job)) return [nothingToDownload(serverName(atlasApi))];
   switch (deliveryState(delivery)) {
     case 'ready':
       return (expiresAt(delivery) ?? Number.POSITIVE_INFINITY) <= options.now
@@ -170,10 +170,10 @@ function afterFinish(response: RestoreJobResponse, options: TextOptions): readon
     case 'pending':
     case 'absent':
     case 'unknown':
-      return [`${entryOf('DownloadPending').meaning} The same command with --watch --for=download waits for it.`];
+      return [`${meaningOf('DownloadPending')} The same command with --watch --for=download waits for it.`];
   }
 }
 
 /** An automated restore has finished once it is handed over: agents bring the data to the cluster later. */
-const NOTHING_TO_DOWNLOAD =
-  'There is nothing to download: Atlas brings the data to its target itself, which goes on after the job has finished.';
+const nothingToDownload = (server: string): string =>
+  `There is nothing to download: ${server} brings the data to its target itself, which goes on after the job has finished.`;

@@ -1,5 +1,5 @@
 /** Shows on standard error how a watched restore job is. */
-import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
+import { type AtlasApi, serverName } from '../api/atlas-api.ts';
 import type { RestoreJobResponse } from '../api/restore-job.ts';
 import type { AtlasError } from '../atlas/errors.ts';
 import type { Screen } from '../command/command.ts';
@@ -59,7 +59,7 @@ const DEFAULT_COLUMNS = 80;
 
 function movingLine(screen: Screen, api: AtlasApi, now: () => number): WatchDisplay {
   const startedAt = now();
-  let state = wordedFor(api, 'asking Atlas');
+  let state = `asking ${serverName(api)}`;
   let failure: { readonly error: AtlasError; readonly againAt: number } | undefined;
 
   function draw(): void {

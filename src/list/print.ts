@@ -1,10 +1,10 @@
 /** The listed restore jobs in the form that was asked for. */
-import { wordedFor } from '../api/atlas-api.ts';
+import { serverName } from '../api/atlas-api.ts';
 import { Spec } from '../api/legacy-restore-job.ts';
 import { printable } from '../api/printable.ts';
 import type { ListedJob } from '../atlas/list-response.ts';
 import { safeJson, safeYaml } from '../command/structured.ts';
-import { hiddenMembers, listed, OTHER_FORM, visibleJob } from '../command/visible-job.ts';
+import { hiddenMembers, listed, otherForm, visibleJob } from '../command/visible-job.ts';
 import { manifests } from './manifests.ts';
 import type { ListOptions } from './options.ts';
 import { jobTable } from './table.ts';
@@ -57,9 +57,8 @@ const idsOf = (jobs: readonly ListedJob[]): readonly string[] => jobs.map(({ id 
 
 function nothingListed(all: number, { atlasApi, ref, status }: ListPrintOptions): string {
   const whose = ref.batchId === undefined ? 'this cluster' : 'this batch';
-  if (all === 0 || status === undefined) return wordedFor(atlasApi, `Atlas lists no restore job of ${whose}`);
-  const others = wordedFor(atlasApi, `Atlas lists ${all} with other ones`);
-  return `no restore job of ${whose} has the status ${[...status].join(' or ')}; ${others}`;
+  if (all === 0 || status === undefined) return `${serverName(atlasApi)} lists no restore job of ${whose}`;
+  return `no restore job of ${whose} has the status ${[...status].join(' or ')}; ${serverName(atlasApi)} lists ${all} with other ones`;
 }
 
 function idRemarks(jobs: readonly ListedJob[], { output }: ListPrintOptions): readonly string[] {
@@ -76,7 +75,7 @@ function contentRemarks(jobs: readonly ListedJob[], { atlasApi, showUrl }: ListP
   const cut = jobs.filter(({ job, hashCount }) => (job.hashes?.length ?? 0) < hashCount);
   const hidden = showUrl ? [] : [...new Set(jobs.flatMap(hiddenMembers))];
   return [
-    ...(dropped.length > 0 ? [`${wordedFor(atlasApi, OTHER_FORM)}: ${listed(dropped)}`] : []),
+    ...(dropped.length > 0 ? [`${otherForm(serverName(atlasApi))}: ${listed(dropped)}`] : []),
     ...(cut.length > 0
       ? [`only the first hashes were read of ${listed(cut.map(({ id }) => printable(id, LONGEST_ID)))}`]
       : []),

@@ -1,7 +1,7 @@
 /** The events and the log line that go with a status that changed. */
 import { type Condition, conditionOf, type Status } from '../api/legacy-restore-job.ts';
 import { printable } from '../api/printable.ts';
-import { entryOf, isReason, REASONS, type Reason } from './reasons.ts';
+import { entryOf, isReason, meaningOf, REASONS, type Reason } from './reasons.ts';
 import { isMirrored } from './state.ts';
 
 /** An event of the API group events.k8s.io, without what it is about. */
@@ -64,7 +64,8 @@ export const listEvents = (): readonly EventDescription[] => [
   ...Object.keys(REASONS)
     .filter(isReason)
     .flatMap((reason): EventDescription[] => {
-      const { event, meaning } = entryOf(reason);
+      const { event } = entryOf(reason);
+      const meaning = meaningOf(reason);
       switch (event) {
         case 'none':
           return [];

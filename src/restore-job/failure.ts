@@ -1,6 +1,6 @@
 /** What made a reconcile fail, as facts: what status.failure shows of them, and when two failures are the same. */
 import type { ApiError } from '../api/api-error.ts';
-import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
+import { type AtlasApi, type Sentence, sentenceFor } from '../api/atlas-api.ts';
 import { conditionOf, type Status } from '../api/legacy-restore-job.ts';
 import { printableBytes } from '../api/printable.ts';
 import { type AtlasFailure, reasonOfAtlasFailure } from './atlas-failures.ts';
@@ -15,7 +15,7 @@ export type Failure =
       /** The Atlas client's own code of the error. */
       readonly code?: string;
       /** What happened, without anything that changes from one try to the next. */
-      readonly detail: string;
+      readonly detail: Sentence;
     }
   | {
       /** A request to the API server that it refused. */
@@ -40,12 +40,14 @@ export type Failure =
     };
 
 /** The failure that a failed request to Atlas is. */
-export const failureOfAtlas = (error: AtlasFailure & { readonly code: string; readonly message: string }): Failure => ({
+export const failureOfAtlas = (
+  error: AtlasFailure & { readonly code: string; readonly sentence: Sentence },
+): Failure => ({
   origin: 'atlas',
   reason: reasonOfAtlasFailure(error),
   apiError: error.apiError,
   code: error.code,
-  detail: error.message,
+  detail: error.sentence,
 });
 
 /** What status.failure shows: bounded and printable, whatever came. `api`: which one was asked. */
@@ -53,7 +55,7 @@ export function statusFailureOf(failure: Failure, api: AtlasApi): ApiError {
   switch (failure.origin) {
     case 'atlas':
       return failure.apiError === undefined
-        ? { detail: bounded(wordedFor(api, failure.detail)) }
+        ? { detail: bounded(sentenceFor(api, failure.detail)) }
         : boundedApiError(failure.apiError);
     case 'kubernetes':
       return {

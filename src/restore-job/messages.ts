@@ -1,11 +1,11 @@
 /** Sentences for people, rendered last from typed facts. Nothing reads them back. */
 import type { ApiError } from '../api/api-error.ts';
-import { type AtlasApi, wordedFor } from '../api/atlas-api.ts';
+import { type AtlasApi, sentenceFor, serverName } from '../api/atlas-api.ts';
 import { printable } from '../api/printable.ts';
 import { kubeTime } from '../api/time.ts';
 import { failureOf, type Observation } from './conditions.ts';
 import type { Failure } from './failure.ts';
-import { type Audience, entryOf, type Reason, remedyOf } from './reasons.ts';
+import { type Audience, meaningOf, type Reason, remedyOf } from './reasons.ts';
 import { expiresAt } from './state.ts';
 
 /** The message of a condition with that reason. `api`: which one was asked. */
@@ -18,9 +18,9 @@ export function messageOf(reason: Reason, observation: Observation, api: AtlasAp
     case 'JobStatusUnknown':
       return unknownStatusMessage(observation, api);
     case 'DownloadReady':
-      return untilExpires(observation, entryOf(reason).meaning);
+      return untilExpires(observation, meaningOf(reason, api));
     case 'DownloadExpiring':
-      return `${untilExpires(observation, entryOf('DownloadReady').meaning)} ${explain(reason, 'resource', api)}`;
+      return `${untilExpires(observation, meaningOf('DownloadReady', api))} ${explain(reason, 'resource', api)}`;
     default:
       return explain(reason, 'resource', api);
   }
@@ -29,20 +29,19 @@ export function messageOf(reason: Reason, observation: Observation, api: AtlasAp
 /** What failed and what to do about it. */
 export function failureMessage(failure: Failure, audience: Audience, api: AtlasApi): string {
   const errorCode = failure.origin === 'atlas' ? (failure.apiError?.errorCode ?? failure.code) : undefined;
-  const remedy = wordedFor(api, remedyOf(failure.reason, errorCode, audience));
-  return `${causeOf(failure, api)} ${remedy}`.trim();
+  return `${causeOf(failure, api)} ${remedyOf(failure.reason, errorCode, audience, api)}`.trim();
 }
 
 /** What a reason means and what to do about it. */
 export const explain = (reason: Reason, audience: Audience, api: AtlasApi): string =>
-  wordedFor(api, `${entryOf(reason).meaning} ${remedyOf(reason, undefined, audience)}`.trim());
+  `${meaningOf(reason, api)} ${remedyOf(reason, undefined, audience, api)}`.trim();
 
 /** What happened, in one sentence. */
 function causeOf(failure: Failure, api: AtlasApi): string {
   switch (failure.origin) {
     case 'atlas':
       return sentence(
-        failure.apiError === undefined ? wordedFor(api, failure.detail) : apiErrorInWords(failure.apiError, api),
+        failure.apiError === undefined ? sentenceFor(api, failure.detail) : apiErrorInWords(failure.apiError, api),
       );
     case 'kubernetes':
       return sentence(refusalInWords(failure));
@@ -60,7 +59,7 @@ function apiErrorInWords(apiError: ApiError, api: AtlasApi): string {
   const named = fields.length === 0 ? '' : `fields ${listed(fields)}`;
   const explained = [said, named].filter((part) => part !== '').join('; ');
   return [
-    wordedFor(api, `Atlas answered ${error}`),
+    `${serverName(api)} answered ${error}`,
     printable(errorCode, MAX_NAME),
     explained === '' ? '' : `(${explained})`,
   ]
@@ -101,9 +100,9 @@ function fetchedMessage({ content, sync }: Observation, api: AtlasApi): string {
 const keptOf = (field: string, kept = 0, all = 0): string => (kept < all ? `${field} holds ${kept} of ${all}.` : '');
 
 function unknownStatusMessage({ content }: Observation, api: AtlasApi): string {
-  const meaning = wordedFor(api, entryOf('JobStatusUnknown').meaning);
-  const said = `${wordedFor(api, 'Atlas says')}: ${printable(content.statusName ?? 'nothing', MAX_NAME)}.`;
-  return `${meaning} ${said} ${wordedFor(api, remedyOf('JobStatusUnknown', undefined, 'resource'))}`;
+  const said = `${serverName(api)} says: ${printable(content.statusName ?? 'nothing', MAX_NAME)}.`;
+  const remedy = remedyOf('JobStatusUnknown', undefined, 'resource', api);
+  return `${meaningOf('JobStatusUnknown', api)} ${said} ${remedy}`;
 }
 
 /** The time itself, not what is left of it: a message that counted down would be written at every reconcile. */

@@ -2,13 +2,14 @@
  * The one table of condition reasons: whatever hangs on a reason is a column of it. Reasons are stable API: scripts and
  * alerts compare them. Lists in the documentation are generated from here.
  */
+import { type AtlasApi, type Sentence, sentenceFor } from '../api/atlas-api.ts';
 import type { Condition, ConditionType } from '../api/legacy-restore-job.ts';
 
 /** What a person does about a reason: in the words of the resource and, where those differ, of the command line. */
-type Remedy = string | { readonly resource: string; readonly command: string };
+type Remedy = Sentence | { readonly resource: Sentence; readonly command: Sentence };
 
 /** Who reads a sentence: somebody with the resource before them, or with a command line. */
-export type Audience = keyof Exclude<Remedy, string>;
+export type Audience = 'resource' | 'command';
 
 /** An error code that Atlas documents for this endpoint or for its API at large. */
 export interface AtlasErrorCode {
@@ -58,7 +59,7 @@ interface ReasonEntry {
   /** What this process, or the API that is asked, cannot do that leads to it: codes of the Atlas client's own errors. */
   readonly unsupported?: readonly UnsupportedCode[];
   /** What it means, one sentence. */
-  readonly meaning: string;
+  readonly meaning: Sentence;
   /** Empty where there is nothing to do. */
   readonly remedy: Remedy;
 }
@@ -69,8 +70,8 @@ const code = (httpStatus: number, errorCode: string, remedy?: Remedy): AtlasErro
   ...(remedy === undefined ? {} : { remedy }),
 });
 
-const NEW_JOB = 'Create a new restore job in Atlas and a new LegacyRestoreJob for it.';
-const NEW_DOWNLOAD = 'Create a new restore job in Atlas.';
+const NEW_JOB = (server: string) => `Create a new restore job in ${server} and a new LegacyRestoreJob for it.`;
+const NEW_DOWNLOAD = (server: string) => `Create a new restore job in ${server}.`;
 /** The three ids in spec are immutable. */
 const RECREATE = 'To correct an immutable field, delete the resource and create it again.';
 const EGRESS: Readonly<Record<Audience, string>> = {
@@ -82,8 +83,10 @@ const ACCESS_LIST_REQUIRED: Remedy = {
   command: `The organization requires an access list: give the API key or service account one that holds ${EGRESS.command}.`,
 };
 const NOT_ON_ACCESS_LIST: Remedy = {
-  resource: `Add ${EGRESS.resource} to the access list of the API key or service account in Atlas, or use a credential without one.`,
-  command: `Add ${EGRESS.command} to the access list of the API key or service account in Atlas, or use a credential without one.`,
+  resource: (server: string) =>
+    `Add ${EGRESS.resource} to the access list of the API key or service account in ${server}, or use a credential without one.`,
+  command: (server: string) =>
+    `Add ${EGRESS.command} to the access list of the API key or service account in ${server}, or use a credential without one.`,
 };
 const NO_LEGACY_BACKUP: Remedy = {
   resource: "The project's plan or the cluster's configuration has no legacy backups; check spec.clusterName.",
@@ -125,7 +128,7 @@ export const REASONS = {
     status: 'True',
     event: 'Completion',
     exitCode: 0,
-    meaning: 'Atlas finished the restore job.',
+    meaning: (server: string) => `${server} finished the restore job.`,
     remedy: '',
   }),
   JobInProgress: state({
@@ -133,7 +136,7 @@ export const REASONS = {
     status: 'False',
     event: 'Normal',
     exitCode: 3,
-    meaning: 'The restore job is running at Atlas.',
+    meaning: (server: string) => `The restore job is running at ${server}.`,
     remedy: '',
   }),
   JobBroken: state({
@@ -141,7 +144,7 @@ export const REASONS = {
     status: 'False',
     event: 'Warning',
     exitCode: 4,
-    meaning: 'The restore job broke at Atlas and will not finish.',
+    meaning: (server: string) => `The restore job broke at ${server} and will not finish.`,
     remedy: NEW_JOB,
   }),
   JobKilled: state({
@@ -149,7 +152,7 @@ export const REASONS = {
     status: 'False',
     event: 'Warning',
     exitCode: 4,
-    meaning: 'The restore job was canceled at Atlas and will not finish.',
+    meaning: (server: string) => `The restore job was canceled at ${server} and will not finish.`,
     remedy: NEW_JOB,
   }),
   JobStatusUnknown: state({
@@ -157,20 +160,21 @@ export const REASONS = {
     status: 'Unknown',
     event: 'Warning',
     exitCode: 1,
-    meaning: 'Atlas reports a job status that this version of the operator does not know.',
-    remedy: 'Look at the job in Atlas; a newer version of the operator may know the status.',
+    meaning: (server: string) => `${server} reports a job status that this version of the operator does not know.`,
+    remedy: (server: string) => `Look at the job in ${server}; a newer version of the operator may know the status.`,
   }),
   JobFetched: state({
     condition: 'Synced',
     status: 'True',
     event: 'Recovery',
-    meaning: "The status equals Atlas's last response.",
+    meaning: (server: string) => `The status equals ${server}'s last response.`,
     remedy: '',
   }),
   SecretNotFound: permanentFailure({
     graceRetryMs: 5_000,
     exitCode: 2,
-    meaning: 'The Secret with the Atlas credentials does not exist or the operator may not read it.',
+    meaning: (server: string) =>
+      `The Secret with the ${server} credentials does not exist or the operator may not read it.`,
     remedy: {
       resource:
         'Create the Secret named in spec.credentialsSecretRef in the namespace of the resource, or allow the operator to get it.',
@@ -181,12 +185,13 @@ export const REASONS = {
     graceRetryMs: 5_000,
     exitCode: 2,
     unsupported: [{ code: 'ATLAS_NO_SERVICE_ACCOUNTS', remedy: OPS_MANAGER_KEY }],
-    meaning:
-      'The Secret with the Atlas credentials lacks a key, has an empty one, or holds two kinds of credentials or one that Ops Manager does not have.',
+    meaning: (server: string) =>
+      `The Secret with the ${server} credentials lacks a key, has an empty one, or holds two kinds of credentials or one that Ops Manager does not have.`,
     remedy: 'Give it publicApiKey and privateApiKey, publicKey and privateKey, or clientId and clientSecret.',
   }),
   SecretUnreadable: transientFailure({
-    meaning: 'The API server has not been able to give the Secret with the Atlas credentials for half a minute.',
+    meaning: (server: string) =>
+      `The API server has not been able to give the Secret with the ${server} credentials for half a minute.`,
     remedy: 'Check the API server, its etcd and its encryption provider (KMS); the operator tries again.',
   }),
   Unauthorized: permanentFailure({
@@ -200,7 +205,7 @@ export const REASONS = {
       code(401, 'NO_CURRENT_USER'),
     ],
     unsupported: [{ code: 'ATLAS_HASH_UNAVAILABLE', remedy: NO_DIGEST }],
-    meaning: 'Atlas does not accept the credentials for this project.',
+    meaning: (server: string) => `${server} does not accept the credentials for this project.`,
     remedy: {
       resource:
         'Check that the key or service account is enabled, belongs to the organization of the project and has the role Project Read Only, and correct the Secret.',
@@ -217,10 +222,12 @@ export const REASONS = {
       code(403, 'ORG_REQUIRES_WHITELIST', ACCESS_LIST_REQUIRED),
       code(403, 'RESOURCE_REQUIRES_WHITELIST', ACCESS_LIST_REQUIRED),
     ],
-    meaning: "Atlas knows the credentials but refuses the operator's network address.",
+    meaning: (server: string) => `${server} knows the credentials but refuses the operator's network address.`,
     remedy: {
-      resource: `Add ${EGRESS.resource} to the access list of the API key or service account in Atlas.`,
-      command: `Add ${EGRESS.command} to the access list of the API key or service account in Atlas.`,
+      resource: (server: string) =>
+        `Add ${EGRESS.resource} to the access list of the API key or service account in ${server}.`,
+      command: (server: string) =>
+        `Add ${EGRESS.command} to the access list of the API key or service account in ${server}.`,
     },
   }),
   Forbidden: permanentFailure({
@@ -238,15 +245,15 @@ export const REASONS = {
         'The service account may have too many live tokens: they expire within an hour, or when other users of it revoke theirs.',
       ),
     ],
-    meaning: 'Atlas knows the credentials but does not allow the request.',
+    meaning: (server: string) => `${server} knows the credentials but does not allow the request.`,
     remedy: 'Give the key or service account the role Project Read Only on the project.',
   }),
   PaymentRequired: permanentFailure({
     exitCode: 5,
     httpStatuses: [402],
     errorCodes: [code(402, 'ACCOUNT_SUSPENDED')],
-    meaning: 'Atlas has suspended the account.',
-    remedy: 'Settle the open invoices of the Atlas organization.',
+    meaning: (server: string) => `${server} has suspended the account.`,
+    remedy: (server: string) => `Settle the open invoices of the ${server} organization.`,
   }),
   BackupNotEnabled: permanentFailure({
     exitCode: 6,
@@ -267,17 +274,17 @@ export const REASONS = {
       code(404, 'CONFIG_RESTORE_JOB_NOT_FOUND'),
       code(404, 'RESOURCE_NOT_FOUND'),
     ],
-    meaning: 'Atlas has no such restore job in this project and cluster.',
+    meaning: (server: string) => `${server} has no such restore job in this project and cluster.`,
     remedy: {
-      resource: `Check spec.jobId; Atlas also forgets old restore jobs. ${RECREATE}`,
-      command: 'Check --job-id; Atlas also forgets old restore jobs.',
+      resource: (server: string) => `Check spec.jobId; ${server} also forgets old restore jobs. ${RECREATE}`,
+      command: (server: string) => `Check --job-id; ${server} also forgets old restore jobs.`,
     },
   }),
   ClusterNotFound: permanentFailure({
     exitCode: 6,
     errorCodes: [code(404, 'INVALID_CLUSTER_ID'), code(404, 'CLUSTER_NOT_FOUND'), code(404, 'CLUSTER_NAME_NOT_FOUND')],
     unsupported: [{ code: 'ATLAS_CLUSTER_ID_REQUIRED', remedy: CLUSTER_ID }],
-    meaning: 'Atlas has no such cluster in this project.',
+    meaning: (server: string) => `${server} has no such cluster in this project.`,
     remedy: {
       resource: `Check spec.clusterName and spec.groupId; the cluster may have been deleted. ${RECREATE}`,
       command: 'Check --cluster-name and --group-id; the cluster may have been deleted.',
@@ -291,13 +298,13 @@ export const REASONS = {
       code(404, 'NOT_ATLAS_GROUP'),
       code(404, 'INVALID_ATLAS_GROUP'),
     ],
-    meaning: 'Atlas has no such project.',
+    meaning: (server: string) => `${server} has no such project.`,
     remedy: { resource: `Check spec.groupId. ${RECREATE}`, command: 'Check --group-id.' },
   }),
   BadRequest: permanentFailure({
     exitCode: 1,
     errorCodes: [code(400, 'ATLAS_GENERAL_ERROR'), code(400, 'VALIDATION_ERROR')],
-    meaning: 'Atlas refuses the request as it stands.',
+    meaning: (server: string) => `${server} refuses the request as it stands.`,
     remedy: {
       resource: `Check spec.groupId, spec.clusterName and spec.jobId. ${RECREATE}`,
       command: 'Check --group-id, --cluster-name and the id of the job or batch.',
@@ -307,7 +314,7 @@ export const REASONS = {
     exitCode: 1,
     httpStatuses: [406, 410],
     errorCodes: [code(406, 'INVALID_VERSION_DATE'), code(410, 'VERSION_GONE')],
-    meaning: 'Atlas does not have this version of its API, or has withdrawn it.',
+    meaning: (server: string) => `${server} does not have this version of its API, or has withdrawn it.`,
     remedy: {
       resource: 'Set atlas-api to atlas/v2 instead of atlas/v1.0, or the other way round, or upgrade the operator.',
       command:
@@ -325,12 +332,14 @@ export const REASONS = {
   }),
   AtlasUnavailable: transientFailure({
     exitCode: 7,
-    meaning: 'Atlas cannot be reached or reports an error of its own; the operator tries again.',
-    remedy: 'If it lasts, check the egress network and the status of Atlas.',
+    meaning: (server: string) =>
+      `${server} cannot be reached or reports an error of its own; the operator tries again.`,
+    remedy: (server: string) => `If it lasts, check the egress network and the status of ${server}.`,
   }),
   InvalidResponse: transientFailure({
     exitCode: 7,
-    meaning: 'The response is not one that Atlas gives for a restore job; the operator tries again.',
+    meaning: (server: string) =>
+      `The response is not one that ${server} gives for a restore job; the operator tries again.`,
     remedy: 'Check whether a proxy stands in between and whether --atlas-base-url is right.',
   }),
   DeliverySecretConflict: permanentFailure({
@@ -398,7 +407,7 @@ export const REASONS = {
     condition: 'DownloadAvailable',
     status: 'False',
     event: 'Warning',
-    meaning: 'Atlas could not provide the restore file.',
+    meaning: (server: string) => `${server} could not provide the restore file.`,
     remedy: NEW_DOWNLOAD,
   }),
 } as const satisfies Readonly<Record<string, ReasonEntry>>;
@@ -423,17 +432,26 @@ export const reasonsOf = (condition: ConditionType): readonly Reason[] =>
     .filter(isReason)
     .filter((reason) => entryOf(reason).condition === condition);
 
+/** What a reason means; `api`: the one that is asked. */
+export const meaningOf = (reason: Reason, api: AtlasApi = 'atlas/v1.0'): string =>
+  sentenceFor(api, entryOf(reason).meaning);
+
 /**
  * What a person does about a reason, more exactly where the error code tells more: Atlas's, or the Atlas client's own
  * where there was no response. Empty where there is nothing to do.
  */
-export function remedyOf(reason: Reason, errorCode: string | undefined, audience: Audience): string {
+export function remedyOf(
+  reason: Reason,
+  errorCode: string | undefined,
+  audience: Audience,
+  api: AtlasApi = 'atlas/v1.0',
+): string {
   const entry = entryOf(reason);
   const remedy =
     entry.errorCodes?.find((candidate) => candidate.errorCode === errorCode)?.remedy ??
     entry.unsupported?.find((candidate) => candidate.code === errorCode)?.remedy ??
     entry.remedy;
-  return typeof remedy === 'string' ? remedy : remedy[audience];
+  return sentenceFor(api, typeof remedy === 'object' ? remedy[audience] : remedy);
 }
 
 /** The reasons that say that something failed, in the order of the table. */

@@ -92,7 +92,7 @@ function resultOfWaiting(input: ReconcileInput, pause: Pause | undefined): Recon
     origin: 'atlas',
     reason: 'RateLimited',
     apiError: pause.apiError,
-    detail: 'Atlas asked to wait',
+    detail: (server) => `${server} asked to wait`,
   };
   // The reconcile that follows the wait answers requestedAt.
   const shown = resultOfFailure({ ...input, requestedAt: undefined }, { failure, grace: false });

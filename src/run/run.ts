@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { hostname } from 'node:os';
 import packageJson from '../../package.json' with { type: 'json' };
-import { wordedFor } from '../api/atlas-api.ts';
+import { serverName } from '../api/atlas-api.ts';
 import { GROUP, type LegacyRestoreJob, namesOf, PLURAL } from '../api/legacy-restore-job.ts';
 import { type AtlasClient, createAtlasClient } from '../atlas/client.ts';
 import { announcedDate } from '../atlas/deprecation.ts';
@@ -211,7 +211,7 @@ function createAtlas(
         metrics.atlasRequests.inc({ endpoint, auth, code: codeClass(status) });
         metrics.atlasSeconds.observe({ endpoint, auth }, durationMs / 1_000);
         const fields = { endpoint, auth, httpStatus: status, durationMs: Math.round(durationMs), requestId };
-        log.debug(fields, wordedFor(settings.atlasApi, 'a request to Atlas'));
+        log.debug(fields, `a request to ${serverName(settings.atlasApi)}`);
       },
       token: (result) => metrics.tokens.inc({ result }),
       pause: () => metrics.budgetPauses.inc(),
@@ -220,7 +220,7 @@ function createAtlas(
         metrics.apiDeprecated.set(1);
         if (deprecatedAt !== undefined) metrics.apiDeprecation.set(deprecatedAt);
         if (endsAt !== undefined) metrics.apiSunset.set(endsAt);
-        log.warn(notice, wordedFor(settings.atlasApi, 'Atlas marks this version of its API as deprecated'));
+        log.warn(notice, `${serverName(settings.atlasApi)} marks this version of its API as deprecated`);
       },
     },
   });

@@ -5,7 +5,7 @@ import { AtlasError, errorFromResponse } from '../../../src/atlas/errors.ts';
 import { atlasErrorCodes } from '../../../src/restore-job/atlas-failures.ts';
 import { type Failure, failureOfAtlas } from '../../../src/restore-job/failure.ts';
 import type { Outcome } from '../../../src/restore-job/outcome.ts';
-import { entryOf } from '../../../src/restore-job/reasons.ts';
+import { entryOf, meaningOf } from '../../../src/restore-job/reasons.ts';
 import { reconcileResult } from '../../../src/restore-job/reconcile-result.ts';
 import { resource, responseOf, SPEC, written } from '../../unit/support/resources.ts';
 import type { JsonObject } from '../atlas-simulator/json.ts';
@@ -145,7 +145,7 @@ const FAILURES: readonly Exclude<Outcome, { kind: 'suspended' | 'fetched' | 'int
     .concat(new AtlasError('ATLAS_NOT_A_RESTORE_JOB', 'The response is not JSON'))
     .flatMap((error) => (error.kind === 'rateLimited' ? [] : [failed(failureOfAtlas(error))])),
   ...(['SecretNotFound', 'SecretInvalid', 'SecretUnreadable', 'InternalError'] as const).map((reason) =>
-    failed({ origin: 'content', reason, detail: entryOf(reason).meaning }),
+    failed({ origin: 'content', reason, detail: meaningOf(reason) }),
   ),
   { kind: 'waiting', pause: { forMs: 3_600_000, apiError: { error: 429, errorCode: 'RATE_LIMITED' } } },
 ];
@@ -156,7 +156,7 @@ function failed(failure: Failure) {
 
 const REFUSALS: readonly Failure[] = (
   ['DeliverySecretConflict', 'DeliverySecretForbidden', 'DeliverySecretRefused'] as const
-).map((reason) => ({ origin: 'content', reason, detail: entryOf(reason).meaning }));
+).map((reason) => ({ origin: 'content', reason, detail: meaningOf(reason) }));
 
 type AnyFailure = (typeof FAILURES)[number];
 

@@ -229,7 +229,7 @@ describe('other failures', () => {
     ['no response', new AtlasError('ATLAS_UNREACHABLE', 'Atlas cannot be reached'), 'AtlasUnavailable'],
   ])('%s: nobody looks at the credentials', async (_name, error, reason) => {
     const { outcome, fetches, watched, reads } = await observing({ atlas: () => error });
-    const { apiError, code, message: detail } = error;
+    const { apiError, code, sentence: detail } = error;
     const failure = { origin: 'atlas', reason, apiError, code, detail };
     expect(outcome).toEqual({ kind: 'failed', failure, grace: false });
     expect([fetches.length, reads, watched.at(-1)]).toEqual([1, ['read'], `forget ${KEY}`]);

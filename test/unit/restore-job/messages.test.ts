@@ -6,7 +6,9 @@ import { entryOf, isReason, REASONS, type Reason } from '../../../src/restore-jo
 
 const ALL: readonly Reason[] = Object.keys(REASONS).filter(isReason);
 const SERVICE = 'Ops Manager or Cloud Manager';
-const unreachable = failureOfAtlas(new AtlasError('ATLAS_UNREACHABLE', 'Atlas cannot be reached (ECONNREFUSED)'));
+const unreachable = failureOfAtlas(
+  new AtlasError('ATLAS_UNREACHABLE', (server) => `${server} cannot be reached (ECONNREFUSED)`),
+);
 
 describe('with public/v1.0 our own sentences do not say Atlas', () => {
   test.each(ALL)('%s', (reason) => {

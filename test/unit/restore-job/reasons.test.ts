@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { CONDITION_TYPES } from '../../../src/api/legacy-restore-job.ts';
 import { EXIT_CODES } from '../../../src/command/exit-codes.ts';
 import { atlasErrorCodes, reasonOfAtlasFailure } from '../../../src/restore-job/atlas-failures.ts';
-import { entryOf, isReason, REASONS, type Reason, remedyOf } from '../../../src/restore-job/reasons.ts';
+import { entryOf, isReason, meaningOf, REASONS, type Reason, remedyOf } from '../../../src/restore-job/reasons.ts';
 
 const ALL = Object.keys(REASONS).filter(isReason);
 const of = (condition: string): string[] =>
@@ -61,7 +61,7 @@ describe('the reasons that scripts and alerts compare', () => {
 
   test.each(ALL)('%s is CamelCase and explained in whole sentences', (reason) => {
     expect(reason).toMatch(/^([A-Z][a-z]+)+$/);
-    expect(entryOf(reason).meaning).toMatch(/^\S.*\.$/);
+    expect(meaningOf(reason)).toMatch(/^\S.*\.$/);
     for (const audience of ['resource', 'command'] as const)
       expect(remedyOf(reason, undefined, audience)).toMatch(/^$|^\S.*\.$/);
   });

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import type { LegacyRestoreJob } from '../../../src/api/legacy-restore-job.ts';
 import { RestoreJob } from '../../../src/api/restore-job.ts';
 import type { Outcome } from '../../../src/restore-job/outcome.ts';
-import { REASONS } from '../../../src/restore-job/reasons.ts';
+import { meaningOf } from '../../../src/restore-job/reasons.ts';
 import type { ReconcileInput } from '../../../src/restore-job/reconcile-result.ts';
 import type { JsonObject } from '../../support/atlas-simulator/json.ts';
 import {
@@ -135,7 +135,7 @@ describe('what could not be mirrored is named in the message of Synced', () => {
     conditionOf(reconcile(resource(), fetched(body)).status, 'Synced')?.message ?? '';
 
   test('nothing to name', () => {
-    expect(synced(PUBLISHED_EXAMPLE)).toBe(REASONS.JobFetched.meaning);
+    expect(synced(PUBLISHED_EXAMPLE)).toBe(meaningOf('JobFetched'));
   });
 
   test('ill-typed and null members', () => {

@@ -47,7 +47,7 @@ export const failedBy = (error: AtlasError): Outcome => ({
 });
 
 export const unreachable = (code: string): Outcome =>
-  failedBy(new AtlasError('ATLAS_UNREACHABLE', `Atlas cannot be reached (${code})`));
+  failedBy(new AtlasError('ATLAS_UNREACHABLE', (server) => `${server} cannot be reached (${code})`));
 
 /** As reconcile makes it of credentials that cannot be used. */
 export const withoutCredentials = (reason: 'SecretNotFound' | 'SecretInvalid', detail: string): Outcome => ({
