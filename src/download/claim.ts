@@ -2,13 +2,13 @@
  * The claim on a part: a file beside it, with the heartbeat of the process that writes it. Whoever has created that file
  * owns the part; the file of a process that is gone is moved away first, which only one of several can do.
  */
-import { statSync, writeSync } from 'node:fs';
+import { readFileSync, statSync, writeSync } from 'node:fs';
 import { type FileHandle, link, open, readFile, rename, rm, stat } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { codeOf, DownloadError, notWritten } from './errors.ts';
 import type { DownloadFiles } from './file-name.ts';
 import type { Limits } from './limits.ts';
-import { type PartInfo, partInfoText, readPartInfo } from './part-info.ts';
+import { type Heartbeat, type PartInfo, partInfoText, readPartInfo } from './part-info.ts';
 
 export interface Claim {
   /** What the process before had written; undefined where there was none. */
@@ -62,8 +62,8 @@ const POLL_MS = 1_000;
 interface Seen {
   readonly inode: bigint;
   readonly info: PartInfo | undefined;
-  /** Milliseconds since the epoch; undefined where its process has released it. */
-  readonly heartbeat: number | undefined;
+  /** Undefined where its process has released it. */
+  readonly heartbeat: Heartbeat | undefined;
 }
 
 /** Undefined where there is one. */
@@ -82,7 +82,7 @@ async function look({ partInfo }: DownloadFiles): Promise<Seen | undefined> {
     const { ino, mtimeMs } = await stat(partInfo, { bigint: true });
     const read = readPartInfo(await readFile(partInfo, 'utf8'));
     // Created and not written yet, or never.
-    if (read === undefined) return { inode: ino, info: undefined, heartbeat: Number(mtimeMs) };
+    if (read === undefined) return { inode: ino, info: undefined, heartbeat: { at: Number(mtimeMs), boot: undefined } };
     return { inode: ino, ...read };
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined;
@@ -92,7 +92,7 @@ async function look({ partInfo }: DownloadFiles): Promise<Seen | undefined> {
 
 /** A clock that was set back leaves heartbeats in the future: those of somebody alive are near, whichever way. */
 const isStale = ({ heartbeat }: Seen, { staleHeartbeat }: Limits): boolean =>
-  heartbeat === undefined || Math.abs(Date.now() - heartbeat) >= staleHeartbeat;
+  heartbeat === undefined || Math.abs(Date.now() - heartbeat.at) >= staleHeartbeat;
 
 /** Undefined where another process was faster. */
 async function takeOver(
@@ -116,9 +116,23 @@ async function takeOver(
   return claim;
 }
 
-/** A process that ended without a release has not synced the part: if the machine stopped, its last bytes may be none. */
+/**
+ * A process that ended without a release has not synced the part. Its machine has the bytes all the same, but another one,
+ * or the same one after it stopped, may have zeros in their place.
+ */
 const infoOf = ({ info, heartbeat }: Seen): PartInfo | undefined =>
-  info === undefined || heartbeat === undefined ? info : { ...info, proven: false };
+  info === undefined || heartbeat === undefined || heartbeat.boot === BOOT ? info : { ...info, proven: false };
+
+/** Containers have that of their node. Undefined where the system is not Linux. */
+const BOOT = bootId();
+
+function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
 
 /** Its new name; undefined where another process was faster. */
 async function moveAside({ partInfo }: DownloadFiles, seen: Seen): Promise<string | undefined> {
@@ -151,7 +165,7 @@ async function own(
   let failure: DownloadError | undefined;
 
   /** At once: what is known of a part must not come after its bytes, nor a heartbeat after the release. */
-  function store(heartbeat: number | undefined): void {
+  function store(heartbeat: Heartbeat | undefined): void {
     try {
       writeSync(handle.fd, partInfoText(info, heartbeat), 0);
     } catch (error) {
@@ -167,7 +181,7 @@ async function own(
 
   function beat(): void {
     assertOwned();
-    store(Date.now());
+    store({ at: Date.now(), boot: BOOT });
     beatAt = performance.now();
   }
 

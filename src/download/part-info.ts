@@ -35,22 +35,30 @@ export const emptyPart = ({ groupId, jobId }: Pick<PartInfo, 'groupId' | 'jobId'
 /** Every text has this length: a write replaces the one before as a whole. */
 const TEXT_BYTES = 1_024;
 
-/** The file beside the part. `heartbeat`: milliseconds since the epoch; undefined where nobody writes the part. */
-export function partInfoText(info: PartInfo, heartbeat: number | undefined): string {
-  const beat = heartbeat === undefined ? undefined : new Date(heartbeat).toISOString();
-  return `${JSON.stringify({ ...info, heartbeat: beat }).padEnd(TEXT_BYTES - 1)}\n`;
+/** The process that writes a part. */
+export interface Heartbeat {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** Names the start of its machine; undefined where the system has no such name. */
+  readonly boot: string | undefined;
+}
+
+/** The file beside the part. `heartbeat`: undefined where nobody writes the part. */
+export function partInfoText(info: PartInfo, heartbeat: Heartbeat | undefined): string {
+  const beat = heartbeat === undefined ? {} : { heartbeat: new Date(heartbeat.at).toISOString(), boot: heartbeat.boot };
+  return `${JSON.stringify({ ...info, ...beat }).padEnd(TEXT_BYTES - 1)}\n`;
 }
 
 /** Undefined where the text is none, as in the moment in which the file is created. */
 export function readPartInfo(
   text: string,
-): { readonly info: PartInfo; readonly heartbeat: number | undefined } | undefined {
+): { readonly info: PartInfo; readonly heartbeat: Heartbeat | undefined } | undefined {
   const read = Sent.safeParse(parseJson(text)).data;
   if (read === undefined) return undefined;
-  const { heartbeat, etag, length, ...info } = read;
+  const { heartbeat, boot, etag, length, ...info } = read;
   return {
     info: { ...info, etag, length },
-    heartbeat: heartbeat === undefined ? undefined : Date.parse(heartbeat),
+    heartbeat: heartbeat === undefined ? undefined : { at: Date.parse(heartbeat), boot },
   };
 }
 
@@ -64,4 +72,5 @@ const Sent = z.object({
   resumed: z.boolean(),
   restarted: z.boolean(),
   heartbeat: z.iso.datetime().optional(),
+  boot: z.string().optional(),
 });

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -196,6 +197,8 @@ describe('run again', () => {
 /** The state of a part that is cut after 100,000 bytes, as a process leaves it that ends without a warning. */
 describe('a part of a process that was killed', () => {
   const UNSYNCED = Buffer.concat([FILE_CONTENT.subarray(0, 99_000), Buffer.alloc(1_000)]);
+  const HERE = bootId();
+  const BEFORE = '11111111-2222-4333-8444-555555555555';
   const untouched = (text: string): string => text;
   const REST = ['200', '400 from 100000', '206 from 100000'];
   const OVER = ['200', '400 from 100000', '200'];
@@ -204,12 +207,15 @@ describe('a part of a process that was killed', () => {
     readonly found: string;
     readonly part?: Buffer;
     readonly info?: (text: string) => string;
+    /** Where its process ran: on a machine that has stopped since, or on another one. */
+    readonly boot?: string;
     readonly requests: readonly string[];
   }>([
     { found: 'all bytes', requests: REST },
     {
       found: 'zeros where the last bytes were not synced before its machine stopped',
       part: UNSYNCED,
+      boot: BEFORE,
       requests: [...REST, '200'],
     },
     { found: 'fewer bytes', part: FILE_CONTENT.subarray(0, 7), requests: ['200', '400 from 100000', '206 from 7'] },
@@ -219,14 +225,14 @@ describe('a part of a process that was killed', () => {
     { found: 'a torn file beside it', info: (text) => text.slice(0, 60), requests: OVER },
     { found: 'zeros in the file beside it', info: () => '\0'.repeat(1_024), requests: OVER },
     { found: 'the file beside it of another version', info: () => '{"version":2}', requests: OVER },
-  ])('with $found ends in the right file', async ({ part, info = untouched, requests }) => {
+  ])('with $found ends in the right file', async ({ part, info = untouched, boot = HERE, requests }) => {
     const download = put({ servings: [CUT, { kind: 'status', status: 400 }, WHOLE], hash: 'known' });
     await run(download);
     const [partFile, infoFile] = [at(`${download.name}.part`), at(`${download.name}.part.json`)];
     if (part !== undefined) await writeFile(partFile, part);
     const heartbeat = new Date(Date.now() - 60_000).toISOString();
     const known: object = JSON.parse(await readFile(infoFile, 'utf8'));
-    await writeFile(infoFile, info(JSON.stringify({ ...known, heartbeat })));
+    await writeFile(infoFile, info(JSON.stringify({ ...known, heartbeat, boot })));
     const { exitCode, stderr } = await run(download, [], { limits: { staleHeartbeat: 100 } });
     expect({ exitCode, requests: download.requests(), stderr }).toEqual({ exitCode: 0, requests, stderr });
     expect(await onDisk(download)).toEqual(VERIFIED);
@@ -238,17 +244,39 @@ describe('a part of a process that was killed', () => {
     return JSON.stringify({ ...known, length: 300_000 });
   }
 
-  test('is no file without the hash: its last bytes may not be its own', async () => {
+  test.each([
+    [
+      'whose machine goes on, is the file as far as anybody knows',
+      HERE,
+      FILE_CONTENT.subarray(0, 100_000),
+      ['NAME 300000'],
+    ],
+    [
+      'whose machine stopped, too, is no file: its last bytes may not be its own',
+      BEFORE,
+      UNSYNCED,
+      ['NAME.part 300000', 'NAME.part.json 1024'],
+    ],
+  ])('without a hash, one %s', async (_, boot, part, expected) => {
     const download = put({ servings: [CUT, { kind: 'status', status: 400 }, WHOLE], hash: 'never' });
     await run(download);
     const infoFile = at(`${download.name}.part.json`);
     const known: object = JSON.parse(await readFile(infoFile, 'utf8'));
-    await writeFile(infoFile, JSON.stringify({ ...known, heartbeat: '2026-01-01T00:00:00.000Z' }));
-    await writeFile(at(`${download.name}.part`), UNSYNCED);
+    await writeFile(infoFile, JSON.stringify({ ...known, heartbeat: '2026-01-01T00:00:00.000Z', boot }));
+    await writeFile(at(`${download.name}.part`), part);
     expect((await run(download, ['--hash-timeout=1s'])).exitCode).toBe(10);
-    expect(await onDisk(download)).toEqual(['NAME.part 300000', 'NAME.part.json 1024']);
+    expect(await onDisk(download)).toEqual(expected);
   });
 });
+
+/** As Linux names the start of this machine. */
+function bootId(): string | undefined {
+  try {
+    return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  } catch {
+    return undefined;
+  }
+}
 
 describe('several at once', () => {
   test('one fetches, the other one waits and finds the file', async () => {
