@@ -75,8 +75,10 @@ function budgets(results: Results, { firstSync, running, life, lists, download }
     share('Atlas requests', idleRow(life), 'atlasRequests', 1, 0, ''),
     share('CPU seconds', idleRow(life), 'cpuSeconds', life.idleSeconds, 0.01, 'a second'),
     ...lists.map((options) => {
-      const atMost = Math.ceil(options.resources / ITEMS_PER_PAGE) + options.changes;
-      return share('Atlas requests', listsRow(options), 'atlasRequests', options.intervals, atMost, 'in each interval');
+      const { resources, changes, intervals } = options;
+      // One more interval begins within the time than fits into it.
+      const atMost = Math.ceil(resources / ITEMS_PER_PAGE) * (intervals + 1) + changes * intervals;
+      return share('Atlas requests', listsRow(options), 'atlasRequests', 1, atMost, '');
     }),
     share('seconds', WATCH_ROW, 'wallSeconds', 1, 0.15, ''),
     ratio('throughput', large, 'mebibytesPerSecond', 'curl', { atLeast: 0.9 }),

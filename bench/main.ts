@@ -16,9 +16,29 @@ import { circumstances, writePage, writePlot } from './report.ts';
 import { sizes } from './size.ts';
 import { OPERATOR_BUNDLE, PEER_BINARY, SUBJECT_NAMES, SUBJECTS, type Subject } from './subjects.ts';
 import { toMarkdown } from './table.ts';
-import { firstSync, life, lists, type PollingOptions, polling, start, type Take } from './workloads.ts';
+import {
+  firstSync,
+  life,
+  lists,
+  type PollingOptions,
+  polling,
+  type ScaleOptions,
+  scale,
+  start,
+  type Take,
+} from './workloads.ts';
 
-const WORKLOADS = ['first-sync', 'running', 'life', 'growth', 'polling', 'lists', 'start', 'download'] as const;
+const WORKLOADS = [
+  'first-sync',
+  'running',
+  'life',
+  'growth',
+  'scale',
+  'polling',
+  'lists',
+  'start',
+  'download',
+] as const;
 type Workload = (typeof WORKLOADS)[number];
 /** Those that need a control plane. */
 const IN_CLUSTER = WORKLOADS.filter((workload) => workload !== 'download');
@@ -29,17 +49,19 @@ interface Plan extends Sizes {
   readonly runs: Readonly<Record<Workload, number>>;
   /** Numbers of resources for the plot, besides those of `firstSync` and `life`. */
   readonly growth: readonly number[];
+  readonly scale: ScaleOptions;
   readonly polling: PollingOptions;
 }
 
 const MIB = 1_024 ** 2;
 
 const FULL: Plan = {
-  runs: { 'first-sync': 7, running: 3, life: 3, growth: 1, polling: 2, lists: 1, start: 5, download: 5 },
+  runs: { 'first-sync': 7, running: 3, life: 3, growth: 1, scale: 1, polling: 2, lists: 1, start: 5, download: 5 },
   firstSync: 1_000,
   running: 10_000,
   life: { resources: 10_000, idleSeconds: 30, burst: 1_000 },
   growth: [2_000, 5_000, 20_000],
+  scale: { resources: 20_000, intervalSeconds: 60, seconds: 120 },
   polling: { resources: 1_000, seconds: 60 },
   lists: [
     { resources: 60, intervalSeconds: 10, changes: 0, intervals: 6 },
@@ -48,11 +70,12 @@ const FULL: Plan = {
   download: [MIB, 2_048 * MIB],
 };
 const QUICK: Plan = {
-  runs: { 'first-sync': 0, running: 0, life: 1, growth: 0, polling: 1, lists: 0, start: 2, download: 1 },
+  runs: { 'first-sync': 0, running: 0, life: 1, growth: 0, scale: 0, polling: 1, lists: 0, start: 2, download: 1 },
   firstSync: 0,
   running: 0,
   life: { resources: 1_000, idleSeconds: 5, burst: 200 },
   growth: [],
+  scale: { resources: 0, intervalSeconds: 60, seconds: 0 },
   polling: { resources: 200, seconds: 10 },
   lists: [],
   download: [MIB, 256 * MIB],
@@ -180,6 +203,9 @@ async function measure(
       break;
     case 'growth':
       for (const size of plan.growth) await firstSync(environment, subject, size, take);
+      break;
+    case 'scale':
+      await scale(environment, subject, plan.scale, take);
       break;
     case 'polling':
       await polling(environment, subject, plan.polling, take);

@@ -97,6 +97,45 @@ export async function life(
   await environment.verify(expected);
 }
 
+export interface ScaleOptions {
+  readonly resources: number;
+  readonly intervalSeconds: number;
+  readonly seconds: number;
+}
+
+/** One job in a hundred, as many in each namespace. */
+const isOpen = (index: number): boolean => index % 100 === Math.floor(index / 100) % NAMESPACES;
+
+/** A restart on resources that were mirrored before, of which 1 % are open, and what these cost then. */
+export async function scale(
+  environment: Environment,
+  subject: Subject,
+  { resources, intervalSeconds, seconds }: ScaleOptions,
+  take: Take,
+): Promise<void> {
+  if (!subject.watches) return;
+  const jobs = Array.from({ length: resources }, (_, index) =>
+    expectedJob(index, isOpen(index) ? 'running' : 'finished', 1),
+  );
+  const expected: ExpectedState = new Map(jobs);
+  await environment.load(expected, `${intervalSeconds}s`);
+  await withRun(environment, subject, (run) => run.untilWritten(resources));
+  await withRun(environment, subject, async (run) => {
+    const calmSince = await run.untilCalm();
+    const row = `${count(resources)}, of which 1 % are open`;
+    const restartSeconds = (calmSince - run.process.startedAt) / 1_000;
+    take(`restart with ${row}`, subject.name, await run.measure(restartSeconds));
+    await run.begin();
+    await delay(seconds * 1_000);
+    take(
+      `${row}, with an interval of ${intervalSeconds} s, for ${seconds} s`,
+      subject.name,
+      await run.measure(seconds),
+    );
+  });
+  await environment.verify(expected);
+}
+
 export interface PollingOptions {
   readonly resources: number;
   readonly seconds: number;
@@ -164,6 +203,7 @@ export async function lists(
   const env = { ...command.env, ATLAS_REQUESTS_PER_MINUTE: String(REQUESTS_PER_MINUTE) };
   await withCommand(environment, subject.name, { ...command, env }, async (run) => {
     // The first interval after a restart is not like the others.
+    await run.untilCalm();
     await delay(intervalSeconds * 1_000);
     await run.begin();
     for (let round = 0; round < intervals; round++) {
