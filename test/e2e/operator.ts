@@ -72,18 +72,25 @@ export function untilReady(cluster: Cluster, replicas: number): Promise<readonly
 }
 
 /** The pod that holds the Lease. */
-export function untilLeader(cluster: Cluster, other?: OperatorPod): Promise<OperatorPod> {
-  const leader = async (): Promise<OperatorPod> => {
-    const holder = await cluster.kubectl([
+export interface Leader extends OperatorPod {
+  /** Of the process: another one after a restart of the container. */
+  readonly holderIdentity: string;
+}
+
+/** `other`: not that process. */
+export function untilLeader(cluster: Cluster, other?: Leader): Promise<Leader> {
+  const leader = async (): Promise<Leader> => {
+    const holderIdentity = await cluster.kubectl([
       'get',
       `lease/${OPERATOR}`,
       `--namespace=${OPERATOR_NAMESPACE}`,
       '--output=jsonpath={.spec.holderIdentity}',
     ]);
     // The identity is the pod's name and a random part.
-    const pod = (await operatorPods(cluster)).find(({ name }) => holder.startsWith(`${name}_`));
-    if (pod === undefined || pod.name === other?.name) throw new Error(`the Lease is held by "${holder}"`);
-    return pod;
+    const pod = (await operatorPods(cluster)).find(({ name }) => holderIdentity.startsWith(`${name}_`));
+    if (pod === undefined || holderIdentity === other?.holderIdentity)
+      throw new Error(`the Lease is held by "${holderIdentity}"`);
+    return { ...pod, holderIdentity };
   };
   return eventually('a pod leads', leader, SLOWLY);
 }

@@ -7,6 +7,7 @@ import { eventually } from '../../support/eventually.ts';
 import { CLUSTER_NAME, GROUP_ID, jobIdOf } from '../atlas.ts';
 import { CommandError } from '../commands.ts';
 import {
+  type Leader,
   namespaceWithKey,
   OPERATOR_NAMESPACE,
   type OperatorPod,
@@ -49,7 +50,7 @@ export const availabilityCases: readonly TestCase[] = [
       }),
   },
   {
-    name: 'the leader killed without warning: the other takes over when the Lease has run out, nothing is written twice',
+    name: 'the leader killed without warning: another process takes over when the Lease has run out, nothing is written twice',
     run: async (environment) => {
       let killed: OperatorPod | undefined;
       const told = await failOver(environment, async (on, leader) => {
@@ -95,7 +96,7 @@ export const availabilityCases: readonly TestCase[] = [
  */
 async function failOver(
   environment: Environment,
-  lose: (environment: Environment, leader: OperatorPod) => Promise<void>,
+  lose: (environment: Environment, leader: Leader) => Promise<void>,
 ): Promise<string> {
   const { cluster, atlas } = environment;
   await untilReady(cluster, 2);
@@ -109,11 +110,15 @@ async function failOver(
   const start = Date.now();
   try {
     await lose(environment, leader);
+    const lostAt = Date.now();
     const successor = await untilLeader(cluster, leader);
+    // A container that was killed is started again in its pod, and can be the first to take the Lease.
+    const isRestarted = successor.ip === leader.ip;
+    const since = isRestarted ? lostAt : start;
     const firstAsked = await eventually(
       'the new leader asks Atlas',
       async () => {
-        const first = (await atlas.requests()).find(({ from }) => from === successor.ip);
+        const first = (await atlas.requests()).find(({ from, at }) => from === successor.ip && at >= since);
         assert.ok(first, `${successor.name} (${successor.ip}) has asked nothing`);
         return first;
       },
@@ -123,7 +128,7 @@ async function failOver(
     const seen = Math.ceil((Date.now() - start) / CHANGE_MS);
     await untilChange(environment, seen + 2);
     const late = (await atlas.requests()).filter(({ from, at }) => from === leader.ip && at > firstAsked.at);
-    assert.deepEqual(late, [], 'the old leader asked Atlas after the new one had begun');
+    if (!isRestarted) assert.deepEqual(late, [], 'the old leader asked Atlas after the new one had begun');
     return `${((firstAsked.at - start) / 1_000).toFixed(1)} s without a leader; ${writesOnce(history.lines)}`;
   } finally {
     await cluster.kubectl(['delete', 'lrj', '--all', `--namespace=${NAMESPACE}`]);
