@@ -1,10 +1,10 @@
-/* The soak takes longest, and its file is small: jest, which starts large files first, would start it last and wait for it. */
+/* These take longest, and their files are small: jest, which starts large files first, would start them last and wait for them. */
 import TestSequencer from '@jest/test-sequencer';
 
-const isSoak = ({ path }) => path.endsWith('/soak.test.ts');
+const isLong = ({ path }) => /\/(cluster-lists|soak)\.test\.ts$/.test(path);
 
 export default class extends TestSequencer {
   sort(tests) {
-    return super.sort(tests).toSorted((one, other) => Number(isSoak(other)) - Number(isSoak(one)));
+    return super.sort(tests).toSorted((one, other) => Number(isLong(other)) - Number(isLong(one)));
   }
 }

@@ -18,24 +18,13 @@ const COLLECTION = '/apis/atlasrestore.dev/v1/namespaces/default/legacyrestorejo
 
 let controlPlane: ControlPlane;
 let proxy: TcpProxy;
-let silent: Promise<void>;
-let reborn: Promise<void>;
 beforeAll(async () => {
   controlPlane = await startControlPlane({
     // With the cache snapshots on, the API server continues a list of any age, and never answers 410.
     apiServerFlags: { 'feature-gates': 'ListFromCacheSnapshot=false' },
   });
   await installCrds(controlPlane);
-  proxy = await startTcpProxy(apiServerPort());
-  // What a fresh API server refuses in its first seconds would use up the one warning of a minute.
-  const first = watchThrough(proxy);
-  await listed(first);
-  await first.end();
-  // They take most of a minute, in which the other tests run.
-  silent = behindOwnProxy(dieSilently);
-  silent.catch(() => {});
-  reborn = behindOwnProxy(createAgain);
-  reborn.catch(() => {});
+  proxy = await startTcpProxy(Number(new URL(controlPlane.server).port));
 });
 afterAll(async () => {
   await proxy?.stop();
@@ -51,39 +40,20 @@ afterEach(async () => {
 });
 
 /** A reflector of all resources whose client goes through the proxy, until the test ends. */
-function watchAll(options: Partial<WatchOptions> = {}): Watched {
-  const watched = watchThrough(proxy, options);
+function watchAll({
+  kubeconfig,
+  ...options
+}: Omit<WatchOptions, 'load'> & { kubeconfig?: () => string } = {}): Watched {
+  const admin = readFileSync(controlPlane.kubeconfig, 'utf8');
+  const load = (): KubeConfig => {
+    const config = new KubeConfig();
+    config.loadFromString((kubeconfig?.() ?? admin).replaceAll(new URL(controlPlane.server).port, String(proxy.port)));
+    return config;
+  };
+  const watched = watchResources({ load, ...options });
   running.push(watched);
   return watched;
 }
-
-/** A reflector of all resources whose client goes through a proxy. */
-function watchThrough({ port }: TcpProxy, options: Partial<WatchOptions> = {}): Watched {
-  const admin = readFileSync(controlPlane.kubeconfig, 'utf8');
-  return watchResources({ load: () => throughProxy(admin, port), ...options });
-}
-
-/** What happens to a reflector that has listed, behind a proxy that no other one uses. */
-async function behindOwnProxy(happens: (own: TcpProxy, watched: Watched) => Promise<void>): Promise<void> {
-  const own = await startTcpProxy(apiServerPort());
-  const watched = watchThrough(own);
-  try {
-    await listed(watched);
-    await happens(own, watched);
-  } finally {
-    await watched.end();
-    await own.stop();
-  }
-}
-
-/** A kubeconfig, as text, whose API server is a proxy in front of it. */
-function throughProxy(kubeconfig: string, port: number): KubeConfig {
-  const config = new KubeConfig();
-  config.loadFromString(kubeconfig.replaceAll(String(apiServerPort()), String(port)));
-  return config;
-}
-
-const apiServerPort = (): number => Number(new URL(controlPlane.server).port);
 
 const listed = ({ reflector }: Watched): Promise<void> =>
   eventually('the list is complete', () => expect(reflector.hasListed()).toBe(true));
@@ -152,25 +122,25 @@ test('a connection that always dies after a few events makes progress all the sa
   for (const name of names) await sees(watched, name, 60_000);
 });
 
-test('an established connection that dies silently is found with the announced end of its watch', () => silent);
-
-async function dieSilently(own: TcpProxy, watched: Watched): Promise<void> {
+test('an established connection that dies silently is found with the announced end of its watch', async () => {
+  const watched = watchAll();
+  await listed(watched);
   await sees(watched, await create());
-  own.freezeOpen();
+  proxy.freezeOpen();
   const name = await create();
   await sees(watched, name, 60_000);
   expect(watched.interruptions.map(({ cause }) => cause)).toContain('stalled');
   expect(watched.warnings).toEqual(['the watch of legacyrestorejobs went silent, its connection is given up']);
-}
+});
 
-test('deleted and created again under one name while nobody could watch: told as deletion and creation', () => reborn);
-
-async function createAgain(own: TcpProxy, watched: Watched): Promise<void> {
+test('deleted and created again under one name while nobody could watch: told as deletion and creation', async () => {
+  const watched = watchAll();
+  await listed(watched);
   const name = await create();
   await sees(watched, name);
   const uid = watched.reflector.get(`default/${name}`)?.uid;
-  own.blackHole();
-  own.resetAll();
+  proxy.blackHole();
+  proxy.resetAll();
   await controlPlane.request('DELETE', `${COLLECTION}/${name}`);
   const body = {
     apiVersion: 'atlasrestore.dev/v1',
@@ -179,15 +149,15 @@ async function createAgain(own: TcpProxy, watched: Watched): Promise<void> {
     spec: { groupId: '5a66666887d9d61443b41645', clusterName: 'Cluster0', jobId: '6b77893b80eef5354c77ee15' },
   };
   await controlPlane.request('POST', COLLECTION, body);
-  own.thaw();
-  own.resetAll();
+  proxy.thaw();
+  proxy.resetAll();
   await eventually('the new one is seen', () => expect(watched.reflector.get(`default/${name}`)?.uid).not.toBe(uid), {
     timeoutMs: 60_000,
   });
   const told = watched.changes.filter((change) => ('object' in change ? change.object : change.previous).name === name);
   expect(told.map(({ type }) => type)).toEqual(['added', 'deleted', 'added']);
   expect(watched.warnings).toHaveLength(1);
-}
+});
 
 describe('lists by pages', () => {
   test('are the fallback where lists cannot be streamed', async () => {
@@ -240,7 +210,7 @@ test('an expired token is replaced by the one that the kubeconfig holds now', as
   const { users } = Object(JSON.parse(good));
   const expired = good.replace(users[0].user.token, 'expired');
   let current = expired;
-  const watched = watchAll({ load: () => throughProxy(current, proxy.port) });
+  const watched = watchAll({ kubeconfig: () => current });
   await eventually('the refusal is told', () => expect(watched.interruptions.length).toBeGreaterThan(0));
   current = good;
   await listed(watched);

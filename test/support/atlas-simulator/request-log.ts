@@ -27,8 +27,6 @@ export interface RequestLog {
   counts(): RequestCounts;
   /** The requests for one job, answered or not. */
   ofJob(jobId: string): number;
-  /** The requests for the list of one cluster, answered or not. */
-  ofList(clusterName: string): number;
   /** Resolves as soon as the counters satisfy the predicate: instead of a sleep. Rejects when the simulator stops. */
   until(predicate: (counts: RequestCounts) => boolean): Promise<void>;
   reset(): void;
@@ -65,7 +63,6 @@ export function createRequestRecorder(): RequestRecorder {
     log: {
       counts: () => snapshot(counters),
       ofJob: (jobId) => counters.byJobId.get(jobId) ?? 0,
-      ofList: (clusterName) => counters.byListedCluster.get(clusterName) ?? 0,
       until: (predicate) =>
         new Promise((resolve, reject) => {
           waiting.add({ predicate, resolve, reject });
@@ -81,7 +78,6 @@ export function createRequestRecorder(): RequestRecorder {
       counters.byAuth[scheme] += 1;
       if ('api' in route) counters.byApi[route.api] += 1;
       if (route.kind === 'job') increment(counters.byJobId, route.jobId, MOST_JOB_IDS);
-      if (route.kind === 'list') increment(counters.byListedCluster, route.clusterName);
       changed();
     },
     refused(refusal) {
@@ -116,7 +112,6 @@ function zero() {
     byStatus: new Map<number, number>(),
     byRefusal: new Map<Refusal, number>(),
     byJobId: new Map<string, number>(),
-    byListedCluster: new Map<string, number>(),
   };
 }
 
